@@ -1,0 +1,151 @@
+"""The config of one slot: what is simulated, what is trained, and how; hashed, compared and flattened here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from state.errors import ConfigError
+from state.files import canonical_json, sha256
+from state.schema import Section, validate
+
+Scalar = bool | int | float | str
+
+SEED_KEYS = ("simulation.seed", "training.seed")
+# Where a slot runs, not what it computes: outside a config's identity.
+PLACE_KEYS = ("dataset", "description", "training.device")
+
+
+class ConnectomeConfig(Section):
+    """Which wiring and which true parameters: see `trainer.connectome`."""
+
+    source: Literal["auto", "synthetic", "pretrained", "file"] = "auto"
+    seed: int = Field(0, ge=0, lt=2**31, description="draws the synthetic parameters, never the simulation")
+    path: str = Field("", description="the exported .npz of `source: file`")
+
+
+class SimulationConfig(Section):
+    """The ground-truth simulation; a slot regenerates it from ``seed``."""
+
+    extent: int = Field(8, ge=1, le=15, description="radius of the hexagonal eye in columns; 8 is the full size")
+    n_frames: int = Field(64_000, ge=64, description="training frames, all sequences together")
+    delta_t: float = Field(0.02, gt=0, le=0.05, description="Euler step in seconds")
+    noise_model_level: float = Field(0.05, ge=0, le=1, description="standard deviation added to each state per step")
+    seed: int = Field(1000, ge=0, lt=2**31)
+    visual_input_type: Literal["auto", "DAVIS", "photographs"] = "auto"
+    n_sequences: int = Field(64, ge=2, description="movies simulated side by side; n_frames is shared among them")
+    burn_in: int = Field(100, ge=0, description="steps of each sequence dropped before frames are kept")
+    n_test_frames: int = Field(1000, ge=50, description="length of the held-out rollout")
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.n_frames % self.n_sequences:
+            raise ValueError(f"n_frames {self.n_frames} is not a multiple of n_sequences {self.n_sequences}")
+        return self
+
+
+class GraphModelConfig(Section):
+    """Sizes of the two perceptrons and the embedding; the coupled input sizes must agree."""
+
+    hidden_dim: int = Field(80, ge=4, le=512)
+    n_layers: int = Field(3, ge=2, le=6, description="linear layers of g_phi")
+    hidden_dim_update: int = Field(80, ge=4, le=512)
+    n_layers_update: int = Field(3, ge=2, le=6, description="linear layers of f_theta")
+    embedding_dim: int = Field(2, ge=1, le=16)
+    input_size: int = Field(3, description="1 + embedding_dim")
+    input_size_update: int = Field(5, description="3 + embedding_dim")
+
+    @model_validator(mode="after")
+    def _coupled(self) -> Self:
+        want = 1 + self.embedding_dim, 3 + self.embedding_dim
+        if (self.input_size, self.input_size_update) != want:
+            raise ValueError(
+                f"input_size {self.input_size} and input_size_update {self.input_size_update} do not fit "
+                f"embedding_dim {self.embedding_dim}; they must be {want[0]} and {want[1]}"
+            )
+        return self
+
+
+class TrainingConfig(Section):
+    """The optimisation; names follow the published trainer."""
+
+    seed: int = Field(1000, ge=0, lt=2**31)
+    n_epochs: int = Field(2, ge=1, le=100)
+    batch_size: int = Field(2, ge=1, le=256)
+    data_augmentation_loop: int = Field(20, ge=1, le=1000)
+    learning_rate_W_start: float = Field(5e-4, gt=0, le=1)
+    learning_rate_start: float = Field(1.2e-3, gt=0, le=1)
+    learning_rate_embedding_start: float = Field(1.55e-3, gt=0, le=1)
+    alternate_training: bool = True
+    alternate_joint_ratio: float = Field(0.4, gt=0, le=1)
+    alternate_lr_ratio: float = Field(0.1, ge=0, le=1)
+    coeff_g_phi_diff: float = Field(750.0, ge=0)
+    coeff_g_phi_norm: float = Field(0.9, ge=0)
+    coeff_g_phi_weight_L1: float = Field(0.28, ge=0)
+    coeff_g_phi_weight_L2: float = Field(0.0, ge=0)
+    coeff_f_theta_weight_L1: float = Field(0.5, ge=0)
+    coeff_f_theta_weight_L2: float = Field(0.0015, ge=0)
+    coeff_W_L1: float = Field(5e-5, ge=0)
+    coeff_W_L2: float = Field(3.5e-6, ge=0)
+    regul_annealing_rate: float = Field(0.0, ge=0)
+    w_init_mode: Literal["zeros", "randn_scaled"] = "randn_scaled"
+    w_init_scale: float = Field(1.0, gt=0)
+    penalty_stride: int = Field(1, ge=1, le=16, description="g_phi penalties on every k-th neuron, rotating")
+    n_metric_points: int = Field(10, ge=2, le=100, description="rows of metrics.log per epoch")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class SlotConfig(Section):
+    """Everything one training run depends on. Equal configs on one machine give equal metrics."""
+
+    dataset: str = Field("", description="routes a slot's data to its own place; set by the program")
+    description: str = ""
+    connectome: ConnectomeConfig = ConnectomeConfig()
+    simulation: SimulationConfig = SimulationConfig()
+    graph_model: GraphModelConfig = GraphModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def hash(self) -> str:
+        """sha256 of the canonical JSON: what a result must quote to be accepted."""
+        return sha256(canonical_json(self.model_dump()).encode())
+
+    def identity(self) -> str:
+        """Digest of all parameters except seeds, dataset and place: equal for replicates."""
+        flat = {key: value for key, value in self.flat().items() if key not in (*SEED_KEYS, *PLACE_KEYS)}
+        return sha256(canonical_json(flat).encode())[:16]
+
+    def flat(self) -> dict[str, Scalar]:
+        """Every leaf under its dotted key."""
+        return flatten(self.model_dump())
+
+    def replaced(self, changes: dict[str, Scalar], name: str = "config") -> SlotConfig:
+        """A copy with the dotted keys of ``changes`` set, validated as a whole; ConfigError otherwise."""
+        tree = self.model_dump()
+        for key, value in changes.items():
+            *sections, leaf = key.split(".")
+            place: Any = tree
+            for section in sections:
+                place = place.get(section)
+                if not isinstance(place, dict):
+                    raise ConfigError(f"{name}: {key} is not a key of a slot config")
+            place[leaf] = value
+        return validate(SlotConfig, tree, name)
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Scalar]:
+    """Nested mappings as one mapping of dotted keys."""
+    flat: dict[str, Scalar] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def difference(parent: SlotConfig, child: SlotConfig) -> dict[str, tuple[Scalar, Scalar]]:
+    """Dotted key -> (parent value, child value) where the two differ, seeds and place left out."""
+    before, after = parent.flat(), child.flat()
+    skip = {*SEED_KEYS, *PLACE_KEYS}
+    return {key: (before[key], after[key]) for key in before if key not in skip and before[key] != after[key]}

@@ -1,0 +1,90 @@
+"""The typed facts that pass between the rooms: results of a slot, proposals, finished iterations."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from state.config import Scalar
+from state.schema import Section
+
+FailureKind = Literal[
+    "crashed", "diverged", "killed", "lost", "no_result", "out_of_memory", "rejected", "timed_out", "invalid_config"
+]
+Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback"]
+Status = Literal["converged", "partial", "failed"]
+SeedRationale = Literal["same-data-robustness", "different-data-generalization", "suggested-default"]
+METRICS = (
+    "connectivity_R2",
+    "tau_R2",
+    "V_rest_R2",
+    "cluster_accuracy",
+    "test_R2",
+    "test_pearson",
+    "training_time_min",
+)
+
+
+class Failure(Section):
+    """Why a slot has no metrics; ``message`` is one line, safe to print."""
+
+    kind: FailureKind
+    message: str
+
+
+class TrajectoryPoint(Section):
+    """One row of metrics.log; None = undefined there. ``iteration`` counts from the start of training."""
+
+    epoch: int
+    iteration: int
+    connectivity_r2: float | None
+    vrest_r2: float | None
+    tau_r2: float | None
+    phase: Literal["joint", "V_rest", "standard"]
+
+
+class SlotResult(Section):
+    """result.json. ``metrics`` holds exactly METRICS; a missing one is None with its reason in ``missing``."""
+
+    run_id: str
+    config_hash: str
+    status: Literal["done", "failed"]
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    missing: dict[str, str] = Field(default_factory=dict)
+    extra: dict[str, float] = Field(default_factory=dict, description="further measured figures, e.g. slopes")
+    trajectory: list[TrajectoryPoint] = Field(default_factory=list)
+    seconds: dict[str, float] = Field(default_factory=dict, description="by stage: data, training, evaluation")
+    failure: Failure | None = None
+    device: str = ""
+    truth: str = Field("", description="one line: which ground truth was simulated")
+    stimulus: str = Field("", description="one line: which movies were shown")
+    peak_memory_mb: float | None = None
+
+
+class Edit(Section):
+    """One requested change; ``key`` is dotted (`training.n_epochs`)."""
+
+    key: str
+    value: Scalar
+
+
+class Planned(Section):
+    """One slot of a batch as written before it runs, never changed after."""
+
+    iteration: int
+    batch: int
+    slot: int
+    run_id: str
+    parent: int | None = Field(description="node id; None is root")
+    role: Role
+    mutation: str
+    parent_rule: str
+    hypothesis: str
+    simulation_seed: int
+    training_seed: int
+    seed_rationale: SeedRationale
+    config: str = Field(description="blob id of the slot config's YAML")
+    config_hash: str
+    config_id: str = Field(description="short name C1, C2, ... of all parameters but the seeds")
+    changes: dict[str, tuple[Scalar, Scalar]] = Field(default_factory=dict, description="key -> parent, child value")

@@ -1,0 +1,60 @@
+"""One base for every typed section, and one place that turns a validation failure into a clear sentence."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from state.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A frozen record that refuses unknown keys and numbers that are not finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def validate(model: type[S], value: Any, name: str) -> S:
+    """``value`` as a ``model``; ConfigError tells the first fault of file ``name`` and what would be right."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        more = error.error_count() - 1
+        tail = f" (and {more} more fault{'s' if more > 1 else ''})" if more else ""
+        raise ConfigError(f"{name}: {explain(first, model)}{tail}") from error
+
+
+def explain(fault: Any, model: type[BaseModel]) -> str:
+    """One pydantic fault as `key: what was found, what is expected`."""
+    path = [str(part) for part in fault["loc"]]
+    key = ".".join(path)
+    if fault["type"] == "extra_forbidden":
+        return f"{key} is not a known key; {nearest(path[-1], known_keys(model, path[:-1]))}"
+    if fault["type"] == "missing":
+        return f"{key} is missing; add it"
+    found = "" if isinstance(fault["input"], dict) else f" is {fault['input']!r};"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{key}{found} {message[0].lower()}{message[1:]}" if key else f"{message[0].lower()}{message[1:]}"
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """The advice that goes with an unknown name."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
+
+
+def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Field names of the section that ``path`` leads to."""
+    current: Any = model
+    for part in path:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            break
+        current = field.annotation
+    return list(getattr(current, "model_fields", model.model_fields))
