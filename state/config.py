@@ -15,6 +15,8 @@ Scalar = bool | int | float | str
 SEED_KEYS = ("simulation.seed", "training.seed")
 # Where a slot runs, not what it computes: outside a config's identity.
 PLACE_KEYS = ("dataset", "description", "training.device")
+# Follow from embedding_dim alone, so they are set with it and never count as a change of their own.
+DERIVED_KEYS = ("graph_model.input_size", "graph_model.input_size_update")
 
 
 class ConnectomeConfig(Section):
@@ -122,7 +124,7 @@ class SlotConfig(Section):
     def replaced(self, changes: dict[str, Scalar], name: str = "config") -> SlotConfig:
         """A copy with the dotted keys of ``changes`` set, validated as a whole; ConfigError otherwise."""
         tree = self.model_dump()
-        for key, value in changes.items():
+        for key, value in (_derived(changes) | changes).items():
             *sections, leaf = key.split(".")
             place: Any = tree
             for section in sections:
@@ -131,6 +133,11 @@ class SlotConfig(Section):
                     raise ConfigError(f"{name}: {key} is not a key of a slot config")
             place[leaf] = value
         return validate(SlotConfig, tree, name)
+
+
+def _derived(changes: dict[str, Scalar]) -> dict[str, Scalar]:
+    width = changes.get("graph_model.embedding_dim")
+    return dict(zip(DERIVED_KEYS, (1 + width, 3 + width), strict=True)) if isinstance(width, int) else {}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Scalar]:
@@ -147,5 +154,5 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Scalar]:
 def difference(parent: SlotConfig, child: SlotConfig) -> dict[str, tuple[Scalar, Scalar]]:
     """Dotted key -> (parent value, child value) where the two differ, seeds and place left out."""
     before, after = parent.flat(), child.flat()
-    skip = {*SEED_KEYS, *PLACE_KEYS}
+    skip = {*SEED_KEYS, *PLACE_KEYS, *DERIVED_KEYS}
     return {key: (before[key], after[key]) for key in before if key not in skip and before[key] != after[key]}

@@ -1,0 +1,37 @@
+"""Contents stored under their own sha256: written once, verified at each reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from state.errors import RunError
+from state.files import sha256, write_atomic
+
+
+class BlobStore:
+    """A folder of files named by the digest of what they hold."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, content: bytes | str) -> str:
+        """Store ``content`` (text as UTF-8) and return its id; storing it again costs nothing."""
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        name = sha256(data)
+        if not (self.folder / name).exists():
+            write_atomic(self.folder / name, data)
+        return name
+
+    def get(self, name: str) -> bytes:
+        """The content of blob ``name``; RunError when it is missing or no longer matches its name."""
+        try:
+            data = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise RunError(f"{self.folder / name}: the blob is missing; restore it from a backup") from error
+        if sha256(data) != name:
+            raise RunError(f"{self.folder / name}: the content no longer matches its sha256; restore it from a backup")
+        return data
+
+    def text(self, name: str) -> str:
+        """The content of blob ``name`` as text."""
+        return self.get(name).decode("utf-8")

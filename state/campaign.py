@@ -1,0 +1,207 @@
+"""The campaign a user writes: the base slot config, what may be explored, and the rules of the night."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from state.config import (
+    PLACE_KEYS,
+    ConnectomeConfig,
+    GraphModelConfig,
+    Scalar,
+    SimulationConfig,
+    SlotConfig,
+    TrainingConfig,
+)
+from state.errors import ConfigError
+from state.files import canonical_json, read_yaml, sha256
+from state.schema import Section, nearest, validate
+from state.thresholds import Thresholds
+
+Mode = Literal["reject", "warn"]
+
+# Never explorable, each with the reason that the guard and the prompt quote.
+PROTECTED = {
+    "dataset": "it routes each slot's data to its own place",
+    "simulation": "the simulation is fixed; only its seed changes, through the proposal's simulation_seed",
+    "connectome": "the ground truth is fixed for the whole campaign",
+    "training.seed": "it is set through the proposal's training_seed",
+    "training.alternate_training": "it selects the two-stage trainer, the campaign's subject",
+    "training.learning_rate_W_start": "the active-phase learning rates are settled by earlier work",
+    "training.learning_rate_start": "the active-phase learning rates are settled by earlier work",
+    "training.learning_rate_embedding_start": "the active-phase learning rates are settled by earlier work",
+    "training.device": "the engine decides where a slot runs",
+    "training.n_metric_points": "it changes how often a run is looked at, not the run",
+    "training.penalty_stride": "it is a matter of speed, fixed for the campaign",
+    "graph_model.input_size": "it follows from embedding_dim",
+    "graph_model.input_size_update": "it follows from embedding_dim",
+}
+
+
+def protection(key: str) -> str | None:
+    """Why ``key`` (dotted) may never be edited, or None when it is not protected."""
+    parts = key.split(".")
+    prefixes = (".".join(parts[: n + 1]) for n in range(len(parts)))
+    return next((PROTECTED[prefix] for prefix in prefixes if prefix in PROTECTED), None)
+
+
+class Explorable(Section):
+    """What values one key may take: ``choices``, or a closed range ``min`` to ``max``."""
+
+    choices: list[Scalar] | None = None
+    min: float | None = None
+    max: float | None = None
+    scale: Literal["linear", "log"] = "linear"
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        ranged = self.min is not None and self.max is not None
+        if ranged == (self.choices is not None) or (not ranged and (self.min, self.max) != (None, None)):
+            raise ValueError("give either `choices: [...]` or both `min:` and `max:`")
+        if ranged and (self.min > self.max or (self.scale == "log" and self.min <= 0)):  # type: ignore[operator]
+            raise ValueError(f"the range {self.min} to {self.max} is empty or not positive on a log scale")
+        return self
+
+    def allows(self, value: Scalar) -> bool:
+        """Whether ``value`` is one of the choices or lies in the range; True is not 1 here."""
+        if self.choices is not None:
+            return any((type(value) is type(c) and value == c) or _same_number(value, c) for c in self.choices)
+        return not isinstance(value, bool | str) and self.min <= value <= self.max  # type: ignore[operator]
+
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        if self.choices is not None:
+            return "one of " + ", ".join(str(choice) for choice in self.choices)
+        return f"{self.min:g} to {self.max:g}" + (" (log scale)" if self.scale == "log" else "")
+
+
+def _same_number(a: Scalar, b: Scalar) -> bool:
+    return not isinstance(a, bool | str) and not isinstance(b, bool | str) and float(a) == float(b)
+
+
+class ClaudeConfig(Section):
+    """How the model is asked and how the night is cut into batches and blocks."""
+
+    n_parallel: int = Field(4, ge=1, le=16)
+    n_iter_block: int = Field(12, ge=1)
+    ucb_c: float = Field(1.414, ge=0)
+    ucb_formula: Literal["puct", "ucb1"] = "puct"
+    model: str = "claude-opus-5-5"
+    effort: Literal["low", "medium", "high", "max"] = "high"
+    max_tokens: int = Field(32_000, ge=1000)
+    repair_turns: int = Field(2, ge=0, le=5)
+    deadline_s: float = Field(900.0, gt=0, description="one request, from the first byte sent to the last received")
+    pictures: bool = True
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> Self:
+        if self.n_iter_block % self.n_parallel:
+            raise ValueError(f"n_iter_block {self.n_iter_block} is not a multiple of n_parallel {self.n_parallel}")
+        return self
+
+
+class Policy(Section):
+    """The addendum's rules for a batch; each can reject a reply or only warn."""
+
+    baseline_runs: int = Field(12, ge=0, description="runs of the unchanged defaults before anything is explored")
+    min_replicates: int = Field(2, ge=0, description="per batch until the top configs have enough runs")
+    min_replicates_later: int = Field(1, ge=0)
+    top_configs: int = Field(3, ge=1)
+    runs_of_top: int = Field(3, ge=1)
+    max_changes: int = Field(2, ge=1, description="parameters one mutation may change")
+    time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, data generation included")
+    baseline: Mode = "reject"
+    replicates: Mode = "reject"
+    mutation_size: Mode = "reject"
+    time: Mode = "reject"
+
+
+class EngineConfig(Section):
+    """Where slots run. Not part of a campaign's identity."""
+
+    kind: Literal["local"] = "local"
+    slots_at_once: int | None = Field(None, ge=1, description="default: one a GPU, or one per 2 cores without a GPU")
+    threads_per_slot: int | None = Field(None, ge=1, description="default: the cores shared evenly")
+    time_limit_min: float = Field(120.0, gt=0, description="a slot is ended after this long: TERM, then KILL")
+
+
+class Budget(Section):
+    """When the night ends by itself. Not part of a campaign's identity."""
+
+    max_batches: int | None = Field(None, ge=1)
+
+
+class Seeds(Section):
+    """Iteration N is offered simulation seed ``simulation_base + N`` and training seed ``training_base + N``."""
+
+    simulation_base: int = Field(1000, ge=0, lt=10**9)
+    training_base: int = Field(500_000, ge=0, lt=10**9)
+
+
+class Campaign(Section):
+    """One exploration as a user writes it in YAML."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    description: str = ""
+    connectome: ConnectomeConfig = ConnectomeConfig()
+    simulation: SimulationConfig = SimulationConfig()
+    graph_model: GraphModelConfig = GraphModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    explorable: dict[str, Explorable]
+    claude: ClaudeConfig = ClaudeConfig()
+    policy: Policy = Policy()
+    thresholds: Thresholds = Thresholds()
+    engine: EngineConfig = EngineConfig()
+    budget: Budget = Budget()
+    seeds: Seeds = Seeds()
+
+    def base_config(self) -> SlotConfig:
+        """The root of the tree: the defaults, before any mutation."""
+        return SlotConfig(
+            dataset=self.name,
+            connectome=self.connectome,
+            simulation=self.simulation,
+            graph_model=self.graph_model,
+            training=self.training,
+        )
+
+    def dataset(self, slot: int) -> str:
+        """The `dataset` field of a slot: the campaign's name and the slot's number."""
+        return f"{self.name}_{slot:02d}"
+
+    def identity(self) -> str:
+        """Digest of everything that shapes results and decisions; engine and budget may differ between evenings."""
+        return sha256(canonical_json(self.model_dump(exclude={"engine", "budget", "description"})).encode())
+
+    @model_validator(mode="after")
+    def _explorable_keys(self) -> Self:
+        base = self.base_config()
+        flat = base.flat()
+        known = [key for key in flat if protection(key) is None and key not in PLACE_KEYS]
+        for key, rule in self.explorable.items():
+            if (reason := protection(key)) is not None:
+                raise ValueError(f"explorable: {key} is protected ({reason})")
+            if key not in known:
+                raise ValueError(f"explorable: {key} is not a key that can be explored; {nearest(key, known)}")
+            if not rule.allows(flat[key]):
+                raise ValueError(f"explorable: the default {key} = {flat[key]} is not {rule.allowed()}")
+            for value in rule.choices or [rule.min, rule.max]:
+                _try(base, key, value)
+        return self
+
+
+def _try(base: SlotConfig, key: str, value: Any) -> None:
+    value = int(value) if isinstance(base.flat()[key], int) and float(value).is_integer() else value
+    try:
+        base.replaced({key: value}, "explorable")
+    except ConfigError as error:
+        raise ValueError(f"{error} (an allowed value of {key})") from error
+
+
+def load_campaign(path: Path) -> Campaign:
+    """Read and validate a campaign file; ConfigError says file, key and what would be right."""
+    return validate(Campaign, read_yaml(path), str(path))

@@ -1,0 +1,128 @@
+"""The present state of a run as a fold over its journal records; the same fold serves the driver and the auditor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from state.journal import Record
+from state.records import Planned, SlotResult
+
+
+@dataclass
+class Iteration:
+    """One training run: what was planned, how often it was started, what came out, what was written about it."""
+
+    planned: Planned
+    attempts: int = 0
+    run_id: str | None = None
+    result: SlotResult | None = None
+    artifacts: dict[str, str] = field(default_factory=dict)
+    entry: dict[str, Any] | None = None
+
+
+@dataclass
+class Attempt:
+    """One turn of the conversation about a batch: the prompt sent, the reply, and what became of it."""
+
+    prompt: dict[str, Any]
+    reply: dict[str, Any] | None = None
+    rejected: dict[str, Any] | None = None
+    accepted: dict[str, Any] | None = None
+
+
+@dataclass
+class History:
+    """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch."""
+
+    campaign_blob: str | None = None
+    campaign_identity: str = ""
+    dry_run: bool = False
+    iterations: dict[int, Iteration] = field(default_factory=dict)
+    batches: dict[int, list[int]] = field(default_factory=dict)
+    committed: int = -1
+    planned: int = 0
+    proposals: list[dict[str, Any]] = field(default_factory=list)
+    memory: str = ""
+    attempts: list[Attempt] = field(default_factory=list)
+    config_ids: dict[str, str] = field(default_factory=dict)
+    drivers: int = 0
+    stopped: str | None = None
+    records: int = 0
+
+    def apply(self, record: Record) -> None:
+        """Fold one record in."""
+        getattr(self, f"_{record.type}")(record)
+        self.records += 1
+
+    def batch(self, number: int) -> list[Iteration]:
+        """The iterations of one batch in slot order."""
+        return [self.iterations[n] for n in self.batches.get(number, [])]
+
+    def unfinished(self) -> list[Iteration]:
+        """Planned iterations without a result, in slot order."""
+        return [it for it in self.batch(self.planned) if it.result is None]
+
+    @property
+    def next_iteration(self) -> int:
+        """The number that the next planned iteration gets; node ids start at 1."""
+        return len(self.iterations) + 1
+
+    def _campaign_started(self, record: Record) -> None:
+        self.campaign_blob = record.data["campaign"]
+        self.campaign_identity = record.data["identity"]
+        self.dry_run = record.data["dry_run"]
+
+    def _driver_started(self, record: Record) -> None:
+        self.drivers += 1
+        self.stopped = None
+
+    def _driver_stopped(self, record: Record) -> None:
+        self.stopped = record.data["reason"]
+
+    def _budget_stop(self, record: Record) -> None:
+        self.stopped = record.data["reason"]
+
+    def _user_input_taken(self, record: Record) -> None:
+        """Nothing to fold: the record itself is the fact."""
+
+    def _batch_planned(self, record: Record) -> None:
+        self.planned = record.batch
+        self.batches[record.batch] = []
+        self.attempts = []
+        for fields in record.data["slots"]:
+            planned = Planned.model_validate(fields)
+            self.iterations[planned.iteration] = Iteration(planned)
+            self.batches[record.batch].append(planned.iteration)
+        self.config_ids.update(record.data["new_config_ids"])
+
+    def _slot_started(self, record: Record) -> None:
+        iteration = self.iterations[record.data["iteration"]]
+        iteration.attempts += 1
+        iteration.run_id = record.data["run_id"]
+
+    def _slot_finished(self, record: Record) -> None:
+        iteration = self.iterations[record.data["iteration"]]
+        iteration.result = SlotResult.model_validate(record.data["result"])
+        iteration.artifacts = record.data["artifacts"]
+
+    _slot_failed = _slot_finished
+
+    def _prompt_rendered(self, record: Record) -> None:
+        self.attempts.append(Attempt(prompt=record.data))
+
+    def _reply_received(self, record: Record) -> None:
+        self.attempts[-1].reply = record.data
+
+    def _reply_rejected(self, record: Record) -> None:
+        self.attempts[-1].rejected = record.data
+
+    def _reply_accepted(self, record: Record) -> None:
+        self.attempts[-1].accepted = record.data
+
+    def _batch_committed(self, record: Record) -> None:
+        self.committed = record.batch
+        self.proposals = record.data["proposals"]
+        self.memory = record.data["memory"]
+        for entry in record.data["entries"]:
+            self.iterations[entry["iteration"]].entry = entry

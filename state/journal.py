@@ -1,0 +1,157 @@
+"""The journal: one hash-chained JSON object a line, appended and fsynced; it is the truth of a run."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, get_args
+
+from pydantic import ValidationError
+
+from state.errors import JournalError
+from state.files import canonical_json, sha256, sync_folder
+from state.schema import Section
+
+RecordType = Literal[
+    "campaign_started",
+    "batch_planned",
+    "slot_started",
+    "slot_finished",
+    "slot_failed",
+    "prompt_rendered",
+    "reply_received",
+    "reply_rejected",
+    "reply_accepted",
+    "batch_committed",
+    "user_input_taken",
+    "budget_stop",
+    "driver_started",
+    "driver_stopped",
+]
+RECORD_TYPES: tuple[str, ...] = get_args(RecordType)
+
+
+class Record(Section):
+    """One line. ``hash`` is sha256 over the other fields as canonical JSON; ``prev`` is the hash before it."""
+
+    seq: int
+    time: str
+    type: RecordType
+    batch: int
+    data: dict[str, Any]
+    prev: str | None
+    hash: str
+
+
+def chain_hash(fields: dict[str, Any]) -> str:
+    """The hash of a record given without its ``hash``."""
+    return sha256(canonical_json(fields).encode("utf-8"))
+
+
+def utc_now() -> str:
+    """The present, RFC 3339, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Every record in order, the chain verified; JournalError names the line. A torn last line ends the reading."""
+    previous: str | None = None
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            if not line.endswith(b"\n"):
+                return
+            record = _parse(path, number, line)
+            if record.seq != number or record.prev != previous:
+                raise JournalError(
+                    f"{path}, line {number + 1}: does not follow the line before; lines were lost or moved"
+                )
+            previous = record.hash
+            yield record
+
+
+def _parse(path: Path, number: int, line: bytes) -> Record:
+    try:
+        fields = json.loads(line)
+        record = Record.model_validate(fields)
+    except (ValueError, ValidationError) as error:
+        raise JournalError(f"{path}, line {number + 1}: not a journal record; it was changed after writing") from error
+    if chain_hash({key: value for key, value in fields.items() if key != "hash"}) != record.hash:
+        raise JournalError(f"{path}, line {number + 1}: its hash does not match; it was changed after writing")
+    return record
+
+
+class Journal:
+    """Append-only writer. Opening it verifies the chain, hands each old record to ``replay``, and cuts a torn tail."""
+
+    def __init__(self, path: Path, replay: Callable[[Record], None], now: Callable[[], str] = utc_now) -> None:
+        self.path = path
+        self._replay = replay
+        self._now = now
+        self._last: Record | None = None
+        self.torn_bytes = 0
+        created = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        if created:
+            sync_folder(path.parent)
+        try:
+            for record in read_records(path):
+                replay(record)
+                self._last = record
+            self._cut_torn_tail()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, kind: RecordType, batch: int, data: dict[str, Any]) -> Record:
+        """Write one record durably, then fold it; on OSError nothing is written and nothing folded."""
+        fields = {
+            "seq": self._last.seq + 1 if self._last else 0,
+            "time": self._now(),
+            "type": kind,
+            "batch": batch,
+            "data": json.loads(canonical_json(data)),
+            "prev": self._last.hash if self._last else None,
+        }
+        record = Record(**fields, hash=chain_hash(fields))
+        self._write((canonical_json(record.model_dump()) + "\n").encode("utf-8"))
+        self._last = record
+        self._replay(record)
+        return record
+
+    def _write(self, line: bytes) -> None:
+        """All of the line or none of it: a half-written one is cut again, so that the journal stays usable."""
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            os.fsync(self._file.fileno())
+        except OSError:
+            os.ftruncate(self._file.fileno(), end)
+            raise
+
+    def _cut_torn_tail(self) -> None:
+        """Cut what a crash left of a line that was never completed."""
+        data = self.path.read_bytes() if self.path.stat().st_size else b""
+        keep = data.rfind(b"\n") + 1
+        self.torn_bytes = len(data) - keep
+        if self.torn_bytes:
+            os.ftruncate(self._file.fileno(), keep)
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,137 @@
+"""Every path of a run, in one class; nothing else joins strings into paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The run directory of one campaign; slot folders are numbered by iteration."""
+
+    root: Path
+
+    @property
+    def campaign(self) -> Path:
+        """Frozen copy of the campaign as the user wrote it."""
+        return self.root / "campaign.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """The truth."""
+        return self.root / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one driver that may write."""
+        return self.root / "driver.lock"
+
+    @property
+    def blobs(self) -> Path:
+        """Contents named by their sha256."""
+        return self.root / "blobs"
+
+    @property
+    def log(self) -> Path:
+        """The entries, in the user's format."""
+        return self.root / "analysis.md"
+
+    @property
+    def memory(self) -> Path:
+        """The model's working memory, with the program's variance table."""
+        return self.root / "memory.md"
+
+    @property
+    def scores(self) -> Path:
+        """UCB scores of the current block."""
+        return self.root / "ucb_scores.txt"
+
+    @property
+    def user_input(self) -> Path:
+        """The human's file; the program only reads it and marks what was taken."""
+        return self.root / "user_input.md"
+
+    @property
+    def tree_picture(self) -> Path:
+        """The exploration tree, drawn after each batch."""
+        return self.root / "tree.png"
+
+    @property
+    def configs(self) -> Path:
+        """The four slot configs of the batch in hand."""
+        return self.root / "configs"
+
+    @property
+    def slots(self) -> Path:
+        """One folder an iteration."""
+        return self.root / "slots"
+
+    @property
+    def snapshots(self) -> Path:
+        """Memory and scores at each block end."""
+        return self.root / "snapshots"
+
+    def config(self, name: str, slot: int) -> Path:
+        """`configs/<name>_00.yaml`, the file that the addendum names."""
+        return self.configs / f"{name}_{slot:02d}.yaml"
+
+    def slot(self, iteration: int) -> SlotPaths:
+        """The folder of one iteration."""
+        return SlotPaths(self.slots / f"{iteration:04d}")
+
+    def snapshot(self, kind: str, block: int) -> Path:
+        """What ``kind`` was at the end of ``block``."""
+        return self.snapshots / f"block_{block:03d}_{kind}"
+
+
+@dataclass(frozen=True)
+class SlotPaths:
+    """The files of one slot; the worker writes them, the driver reads them."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """What the worker trains."""
+        return self.root / "config.yaml"
+
+    @property
+    def job(self) -> Path:
+        """Run id and config hash that the result must quote."""
+        return self.root / "job.json"
+
+    @property
+    def result(self) -> Path:
+        """Written last and atomically."""
+        return self.root / "result.json"
+
+    @property
+    def metrics_log(self) -> Path:
+        """R2 trajectory with the addendum's columns."""
+        return self.root / "metrics.log"
+
+    @property
+    def progress(self) -> Path:
+        """How far the slot is; for people watching, never for decisions."""
+        return self.root / "progress.json"
+
+    @property
+    def activity(self) -> Path:
+        """Picture of the simulated voltages."""
+        return self.root / "activity.png"
+
+    @property
+    def embedding(self) -> Path:
+        """Picture of the learned embedding."""
+        return self.root / "embedding.png"
+
+    @property
+    def stderr(self) -> Path:
+        """Everything the worker said."""
+        return self.root / "stderr.log"
+
+    @property
+    def pid(self) -> Path:
+        """Process that runs the slot, with its start time, so that a new driver can adopt or end it."""
+        return self.root / "pid.json"

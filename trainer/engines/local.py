@@ -1,0 +1,176 @@
+"""Slots as subprocesses of this machine: one process group each, pinned to a GPU or a share of the cores."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from state.files import canonical_json, write_atomic
+from state.paths import SlotPaths
+from trainer.dispatch import Ended, Job
+
+KILL_AFTER_S = 10.0
+WORKER = (sys.executable, "-m", "trainer.slot")
+
+
+def process_start(pid: int) -> str | None:
+    """When the process began, in ticks since boot (pid and start name it for ever); None when it is not alive."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+@dataclass
+class _Running:
+    job: Job
+    place: int
+    pid: int
+    start: str
+    deadline: float
+    process: subprocess.Popen[bytes] | None = None
+    term_at: float | None = None
+    timed_out: bool = False
+    cancelled: bool = False
+
+    def ended(self) -> tuple[bool, int | None]:
+        """Whether it is over, and its exit code if we are its parent."""
+        if self.process is not None:
+            code = self.process.poll()
+            return code is not None, code
+        return process_start(self.pid) != self.start, None
+
+
+@dataclass
+class LocalEngine:
+    """Runs at most ``places`` jobs at once; ``gpus`` lists CUDA devices to pin to in turn, empty = CPU."""
+
+    places: int
+    threads: int
+    gpus: Sequence[str] = ()
+    worker: Sequence[str] = WORKER
+    _queue: deque[Job] = field(default_factory=deque)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _cancelled: list[Ended] = field(default_factory=list)
+
+    def submit(self, jobs: list[Job]) -> list[Job]:
+        """Queue ``jobs`` and start as many as there are free places."""
+        self._queue.extend(jobs)
+        return self._fill()
+
+    def poll(self) -> tuple[list[Job], list[Ended]]:
+        """Reap, enforce time limits, and start queued jobs on the places that became free."""
+        over, self._cancelled = self._cancelled, []
+        for run in list(self._running.values()):
+            done, code = run.ended()
+            if done:
+                self._sweep(run)
+                del self._running[run.job.run_id]
+                over.append(Ended(run.job, code, run.timed_out, run.cancelled))
+            elif time.monotonic() > run.deadline:
+                run.timed_out = True
+                self._terminate(run)
+        return self._fill(), over
+
+    def cancel(self, run_id: str) -> None:
+        """End a queued or running job."""
+        for job in [job for job in self._queue if job.run_id == run_id]:
+            self._queue.remove(job)
+            self._cancelled.append(Ended(job, None, cancelled=True))
+        if run_id in self._running:
+            self._running[run_id].cancelled = True
+            self._terminate(self._running[run_id])
+
+    def reattach(self, jobs: list[Job]) -> list[Job]:
+        """Adopt the processes of an earlier driver that still run the very same job."""
+        adopted = []
+        for job in jobs:
+            known = _read_pid(SlotPaths(job.folder).pid)
+            if known is not None and known[2] == job.run_id and process_start(known[0]) == known[1]:
+                deadline = time.monotonic() + job.time_limit_s
+                self._running[job.run_id] = _Running(job, self._free_place(), known[0], known[1], deadline)
+                adopted.append(job)
+        return adopted
+
+    def close(self) -> None:
+        """TERM every job, KILL what is left after a while."""
+        self._queue.clear()
+        for run_id in list(self._running):
+            self.cancel(run_id)
+        while self._running:
+            self.poll()
+            time.sleep(0.02)
+
+    def _fill(self) -> list[Job]:
+        started = []
+        while self._queue and len(self._running) < self.places:
+            job = self._queue.popleft()
+            self._start(job)
+            started.append(job)
+        return started
+
+    def _start(self, job: Job) -> None:
+        paths, place = SlotPaths(job.folder), self._free_place()
+        paths.result.unlink(missing_ok=True)
+        with paths.stderr.open("wb") as log:
+            process = subprocess.Popen(
+                [*self.worker, str(job.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment(place),
+                start_new_session=True,
+            )
+        start = process_start(process.pid) or ""
+        write_atomic(paths.pid, canonical_json({"pid": process.pid, "start": start, "run_id": job.run_id}))
+        deadline = time.monotonic() + job.time_limit_s
+        self._running[job.run_id] = _Running(job, place, process.pid, start, deadline, process)
+
+    def _free_place(self) -> int:
+        taken = {run.place for run in self._running.values()}
+        return next(n for n in range(len(taken) + 1) if n not in taken)
+
+    def _environment(self, place: int) -> dict[str, str]:
+        threads = str(self.threads)
+        own = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+        own["CUDA_VISIBLE_DEVICES"] = self.gpus[place % len(self.gpus)] if self.gpus else ""
+        # The worker must find the same packages wherever the driver was started.
+        root = str(Path(__file__).resolve().parents[2])
+        own["PYTHONPATH"] = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+        return os.environ | own
+
+    def _terminate(self, run: _Running) -> None:
+        now = time.monotonic()
+        if run.term_at is None:
+            run.term_at = now
+            _signal_group(run.pid, signal.SIGTERM)
+        elif now - run.term_at > KILL_AFTER_S:
+            _signal_group(run.pid, signal.SIGKILL)
+
+    def _sweep(self, run: _Running) -> None:
+        """Whatever the worker left in its process group goes with it."""
+        _signal_group(run.pid, signal.SIGKILL)
+        SlotPaths(run.job.folder).pid.unlink(missing_ok=True)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _read_pid(path: Path) -> tuple[int, str, str] | None:
+    try:
+        value = json.loads(path.read_text())
+        return int(value["pid"]), str(value["start"]), str(value["run_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
