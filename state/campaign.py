@@ -107,7 +107,7 @@ class ClaudeConfig(Section):
 class Policy(Section):
     """The addendum's rules for a batch; each can reject a reply or only warn."""
 
-    baseline_runs: int = Field(12, ge=0, description="runs of the unchanged defaults before anything is explored")
+    baseline_runs: int = Field(12, ge=1, description="runs of the unchanged defaults before anything is explored")
     min_replicates: int = Field(2, ge=0, description="per batch until the top configs have enough runs")
     min_replicates_later: int = Field(1, ge=0)
     top_configs: int = Field(3, ge=1)
@@ -124,9 +124,10 @@ class EngineConfig(Section):
     """Where slots run. Not part of a campaign's identity."""
 
     kind: Literal["local"] = "local"
-    slots_at_once: int | None = Field(None, ge=1, description="default: one a GPU, or one per 2 cores without a GPU")
+    slots_at_once: int | None = Field(None, ge=1, description="default: one a GPU, or one a core without a GPU")
     threads_per_slot: int | None = Field(None, ge=1, description="default: the cores shared evenly")
     time_limit_min: float = Field(120.0, gt=0, description="a slot is ended after this long: TERM, then KILL")
+    needs_gpu: bool = Field(False, description="refuse to start without a GPU, and say how long a slot would take")
 
 
 class Budget(Section):
@@ -147,6 +148,7 @@ class Campaign(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
+    trainer: Literal["gnn", "surrogate"] = Field("gnn", description="surrogate: a response surface, nothing is trained")
     connectome: ConnectomeConfig = ConnectomeConfig()
     simulation: SimulationConfig = SimulationConfig()
     graph_model: GraphModelConfig = GraphModelConfig()
@@ -189,7 +191,7 @@ class Campaign(Section):
                 raise ValueError(f"explorable: {key} is not a key that can be explored; {nearest(key, known)}")
             if not rule.allows(flat[key]):
                 raise ValueError(f"explorable: the default {key} = {flat[key]} is not {rule.allowed()}")
-            for value in rule.choices or [rule.min, rule.max]:
+            for value in rule.choices or (rule.min, rule.max):
                 _try(base, key, value)
         return self
 

@@ -132,6 +132,6 @@ class SlotPaths:
         return self.root / "stderr.log"
 
     @property
-    def pid(self) -> Path:
-        """Process that runs the slot, with its start time, so that a new driver can adopt or end it."""
-        return self.root / "pid.json"
+    def pictures(self) -> tuple[Path, ...]:
+        """What is shown to people and to the model."""
+        return self.activity, self.embedding

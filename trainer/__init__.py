@@ -1,0 +1,1 @@
+"""One slot: connectome, stimulus, simulation, GNN, two-stage fit, metrics; and the engines that run slots."""

@@ -1,0 +1,1 @@
+"""Engines that run slots; each keeps the contract of `trainer.dispatch`."""

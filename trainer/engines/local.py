@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from state.files import canonical_json, write_atomic
 from state.paths import SlotPaths
 from trainer.dispatch import Ended, Job
 
@@ -92,13 +90,14 @@ class LocalEngine:
             self._terminate(self._running[run_id])
 
     def reattach(self, jobs: list[Job]) -> list[Job]:
-        """Adopt the processes of an earlier driver that still run the very same job."""
-        adopted = []
+        """Adopt the processes of an earlier driver that still work in the very same folders."""
+        workers, adopted = find_workers(self.worker[-1]), []
         for job in jobs:
-            known = _read_pid(SlotPaths(job.folder).pid)
-            if known is not None and known[2] == job.run_id and process_start(known[0]) == known[1]:
+            pid = workers.get(str(job.folder))
+            start = process_start(pid) if pid is not None else None
+            if pid is not None and start is not None:
                 deadline = time.monotonic() + job.time_limit_s
-                self._running[job.run_id] = _Running(job, self._free_place(), known[0], known[1], deadline)
+                self._running[job.run_id] = _Running(job, self._free_place(), pid, start, deadline)
                 adopted.append(job)
         return adopted
 
@@ -131,10 +130,8 @@ class LocalEngine:
                 env=self._environment(place),
                 start_new_session=True,
             )
-        start = process_start(process.pid) or ""
-        write_atomic(paths.pid, canonical_json({"pid": process.pid, "start": start, "run_id": job.run_id}))
         deadline = time.monotonic() + job.time_limit_s
-        self._running[job.run_id] = _Running(job, place, process.pid, start, deadline, process)
+        self._running[job.run_id] = _Running(job, place, process.pid, "", deadline, process)
 
     def _free_place(self) -> int:
         taken = {run.place for run in self._running.values()}
@@ -160,7 +157,6 @@ class LocalEngine:
     def _sweep(self, run: _Running) -> None:
         """Whatever the worker left in its process group goes with it."""
         _signal_group(run.pid, signal.SIGKILL)
-        SlotPaths(run.job.folder).pid.unlink(missing_ok=True)
 
 
 def _signal_group(pid: int, number: int) -> None:
@@ -168,9 +164,16 @@ def _signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
-def _read_pid(path: Path) -> tuple[int, str, str] | None:
-    try:
-        value = json.loads(path.read_text())
-        return int(value["pid"]), str(value["start"]), str(value["run_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def find_workers(worker: str) -> dict[str, int]:
+    """Folder -> pid of every process that runs ``worker`` (the last word of its command).
+
+    Read from the process table, so that even a worker whose driver died before it could note anything is found.
+    """
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if worker in words[:-2]:
+                    found[words[-2]] = int(entry.name)
+    return found

@@ -1,0 +1,118 @@
+"""One conversation about a batch: prompt, reply, guard, repair, and at last a proposal for every slot."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from agent.context import build_context, guard_facts
+from agent.guard import Verdict, Violation, check
+from agent.llm import Completion, LLMClient, Prompt, Turn
+from agent.night import Night
+from agent.reply import Reply, Unreadable, parse_reply, reply_schema
+from agent.settle import settle
+from prompts.context import Context
+from prompts.render import render_prompt, render_repair, render_system, template_hashes
+from state.history import Attempt
+
+
+def ask(night: Night, llm: LLMClient) -> None:
+    """Converse until a reply is accepted; every prompt and reply is journaled before anything else happens with it."""
+    context = build_context(night)
+    while not (attempts := night.history.attempts) or attempts[-1].accepted is None:
+        if not attempts or attempts[-1].rejected is not None:
+            _render(night, context)
+        elif attempts[-1].reply is None:
+            _send(night, llm, context)
+        else:
+            _judge(night, context)
+
+
+def _render(night: Night, context: Context) -> None:
+    attempts = night.history.attempts
+    rejected = attempts[-1].rejected if attempts else None
+    text = render_repair(rejected["violations"]) if rejected else render_prompt(context)
+    data = {
+        "kind": "repair" if rejected else context.kind,
+        "system": night.blobs.put(render_system(context)),
+        "text": night.blobs.put(text),
+        "images": {} if rejected else _images(night),
+        "templates": template_hashes(),
+    }
+    night.record("prompt_rendered", data)
+
+
+def _images(night: Night) -> dict[str, str]:
+    """Name -> blob of the pictures that go with a batch prompt."""
+    if not night.campaign.claude.pictures:
+        return {}
+    return {
+        f"slot_{it.planned.slot}/{name}": blob
+        for it in night.history.batch(night.history.planned)
+        for name, blob in it.artifacts.items()
+        if name.endswith(".png")
+    }
+
+
+def _send(night: Night, llm: LLMClient, context: Context) -> None:
+    start = context.kind == "start"
+    began = time.monotonic()
+    completion = llm.complete(conversation(night, context), reply_schema(night.campaign.claude.n_parallel, start))
+    night.record("reply_received", _received(night, completion, time.monotonic() - began))
+
+
+def _received(night: Night, completion: Completion, seconds: float) -> dict[str, Any]:
+    return {
+        "reply": night.blobs.put(completion.text),
+        "stop_reason": completion.stop_reason,
+        "usage": completion.usage,
+        "request_id": completion.request_id,
+        "model": completion.model,
+        "cost_usd": completion.cost_usd,
+        "seconds": round(seconds, 3),
+    }
+
+
+def conversation(night: Night, context: Context) -> Prompt:
+    """The prompt of the last attempt with the turns before it, from the blobs: what was or would be sent."""
+    *earlier, last = night.history.attempts
+    turns: list[Turn] = []
+    for attempt in earlier:
+        turns += [
+            Turn("user", night.blobs.text(attempt.prompt["text"])),
+            Turn("assistant", _reply_text(night, attempt)),
+        ]
+    first = earlier[0] if earlier else last
+    return Prompt(
+        system=night.blobs.text(first.prompt["system"]),
+        text=night.blobs.text(last.prompt["text"]),
+        context=context,
+        turns=tuple(turns),
+        images=tuple((name, night.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
+    )
+
+
+def _reply_text(night: Night, attempt: Attempt) -> str:
+    return night.blobs.text(attempt.reply["reply"]) if attempt.reply else ""
+
+
+def _judge(night: Night, context: Context) -> None:
+    attempts = night.history.attempts
+    reply, verdict = read_reply(night, context, _reply_text(night, attempts[-1]))
+    if verdict.violations and len(attempts) <= night.campaign.claude.repair_turns:
+        night.record("reply_rejected", {"violations": [v.sentence() for v in verdict.violations]})
+        return
+    night.record("reply_accepted", settle(night, context, reply, verdict))
+
+
+def read_reply(night: Night, context: Context, text: str) -> tuple[Reply | None, Verdict]:
+    """Parse and guard a reply; an unreadable one is a verdict with one violation and nothing accepted."""
+    try:
+        reply = parse_reply(text, context.n_parallel, context.kind == "start")
+    except Unreadable as error:
+        violation = Violation(
+            code="unreadable", slot=None, key="", found=str(error), allowed="one JSON object of the given schema"
+        )
+        empty: list[Any] = [None] * context.n_parallel
+        return None, Verdict(violations=[violation], accepted=list(empty), entries=list(empty))
+    return reply, check(reply, guard_facts(night, context))

@@ -1,0 +1,309 @@
+"""The guard: every rule that stands between a reply and the GPU, each with its own code. It decides nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agent.policy import REPLICATE_ROLES
+from agent.reply import EntryReply, ProposalReply, Reply
+from prompts.context import Demand, SeedOffer
+from prompts.memory import HEADINGS, MAX_LINES, missing_headings
+from state.campaign import Campaign, protection
+from state.config import Scalar, SlotConfig, difference
+from state.errors import ConfigError
+from state.records import Edit, Role
+from state.schema import Section, nearest
+from ucb.grammar import LogError, parse_mutation, render_mutation
+
+MAX_PROSE = 2000
+SEED_LIMIT = 2**31
+
+
+class Violation(Section):
+    """One broken rule: its code, where, what was found, what is allowed. ``slot`` None = the whole batch."""
+
+    code: str
+    slot: int | None
+    key: str
+    found: str
+    allowed: str
+
+    def sentence(self) -> str:
+        """The violation as Claude and the log read it."""
+        where = "batch" if self.slot is None else f"slot_{self.slot}"
+        return (
+            f"[{self.code}] {where}{f', {self.key}' if self.key else ''}: found {self.found}; allowed: {self.allowed}"
+        )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made."""
+
+    campaign: Campaign
+    demand: Demand
+    seeds: Sequence[SeedOffer]
+    last_node: int
+    parent_config: Callable[[int | None], SlotConfig | None]
+    known_runs: frozenset[tuple[str, int, int]] | set[tuple[str, int, int]]
+    predict_minutes: Callable[[SlotConfig], float | None]
+
+
+@dataclass
+class Accepted:
+    """A proposal that passed: the child config (seeds set) and its difference to the parent."""
+
+    proposal: ProposalReply
+    config: SlotConfig
+    changes: dict[str, tuple[Scalar, Scalar]]
+
+
+@dataclass
+class Verdict:
+    """What the guard says of a reply; ``accepted`` has None where a slot was refused."""
+
+    violations: list[Violation] = field(default_factory=list)
+    warnings: list[Violation] = field(default_factory=list)
+    accepted: list[Accepted | None] = field(default_factory=list)
+    entries: list[EntryReply | None] = field(default_factory=list)
+    memory: str | None = None
+
+
+def check(reply: Reply, facts: Facts) -> Verdict:
+    """Hold ``reply`` against every rule."""
+    verdict = Verdict()
+    for slot, proposal in enumerate(reply.proposals):
+        verdict.accepted.append(_check_proposal(slot, proposal, facts, verdict))
+    _check_doubles(facts, verdict)
+    _check_replicates(facts, verdict)
+    for slot, entry in enumerate(reply.entries):
+        verdict.entries.append(_check_entry(slot, entry, verdict))
+    verdict.memory = _check_memory(reply.memory, verdict)
+    return verdict
+
+
+def _check_proposal(slot: int, proposal: ProposalReply, facts: Facts, verdict: Verdict) -> Accepted | None:
+    found: list[Violation] = []
+
+    def violate(code: str, key: str, what: object, allowed: str) -> None:
+        found.append(Violation(code=code, slot=slot, key=key, found=_short(what), allowed=allowed))
+
+    parent = _check_parent(proposal, facts, violate)
+    changes = _check_edits(proposal.edits, parent, facts.campaign, violate) if parent else {}
+    _check_prose(proposal, violate)
+    _check_seeds(slot, proposal, facts, violate)
+    accepted = None
+    if parent is not None and not found:
+        accepted = _check_child(proposal, parent, changes, facts, violate)
+    if accepted is not None:
+        _check_role(proposal, accepted, facts, violate)
+        _check_mutation(proposal, accepted, violate)
+        found += _check_policy(slot, proposal, accepted, facts, verdict)
+    verdict.violations += found
+    return None if found else accepted
+
+
+Violate = Callable[[str, str, object, str], None]
+
+
+def _check_parent(proposal: ProposalReply, facts: Facts, violate: Violate) -> SlotConfig | None:
+    number = None if proposal.parent == "root" else proposal.parent
+    config = facts.parent_config(number)
+    if config is None:
+        future = number is not None and isinstance(number, int) and number > facts.last_node
+        code = "parent_future" if future else "parent_missing"
+        violate(code, "parent", proposal.parent, f"root, or a finished or failed node from 1 to {facts.last_node}")
+    return config
+
+
+def _check_edits(edits: Sequence[Edit], parent: SlotConfig, campaign: Campaign, violate: Violate) -> dict[str, Scalar]:
+    flat, changes = parent.flat(), {}
+    names = {key.rsplit(".", 1)[-1]: key for key in flat}
+    for edit in edits:
+        key = edit.key if edit.key in flat else names.get(edit.key, edit.key)
+        if key in changes:
+            violate("duplicate_key", key, "two edits of one key", "one edit a key")
+        elif (reason := protection(key)) is not None:
+            violate("protected_key", key, f"{key} = {edit.value}", f"nothing: {reason}")
+        elif key not in flat:
+            violate("unknown_key", edit.key, "no such key", nearest(edit.key, list(campaign.explorable)))
+        elif key not in campaign.explorable:
+            violate("not_explorable", key, f"{key} = {edit.value}", ", ".join(campaign.explorable))
+        elif not campaign.explorable[key].allows(edit.value):
+            violate("value_not_allowed", key, edit.value, campaign.explorable[key].allowed())
+        elif edit.value == flat[key]:
+            violate("no_change", key, f"{edit.value}, the parent's value", "a different value, or no edit of this key")
+        else:
+            changes[key] = edit.value
+    return changes
+
+
+def _check_prose(proposal: ProposalReply, violate: Violate) -> None:
+    for key in ("parent_rule", "hypothesis", "mutation"):
+        text = getattr(proposal, key)
+        if not text.strip() or len(text) > MAX_PROSE:
+            violate("prose", key, f"{len(text)} characters", f"1 to {MAX_PROSE} characters")
+
+
+def _check_seeds(slot: int, proposal: ProposalReply, facts: Facts, violate: Violate) -> None:
+    for key in ("simulation_seed", "training_seed"):
+        if not 0 <= getattr(proposal, key) < SEED_LIMIT:
+            violate("seed_range", key, getattr(proposal, key), f"0 to {SEED_LIMIT - 1}")
+    offer = facts.seeds[slot]
+    pair = (proposal.simulation_seed, proposal.training_seed)
+    if proposal.seed_rationale == "suggested-default" and pair != (offer.simulation_seed, offer.training_seed):
+        want = f"{offer.simulation_seed} and {offer.training_seed}, or another seed_rationale"
+        violate("seed_rationale", "seed_rationale", f"suggested-default with seeds {pair[0]} and {pair[1]}", want)
+
+
+def _check_child(
+    proposal: ProposalReply, parent: SlotConfig, changes: dict[str, Scalar], facts: Facts, violate: Violate
+) -> Accepted | None:
+    seeds: dict[str, Scalar] = {
+        "simulation.seed": proposal.simulation_seed,
+        "training.seed": proposal.training_seed,
+    }
+    try:
+        child = parent.replaced(changes | seeds)
+    except ConfigError as error:
+        violate("invalid_config", ", ".join(changes), error, "a combination of values that fits together")
+        return None
+    return Accepted(proposal, child, difference(parent, child))
+
+
+def _check_role(proposal: ProposalReply, accepted: Accepted, facts: Facts, violate: Violate) -> None:
+    if proposal.role in ("replicate", "baseline") and accepted.changes:
+        violate(
+            "replicate_with_edits", "edits", f"role {proposal.role} with edits", "no edits, or role exploit or explore"
+        )
+    if proposal.role not in ("replicate", "baseline") and not accepted.changes:
+        violate("no_edit", "role", f"role {proposal.role} without edits", "role replicate, or at least one edit")
+    if proposal.role == "replicate" and proposal.parent == "root":
+        violate("replicate_of_root", "parent", "root", "the node whose config is run again")
+    if proposal.role == "baseline" and proposal.parent != "root":
+        violate("baseline_parent", "parent", proposal.parent, "root, for a baseline run")
+
+
+def _check_mutation(proposal: ProposalReply, accepted: Accepted, violate: Violate) -> None:
+    parent = None if proposal.parent == "root" else int(proposal.parent)
+    want = mutation_line(accepted.changes, proposal.role, parent)
+    if not _same_mutation(proposal.mutation.strip(), want):
+        violate("mutation_mismatch", "mutation", proposal.mutation, f"exactly `{want}`, the difference to the parent")
+
+
+def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:
+    """The Mutation line that the facts demand."""
+    return render_mutation(dict(changes), role, parent)
+
+
+def _same_mutation(given: str, want: str) -> bool:
+    """Equal text, or equal changes however the numbers are written."""
+    try:
+        return given == want or (bool(parse_mutation(want)) and parse_mutation(given) == parse_mutation(want))
+    except LogError:
+        return False
+
+
+def _check_policy(
+    slot: int, proposal: ProposalReply, accepted: Accepted, facts: Facts, verdict: Verdict
+) -> list[Violation]:
+    policy = facts.campaign.policy
+    broken: list[Violation] = []
+
+    def rule(mode: str, code: str, key: str, found: str, allowed: str) -> None:
+        violation = Violation(code=code, slot=slot, key=key, found=found, allowed=allowed)
+        (broken if mode == "reject" else verdict.warnings).append(violation)
+
+    if facts.demand.baseline and proposal.role != "baseline":
+        rule(
+            policy.baseline, "baseline_required", "role", proposal.role, f"baseline, parent root: {facts.demand.reason}"
+        )
+    if not facts.demand.baseline and proposal.role == "baseline":
+        rule(policy.baseline, "baseline_over", "role", "baseline", "replicate of a baseline node: block 1 is complete")
+    if len(accepted.changes) > policy.max_changes:
+        found = f"{len(accepted.changes)} changed keys"
+        rule(policy.mutation_size, "too_many_changes", "edits", found, f"at most {policy.max_changes} a mutation")
+    minutes = facts.predict_minutes(accepted.config)
+    if accepted.changes and minutes is not None and minutes > policy.time_limit_min:
+        limit = f"at most {policy.time_limit_min:g} min; reduce n_epochs, data_augmentation_loop or the layers"
+        rule(policy.time, "predicted_time", "edits", f"{minutes:.1f} min predicted from past runs", limit)
+    return broken
+
+
+def _check_doubles(facts: Facts, verdict: Verdict) -> None:
+    """The same config with the same seeds would measure nothing new: same seeds, same machine, same numbers."""
+    seen = set(facts.known_runs)
+    for slot, accepted in enumerate(verdict.accepted):
+        if accepted is None:
+            continue
+        run = run_key(accepted.config)
+        if run in seen:
+            found = f"config, simulation seed {run[1]} and training seed {run[2]} of an earlier or neighbouring run"
+            violation = Violation(
+                code="duplicate_run", slot=slot, key="training_seed", found=found, allowed="at least one new seed"
+            )
+            verdict.violations.append(violation)
+            verdict.accepted[slot] = None
+        seen.add(run)
+
+
+def run_key(config: SlotConfig) -> tuple[str, int, int]:
+    """What makes two runs the same run."""
+    return config.identity(), config.simulation.seed, config.training.seed
+
+
+def _check_replicates(facts: Facts, verdict: Verdict) -> None:
+    need = facts.demand.min_replicates
+    have = sum(1 for accepted in verdict.accepted if accepted and accepted.proposal.role in REPLICATE_ROLES)
+    # A refused slot is not counted against the batch: it is reported once, under its own code.
+    unknown = sum(1 for accepted in verdict.accepted if accepted is None)
+    if have + unknown < need:
+        violation = Violation(
+            code="too_few_replicates",
+            slot=None,
+            key="role",
+            found=f"{have} replicates",
+            allowed=f"at least {need}: {facts.demand.reason}",
+        )
+        mode = facts.campaign.policy.replicates
+        (verdict.violations if mode == "reject" else verdict.warnings).append(violation)
+
+
+def _check_entry(slot: int, entry: EntryReply | None, verdict: Verdict) -> EntryReply | None:
+    if entry is None:
+        return None
+    wrong = [
+        key for key in ("embedding", "observation", "verdict_reason") if not 0 < len(getattr(entry, key)) <= MAX_PROSE
+    ]
+    for key in wrong:
+        length = len(getattr(entry, key))
+        verdict.violations.append(
+            Violation(
+                code="entry_prose",
+                slot=slot,
+                key=key,
+                found=f"{length} characters",
+                allowed=f"1 to {MAX_PROSE} characters",
+            )
+        )
+    return None if wrong else entry
+
+
+def _check_memory(memory: str, verdict: Verdict) -> str | None:
+    lines, lost = memory.count("\n") + 1, missing_headings(memory)
+    if lines > MAX_LINES:
+        verdict.violations.append(
+            Violation(code="memory_long", slot=None, key="memory", found=f"{lines} lines", allowed=f"{MAX_LINES} lines")
+        )
+    if lost:
+        found = f"no {', '.join(lost)}"
+        verdict.violations.append(
+            Violation(code="memory_headings", slot=None, key="memory", found=found, allowed="; ".join(HEADINGS))
+        )
+    return None if lines > MAX_LINES or lost else memory
+
+
+def _short(what: object) -> str:
+    text = " ".join(str(what).split())
+    return text if len(text) <= 160 else text[:157] + "..."

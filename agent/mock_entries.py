@@ -1,0 +1,103 @@
+"""What MockLLM writes about finished iterations: plain sentences made from the facts in its prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prompts.context import ConfigView, Context, SlotView
+from prompts.memory import HEADINGS
+
+
+def judge(context: Context, view: SlotView) -> dict[str, Any]:
+    """Embedding note, observation and verdict about one slot."""
+    if view.failure is not None:
+        what = f"{view.failure.kind}: {view.failure.message}"
+        return {
+            "embedding": "none: the slot failed",
+            "observation": f"The slot failed ({what}); it counts as a very low value.",
+            "verdict": "inconclusive",
+            "verdict_reason": "a failed slot measures nothing but its own failure",
+        }
+    verdict, reason = _verdict(context, view)
+    cluster = view.metrics.get("cluster_accuracy")
+    return {
+        "embedding": f"not looked at: the mock reads figures only; cluster_accuracy {_figure(cluster)}",
+        "observation": _observation(view),
+        "verdict": verdict,
+        "verdict_reason": reason,
+    }
+
+
+def _observation(view: SlotView) -> str:
+    conn, vrest = view.curves["connectivity_R2"], view.curves["V_rest_R2"]
+    parts = [
+        f"connectivity_R2 peaked at {_figure(conn.peak)} in the {conn.peak_phase} phase, ended at {_figure(conn.final)}",
+        f"V_rest_R2 ended at {_figure(vrest.final)} ({vrest.trend})",
+        f"pattern {view.pattern}",
+    ]
+    if view.over_time and view.minutes is not None:
+        parts.append(f"it took {view.minutes:.1f} min, over the limit: reduce the work")
+    return "; ".join(parts)
+
+
+def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
+    """Compare with the other runs of the config (a replicate) or with the parent's config (a mutation)."""
+    replicate = view.role in ("baseline", "replicate", "fallback")
+    reference = _config(context, view.config_id) if replicate else _parent_config(context, view)
+    value = view.metrics.get("connectivity_R2" if replicate else "V_rest_R2")
+    name = "connectivity_R2" if replicate else "V_rest_R2"
+    mean, std = (reference.mean.get(name), reference.std.get(name)) if reference else (None, None)
+    if value is None or mean is None or std is None or reference is None or reference.runs < 3:
+        return "inconclusive", "too few runs to tell the difference from noise"
+    margin = 2 * std
+    if replicate:
+        near = abs(value - mean) <= margin
+        word = "within" if near else "outside"
+        return ("supported" if near else "falsified"), f"{name} {value:.3f} lies {word} {mean:.3f} +- {margin:.3f}"
+    if abs(value - mean) <= margin:
+        return "inconclusive", f"{name} {value:.3f} is within the parent's noise, {mean:.3f} +- {margin:.3f}"
+    better = value > mean
+    return (
+        "supported" if better else "falsified"
+    ), f"{name} {value:.3f} against {mean:.3f} +- {margin:.3f} of the parent"
+
+
+def _config(context: Context, config_id: str) -> ConfigView | None:
+    return next((view for view in context.configs if view.config_id == config_id), None)
+
+
+def _parent_config(context: Context, view: SlotView) -> ConfigView | None:
+    """The config of the parent: by node if it is shown, else the defaults."""
+    owner = {node.node: node.config_id for node in context.nodes}
+    return _config(context, owner.get(view.parent or 0, "C1"))
+
+
+def memory_text(context: Context) -> str:
+    """The working memory: the mock keeps only what the figures say now, under the required headings."""
+    principles = [
+        f"- {view.config_id} is {view.robust} over {view.runs} runs ({_changes(view)})"
+        for view in context.configs
+        if view.runs >= 3
+    ]
+    questions = [
+        f"- {view.config_id} has only {view.runs} runs ({_changes(view)})" for view in context.configs if view.runs < 3
+    ]
+    planned = "baseline runs of the defaults" if context.demand.baseline else f"next batch: {context.demand.reason}"
+    bodies = {
+        "### Established Principles": "\n".join(principles),
+        "### Open Questions": "\n".join(questions[:20]),
+        "## Current Block": f"Block {context.block}, iterations {context.block_iterations[0]} to "
+        f"{context.block_iterations[1]}. {planned}.",
+    }
+    parts = [f"# Working Memory: {context.campaign}"]
+    for heading in HEADINGS:
+        parts += [heading, bodies.get(heading, "")]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _changes(view: ConfigView) -> str:
+    return ", ".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in view.changes.items()) or "the defaults"
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

@@ -1,0 +1,80 @@
+"""The addendum's rules for a batch as numbers: baseline first, then replicates until the top configs have runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prompts.context import Demand
+from state.campaign import Campaign
+from state.config import SlotConfig
+from state.records import SlotResult
+
+REPLICATE_ROLES = ("replicate", "fallback")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the policy needs to know of one config."""
+
+    config_id: str
+    runs: int
+    mean_connectivity: float
+
+
+def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Standing]) -> Demand:
+    """What the next batch must hold; ``planned_iterations`` counts those planned so far."""
+    policy = campaign.policy
+    if planned_iterations < policy.baseline_runs:
+        left = policy.baseline_runs - planned_iterations
+        return Demand(
+            baseline=True,
+            min_replicates=0,
+            reason=f"{left} of {policy.baseline_runs} baseline runs are still to be made: every slot runs the defaults",
+        )
+    top = sorted(standings, key=lambda s: -s.mean_connectivity)[: policy.top_configs]
+    short = [s for s in top if s.runs < policy.runs_of_top]
+    if len(top) == policy.top_configs and not short:
+        reason = f"the top {policy.top_configs} configs have at least {policy.runs_of_top} runs each"
+        return Demand(baseline=False, min_replicates=policy.min_replicates_later, reason=reason)
+    names = ", ".join(f"{s.config_id} ({s.runs})" for s in short)
+    reason = f"top configs with fewer than {policy.runs_of_top} runs: {names}" if names else ""
+    missing = policy.top_configs - len(top)
+    reason = "; ".join(
+        filter(None, [reason, f"{missing} of the top {policy.top_configs} not yet found" if missing else ""])
+    )
+    return Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason)
+
+
+def work(config: SlotConfig) -> float:
+    """Relative cost of training a config: frames processed times the size of the hidden layers."""
+    training, model = config.training, config.graph_model
+    frames = training.n_epochs * training.data_augmentation_loop * config.simulation.n_frames * 0.2
+    width = model.hidden_dim**2 * (model.n_layers - 1) + model.hidden_dim_update**2 * (model.n_layers_update - 1)
+    return frames * width
+
+
+def slot_minutes(result: SlotResult) -> float | None:
+    """Data generation and training of one slot in minutes, None when it did not get that far."""
+    parts = [result.seconds.get(stage) for stage in ("data", "training")]
+    return None if None in parts else sum(part for part in parts if part is not None) / 60
+
+
+class TimeModel:
+    """Predicts a slot's minutes as its work times the median minutes per work seen so far."""
+
+    def __init__(self, keep: int = 32) -> None:
+        self._rates: list[float] = []
+        self._keep = keep
+
+    def learn(self, config: SlotConfig, result: SlotResult) -> None:
+        """Take in one finished slot."""
+        minutes = slot_minutes(result)
+        if minutes is not None:
+            self._rates = [*self._rates, minutes / work(config)][-self._keep :]
+
+    def predict(self, config: SlotConfig) -> float | None:
+        """Minutes for ``config``, None before anything has finished."""
+        if not self._rates:
+            return None
+        return sorted(self._rates)[len(self._rates) // 2] * work(config)

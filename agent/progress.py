@@ -1,0 +1,65 @@
+"""How far the slots of a batch are, read from what the workers write; for people, never for decisions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from state.history import Iteration
+from state.paths import RunPaths, SlotPaths
+from state.records import SlotResult
+
+
+@dataclass(frozen=True)
+class SlotProgress:
+    """One line of the display. ``state`` is waiting, running, done or failed; shares and R2s are None when unknown."""
+
+    slot: int = 0
+    iteration: int = 0
+    config_id: str = ""
+    role: str = ""
+    mutation: str = ""
+    state: str = "waiting"
+    stage: str | None = None
+    phase: str | None = None
+    step: int | None = None
+    total: int | None = None
+    connectivity: float | None = None
+    v_rest: float | None = None
+    tau: float | None = None
+    eta_s: float | None = None
+    note: str = ""
+
+
+FIELDS = ("stage", "phase", "step", "total", "connectivity", "v_rest", "tau", "eta_s")
+
+
+def slot_progress(paths: RunPaths, iteration: Iteration) -> SlotProgress:
+    """The present state of one planned iteration."""
+    planned = iteration.planned
+    base = SlotProgress(planned.slot, planned.iteration, planned.config_id, planned.role, planned.mutation)
+    if iteration.result is not None:
+        return _finished(base, iteration.result)
+    if iteration.run_id is None:
+        return base
+    return read_progress(paths.slot(planned.iteration), iteration.run_id, base) or base
+
+
+def read_progress(paths: SlotPaths, run_id: str, base: SlotProgress | None = None) -> SlotProgress | None:
+    """What the worker of ``run_id`` last said; None when it has not said anything yet."""
+    try:
+        seen = json.loads(paths.progress.read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(seen, dict) or seen.get("run_id") != run_id:
+        return None
+    known: dict[str, Any] = {key: seen.get(key) for key in FIELDS}
+    return replace(base or SlotProgress(), state="running", **known)
+
+
+def _finished(base: SlotProgress, result: SlotResult) -> SlotProgress:
+    if result.failure is not None:
+        return replace(base, state="failed", note=f"{result.failure.kind}: {result.failure.message}")
+    values = [result.metrics[name] for name in ("connectivity_R2", "V_rest_R2", "tau_R2")]
+    return replace(base, state="done", connectivity=values[0], v_rest=values[1], tau=values[2])

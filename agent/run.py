@@ -1,0 +1,151 @@
+"""`nightfly run`: choose the run directory, look at the machine, open the night, run it, say how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from agent.display import Display
+from agent.llm import LLMClient
+from agent.loop import run_night
+from agent.mock import MockLLM
+from agent.night import Night, open_night
+from agent.prepare import prepare
+from state.campaign import Campaign, load_campaign
+from state.errors import RunError, UserError
+from trainer.engines.factory import find_gpus, make_engine
+
+PACKAGES = ("anthropic", "torch", "torch_geometric", "flyvis", "numpy", "scipy", "scikit-learn", "pydantic")
+
+
+def run_campaign(
+    file: Path, runs_dir: Path, dry_run: bool, batches: int | None, new: bool, allow_cpu: bool, as_json: bool
+) -> int:
+    """Run or continue the campaign in ``file``; returns the exit code."""
+    campaign = load_campaign(file)
+    root = choose_root(runs_dir, campaign.name, new)
+    llm = make_llm(campaign, dry_run)
+    prepared = prepare(campaign, file, allow_cpu)
+    limit = batches or campaign.budget.max_batches
+    engine = make_engine(campaign)
+    night = open_night(file, root, dry_run)
+    try:
+        with _terminate_as_interrupt(), Display(limit) as display:
+            _introduce(night, display, prepared, limit)
+            night.record("driver_started", _driver(night, prepared))
+            try:
+                reason = run_night(night, llm, engine, display.watch, limit)
+            except KeyboardInterrupt:
+                reason = "stopped by the user"
+                night.record("driver_stopped", {"reason": reason})
+            night.derived.flush(draw=True)
+        return _conclude(night, reason, as_json, _command(file, runs_dir, dry_run))
+    finally:
+        night.close()
+
+
+def choose_root(runs_dir: Path, name: str, new: bool) -> Path:
+    """RUNS_DIR/NAME, or with --new the first NAME-2, NAME-3, ... that does not exist yet."""
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise RunError(f"{runs_dir}: is not a directory; give --runs-dir a directory")
+    root, number = runs_dir / name, 2
+    while new and root.exists():
+        root, number = runs_dir / f"{name}-{number}", number + 1
+    return root
+
+
+def make_llm(campaign: Campaign, dry_run: bool) -> LLMClient:
+    """The mocked Claude in a dry run, else the real one."""
+    if dry_run:
+        return MockLLM()
+    raise UserError(f"{campaign.name}: this version runs with the mocked Claude only; add --dry-run")
+
+
+def _driver(night: Night, prepared: dict[str, Any]) -> dict[str, Any]:
+    """Who drives, with what, and where: for the auditor."""
+    return {
+        "version": _version("nightfly"),
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "gpus": find_gpus(),
+        "torn_bytes_cut": night.journal.torn_bytes,
+        "connectome": prepared,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    folder = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+class _terminate_as_interrupt:
+    """SIGTERM ends the night as cleanly as Ctrl-C does."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+
+def _introduce(night: Night, display: Display, prepared: dict[str, Any], limit: int | None) -> None:
+    history, name = night.history, night.campaign.name
+    state = "new run" if history.planned == 0 else f"continuing after batch {history.committed}"
+    display.say(f"{name}: {state} in {night.paths.root}; ends after {limit or 'no fixed number of'} batches")
+    display.say(
+        f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges, {prepared['truth']}; "
+        f"{night.campaign.claude.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
+    )
+    if night.journal.torn_bytes:
+        display.say(f"the journal ended in a half-written line ({night.journal.torn_bytes} bytes); it was cut")
+
+
+def _command(file: Path, runs_dir: Path, dry_run: bool) -> str:
+    return f"nightfly run {file}{' --dry-run' if dry_run else ''} --runs-dir {runs_dir}"
+
+
+def _conclude(night: Night, reason: str, as_json: bool, command: str) -> int:
+    history, paths = night.history, night.paths
+    stopped = reason == "stopped by the user"
+    if as_json:
+        summary = {
+            "run": str(paths.root),
+            "reason": reason,
+            "batches": max(history.committed, 0),
+            "iterations": sum(it.entry is not None for it in history.iterations.values()),
+        }
+        print(json.dumps(summary))
+        return 130 if stopped else 0
+    where = sys.stderr if stopped else sys.stdout
+    print(f"{night.campaign.name}: {reason}. Log: {paths.log}  tree: {paths.tree_picture}", file=where)
+    more = "" if stopped else f" --batches {history.committed + 1}"
+    print(f"Continue with: {command}{more}", file=where)
+    return 130 if stopped else 0

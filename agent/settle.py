@@ -1,0 +1,101 @@
+"""What stands at the end of a conversation: accepted proposals, and a fallback for every slot that has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.guard import Accepted, Verdict, mutation_line
+from agent.night import Night
+from agent.policy import REPLICATE_ROLES
+from agent.reply import Reply
+from prompts.context import ConfigView, Context
+from prompts.memory import without_table
+from state.records import Edit, Role
+
+NO_ENTRY = {
+    "embedding": "not described: no accepted reply",
+    "observation": "not described: no accepted reply",
+    "verdict": "inconclusive",
+    "verdict_reason": "no accepted reply",
+}
+
+
+def settle(night: Night, context: Context, reply: Reply | None, verdict: Verdict) -> dict[str, Any]:
+    """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
+    accepted = _enough_replicates(context, list(verdict.accepted))
+    proposals, replaced = [], {}
+    for slot, item in enumerate(accepted):
+        if item is None:
+            replaced[str(slot)] = [v.sentence() for v in verdict.violations if v.slot in (slot, None)]
+        proposals.append(_fallback(context, slot) if item is None else _proposal(item))
+    entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
+    memory = night.history.memory if verdict.memory is None else night.blobs.put(without_table(verdict.memory))
+    return {
+        "proposals": proposals,
+        "judgements": [] if context.kind == "start" else entries,
+        "memory": memory or night.blobs.put(context.memory),
+        "block_summary": reply.block_summary if reply else None,
+        "acknowledged": reply.acknowledged if reply else None,
+        "warnings": [v.sentence() for v in verdict.warnings],
+        "fallbacks": replaced,
+    }
+
+
+def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+    """A batch that still lacks replicates gives up its last explorations, so that the policy holds."""
+    lacking = context.demand.min_replicates - sum(
+        1 for item in accepted if item is None or item.proposal.role in REPLICATE_ROLES
+    )
+    for slot in reversed(range(len(accepted))):
+        item = accepted[slot]
+        if lacking > 0 and item is not None and item.proposal.role not in REPLICATE_ROLES:
+            accepted[slot] = None
+            lacking -= 1
+    return accepted
+
+
+def _proposal(item: Accepted) -> dict[str, Any]:
+    proposal = item.proposal
+    parent = None if proposal.parent == "root" else proposal.parent
+    return {
+        "role": proposal.role,
+        "parent": parent,
+        "parent_rule": _line(proposal.parent_rule),
+        "mutation": mutation_line(item.changes, proposal.role, parent),
+        "changes": {key: [old, new] for key, (old, new) in item.changes.items()},
+        "edits": [Edit(key=key, value=new).model_dump() for key, (_, new) in item.changes.items()],
+        "simulation_seed": proposal.simulation_seed,
+        "training_seed": proposal.training_seed,
+        "seed_rationale": proposal.seed_rationale,
+        "hypothesis": _line(proposal.hypothesis),
+    }
+
+
+def _fallback(context: Context, slot: int) -> dict[str, Any]:
+    """A replicate of the best config that needs runs, so that the GPU never idles; a baseline run in block 1."""
+    offer = context.seeds[slot]
+    config = None if context.demand.baseline or not context.configs else _needy(context.configs)
+    role: Role = "baseline" if config is None else "fallback"
+    parent = None if config is None else config.node
+    return {
+        "role": role,
+        "parent": parent,
+        "parent_rule": "fallback of the program: no accepted proposal for this slot",
+        "mutation": mutation_line({}, role, parent),
+        "changes": {},
+        "edits": [],
+        "simulation_seed": offer.simulation_seed,
+        "training_seed": offer.training_seed,
+        "seed_rationale": "different-data-generalization",
+        "hypothesis": "none: chosen by the program",
+    }
+
+
+def _needy(configs: list[ConfigView]) -> ConfigView:
+    """The config with the best mean connectivity among those without enough replicates, else the best of all."""
+    short = [view for view in configs if not view.enough] or configs
+    return max(short, key=lambda view: (view.mean.get("connectivity_R2") or 0.0, -view.runs, view.config_id))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,103 @@
+"""What the journal implies and every step needs: variance table, time model, block scores; kept up record by record."""
+
+from __future__ import annotations
+
+import networkx as nx
+
+from agent.guard import run_key
+from agent.policy import Standing, TimeModel
+from state.blobs import BlobStore
+from state.campaign import Campaign
+from state.config import SlotConfig
+from state.files import parse_yaml
+from state.history import History, Iteration
+from state.journal import Record
+from state.records import SlotResult, Status
+from state.schema import validate
+from ucb.score import Block, ScoreTable, block_of, score_block
+from ucb.table import VarianceTable
+from ucb.trajectory import run_status
+from ucb.tree import TreeNode, grow, new_tree, node_from_record
+from ucb.variance import run_from
+
+
+class Views:
+    """Folds over the same records as `History`; nothing here is a fact of its own."""
+
+    def __init__(self, campaign: Campaign, history: History, blobs: BlobStore) -> None:
+        self.campaign = campaign
+        self.history = history
+        self.blobs = blobs
+        self.table = VarianceTable(campaign.thresholds)
+        self.times = TimeModel()
+        self.known_runs: set[tuple[str, int, int]] = set()
+        self.latest_node: dict[str, int] = {}
+        self.nodes: dict[int, TreeNode] = {}
+
+    def apply(self, record: Record) -> None:
+        """Fold in one record that `History` has already taken."""
+        if record.type == "batch_planned":
+            for iteration in self.history.batch(record.batch):
+                self.known_runs.add(run_key(self.config(iteration)))
+        elif record.type in ("slot_finished", "slot_failed"):
+            self._learn(self.history.iterations[record.data["iteration"]])
+
+    def _learn(self, iteration: Iteration) -> None:
+        planned, result = iteration.planned, iteration.result
+        assert result is not None
+        node = node_from_record(planned, result, self.status(result))
+        self.nodes[planned.iteration] = node
+        self.latest_node[planned.config_id] = planned.iteration
+        self.table.add(run_from(planned, result, self.campaign.thresholds))
+        self.times.learn(self.config(iteration), result)
+
+    def status(self, result: SlotResult) -> Status:
+        """Converged, partial or failed, by the campaign's thresholds."""
+        if result.failure is not None:
+            return "failed"
+        return run_status(result.metrics.get("connectivity_R2"), self.campaign.thresholds)
+
+    def block(self, iteration: int) -> Block:
+        """The block that an iteration belongs to."""
+        return block_of(iteration, self.campaign.claude.n_iter_block)
+
+    def is_block_end(self, iteration: int) -> bool:
+        """Whether a batch that ends with ``iteration`` ends its block."""
+        return iteration == self.block(iteration).last
+
+    def scores(self, number: int) -> ScoreTable:
+        """UCB scores of a block."""
+        claude = self.campaign.claude
+        block = self.block((number - 1) * claude.n_iter_block + 1)
+        nodes = [self.nodes[n] for n in range(block.first, block.last + 1) if n in self.nodes]
+        return score_block(nodes, block, claude.ucb_c, claude.ucb_formula)
+
+    def title(self) -> str:
+        """The campaign's name, with a warning when nothing is really trained."""
+        real = self.campaign.trainer == "gnn"
+        return self.campaign.name if real else f"{self.campaign.name} (SURROGATE: no network was trained)"
+
+    def tree(self) -> nx.DiGraph:
+        """The exploration tree of everything that has finished."""
+        tree = new_tree()
+        grow(tree, (self.nodes[n] for n in sorted(self.nodes)))
+        return tree
+
+    def config(self, iteration: Iteration) -> SlotConfig:
+        """The slot config of an iteration, from its blob."""
+        text = self.blobs.text(iteration.planned.config)
+        return validate(SlotConfig, parse_yaml(text, iteration.planned.config), iteration.planned.config)
+
+    def parent_config(self, node: int | None) -> SlotConfig | None:
+        """The config a proposal would start from: the defaults for root, None when the node has not been run."""
+        if node is None:
+            return self.campaign.base_config()
+        iteration = self.history.iterations.get(node)
+        return None if iteration is None or iteration.result is None else self.config(iteration)
+
+    def standings(self) -> list[Standing]:
+        """Runs and mean connectivity of every config."""
+        return [
+            Standing(stats.config_id, len(stats.runs), stats.spreads["connectivity_R2"].mean or 0.0)
+            for stats in self.table.top()
+        ]

@@ -1,0 +1,137 @@
+"""The facts a prompt is filled with: all that Claude, mocked or real, is told about the state of the night."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from state.config import Scalar
+from state.records import Failure, Role, Status
+from state.schema import Section
+
+
+class Demand(Section):
+    """What the policy demands of the next batch, and why."""
+
+    baseline: bool
+    min_replicates: int
+    reason: str
+
+
+class SeedOffer(Section):
+    """Seeds the program suggests for one slot, one pair for each test mode."""
+
+    slot: int
+    simulation_seed: int = Field(description="fresh, for different-data-generalization")
+    training_seed: int
+    shared_simulation_seed: int = Field(description="one for all slots, for same-data-robustness")
+
+
+class Curve(Section):
+    """Trajectory of one R2: peak and where, final, trend."""
+
+    peak: float | None
+    peak_phase: str
+    peak_iteration: int | None
+    final: float | None
+    trend: str
+    gain_in_vrest_phase: float | None = None
+
+
+class SlotView(Section):
+    """One finished slot as the prompt shows it."""
+
+    slot: int
+    iteration: int
+    parent: int | None
+    role: Role
+    config_id: str
+    mutation: str
+    parent_rule: str
+    hypothesis: str
+    simulation_seed: int
+    training_seed: int
+    status: Status
+    pattern: str
+    metrics: dict[str, float | None]
+    missing: dict[str, str]
+    curves: dict[str, Curve]
+    minutes: float | None = Field(description="data generation and training together")
+    over_time: bool
+    failure: Failure | None
+    stderr: str
+    values: dict[str, Scalar] = Field(description="value of every explorable key")
+
+
+class ConfigView(Section):
+    """One config of the variance table. Means are over all runs, a failed one counted as 0."""
+
+    config_id: str
+    runs: int
+    node: int = Field(description="the latest iteration that ran it")
+    mean: dict[str, float | None]
+    std: dict[str, float | None]
+    rank: float | None
+    robust: str
+    enough: bool
+    simulation_seeds: list[int]
+    changes: dict[str, Scalar] = Field(description="explored keys that differ from the campaign's defaults")
+    values: dict[str, Scalar]
+
+
+class NodeView(Section):
+    """One node of the current block with its UCB score."""
+
+    node: int
+    parent: int | None
+    config_id: str
+    ucb: float
+    visits: int
+    reward: float
+    mutation: str
+    pattern: str
+    values: dict[str, Scalar]
+
+
+class Rule(Section):
+    """One explorable key."""
+
+    key: str
+    default: Scalar
+    allowed: str
+    choices: list[Scalar] | None
+    min: float | None
+    max: float | None
+    scale: str
+    whole: bool = Field(description="takes whole numbers only")
+    description: str
+
+
+class Context(Section):
+    """Everything one prompt may mention."""
+
+    kind: Literal["start", "batch"]
+    campaign: str
+    mission: str
+    n_parallel: int
+    n_iter_block: int
+    batch: int = Field(description="the batch whose results are shown; 0 in the start call")
+    block: int = Field(description="the block of that batch, counted from 1")
+    block_iterations: tuple[int, int] = Field(description="first and last iteration of the block")
+    block_end: bool
+    base_config: str = Field(description="the campaign's defaults as YAML")
+    rules: list[Rule]
+    protected: list[tuple[str, str]]
+    max_changes: int
+    time_limit_min: float
+    slots: list[SlotView]
+    configs: list[ConfigView]
+    nodes: list[NodeView]
+    variance_table: str
+    demand: Demand
+    seeds: list[SeedOffer]
+    last_node: int
+    memory: str
+    user_input: str
+    budget: str

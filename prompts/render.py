@@ -1,0 +1,60 @@
+"""Fills the templates. Undefined variables are errors, and nothing that a model wrote is ever used as a template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from prompts.context import Context
+from state.files import sha256
+
+FOLDER = Path(__file__).parent
+TEMPLATES = ("system.md.j2", "start.md.j2", "ask.md.j2", "batch.md.j2", "repair.md.j2")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["figure"] = figure
+    environment.filters["node"] = node
+    return environment
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """A measured number, or `missing`."""
+    return "missing" if value is None else f"{value:.{digits}f}"
+
+
+def node(value: int | None) -> str:
+    """A node id; None is root."""
+    return "root" if value is None else str(value)
+
+
+def render_system(context: Context) -> str:
+    """The part that stays the same through a campaign."""
+    return _environment().get_template("system.md.j2").render(c=context)
+
+
+def render_prompt(context: Context) -> str:
+    """The start or the batch prompt."""
+    return _environment().get_template(f"{context.kind}.md.j2").render(c=context)
+
+
+def render_repair(violations: Sequence[str]) -> str:
+    """The turn that sends violations back."""
+    return _environment().get_template("repair.md.j2").render(violations=list(violations))
+
+
+def template_hashes() -> dict[str, str]:
+    """sha256 of each template file, for the journal."""
+    return {name: sha256((FOLDER / name).read_bytes()) for name in TEMPLATES}

@@ -1,0 +1,43 @@
+"""Which engine a campaign gets on this machine: GPUs found by themselves, else a share of the CPU cores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from state.campaign import Campaign
+from trainer.dispatch import Dispatcher
+from trainer.engines.inline import InlineEngine
+from trainer.engines.local import LocalEngine
+
+
+def find_gpus() -> list[str]:
+    """CUDA device ids this process may use, found without importing torch; empty on a machine without any."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [part.strip() for part in visible.split(",") if part.strip() not in ("", "-1")]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        listing = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number in range(sum(line.startswith("GPU ") for line in listing.splitlines()))]
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def make_engine(campaign: Campaign) -> Dispatcher:
+    """The local engine: one slot a GPU, or as many as the campaign says; on a CPU one core a slot."""
+    if campaign.trainer == "surrogate":
+        return InlineEngine()
+    config, gpus, cores = campaign.engine, find_gpus(), usable_cores()
+    default = len(gpus) if gpus else max(1, min(campaign.claude.n_parallel, cores))
+    places = config.slots_at_once or default
+    threads = config.threads_per_slot or max(1, cores // places)
+    return LocalEngine(places=places, threads=threads, gpus=gpus)

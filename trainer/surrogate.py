@@ -1,0 +1,92 @@
+"""A made-up response surface instead of a training run, to exercise the loop. It says so in every result it makes.
+
+connectivity_R2, tau_R2, V_rest_R2 and cluster_accuracy fall with the squared distance of the explored settings from a
+fixed optimum (in decades for rates and coefficients), plus noise of the data (simulation seed) and of training
+(training seed); a few per cent of the runs fail. The same config and seeds always give the same result.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from state.config import SlotConfig
+from state.records import METRICS, Failure, SlotResult, TrajectoryPoint
+
+LABEL = "SURROGATE response surface, no network was trained"
+FAILURE_RATE = 0.04
+OPTIMUM = {
+    "training.alternate_joint_ratio": (0.5, 0.3, False),
+    "training.alternate_lr_ratio": (0.05, 1.2, True),
+    "training.n_epochs": (3.0, 3.0, False),
+    "training.data_augmentation_loop": (30.0, 25.0, False),
+    "training.coeff_g_phi_diff": (900.0, 1.0, True),
+    "training.coeff_W_L1": (1e-4, 2.0, True),
+}
+
+
+def surrogate_result(config: SlotConfig, run_id: str) -> SlotResult:
+    """The result of ``config``; equal arguments give equal results."""
+    rng = np.random.default_rng([config.simulation.seed, config.training.seed, int(config.identity()[:8], 16)])
+    data = np.random.default_rng(config.simulation.seed)
+    if rng.random() < FAILURE_RATE:
+        failure = Failure(kind="diverged", message="surrogate: a failure drawn at random")
+        return SlotResult(run_id=run_id, config_hash=config.hash(), status="failed", failure=failure, device="none")
+    conn, vrest, tau = _surface(config, data, rng)
+    cluster, work = _clip(0.6 + 0.3 * conn), config.training.n_epochs * config.training.data_augmentation_loop
+    values = [conn, tau, vrest, cluster, _clip(conn + 0.02), _clip(conn - 0.05), 1.9 * work]
+    return SlotResult(
+        run_id=run_id,
+        config_hash=config.hash(),
+        status="done",
+        metrics=dict(zip(METRICS, values, strict=True)),
+        trajectory=_trajectory(config, conn, vrest, tau),
+        seconds={"data": 1.0, "training": 60 * 1.9 * work / 20, "evaluation": 0.1},
+        device="none",
+        truth=LABEL,
+        stimulus=LABEL,
+    )
+
+
+def _surface(config: SlotConfig, data: np.random.Generator, rng: np.random.Generator) -> tuple[float, float, float]:
+    away = distance(config)
+    noise = 0.015 * data.standard_normal(3) + 0.01 * rng.standard_normal(3)
+    conn = _clip(0.96 - 0.12 * away + float(noise[0]))
+    vrest = _clip(0.55 - 0.35 * away + 4 * float(noise[1]))
+    tau = _clip(0.97 - 0.05 * away + float(noise[2]))
+    return conn, vrest, tau
+
+
+def distance(config: SlotConfig) -> float:
+    """Squared distance from the optimum, each key in units of its own width."""
+    flat, total = config.flat(), 0.0
+    for key, (best, width, decades) in OPTIMUM.items():
+        value = float(flat[key])
+        gap = math.log10(max(value, 1e-12) / best) if decades else value - best
+        total += (gap / width) ** 2
+    return total
+
+
+def _trajectory(config: SlotConfig, conn: float, vrest: float, tau: float) -> list[TrajectoryPoint]:
+    rows, points = [], config.training.n_metric_points
+    joint = config.training.alternate_joint_ratio
+    for epoch in range(config.training.n_epochs):
+        for step in range(1, points + 1):
+            share = (epoch + step / points) / config.training.n_epochs
+            rise = 1 - math.exp(-6 * share)
+            rows.append(
+                TrajectoryPoint(
+                    epoch=epoch,
+                    iteration=(epoch * points + step) * 100,
+                    connectivity_r2=conn * min(1.0, rise * 1.002),
+                    vrest_r2=vrest * share,
+                    tau_r2=tau * rise,
+                    phase="joint" if step / points <= joint else "V_rest",
+                )
+            )
+    return rows
+
+
+def _clip(value: float) -> float:
+    return min(1.0, max(0.0, value))

@@ -1,0 +1,179 @@
+"""The log's one grammar: a table of labelled lines, each with how it is written and how it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from state.records import METRICS
+from ucb.entry import SHORT_NAMES, LogEntry
+from ucb.grammar import (
+    LogError,
+    parse_mutation,
+    read_integer,
+    read_node,
+    read_number,
+    read_pairs,
+    read_scalar,
+    show_node,
+    show_number,
+    show_pairs,
+    show_scalar,
+)
+from ucb.trajectory import Curve, Trajectory
+
+_CURVE = re.compile(r"(conn|vrest|tau) peak=([^ @,]+)(?:@(joint|V_rest|standard))? final=([^ ,]+) trend=([a-z]+)")
+_DASH = " — "
+
+
+@dataclass(frozen=True)
+class Line:
+    """One labelled line: ``show`` gives what stands behind the label (one text a line), ``read`` the fields again."""
+
+    label: str
+    show: Callable[[LogEntry], list[str]]
+    read: Callable[[list[str]], dict[str, Any]]
+
+
+def _one(values: list[str]) -> str:
+    if len(values) != 1:
+        raise LogError(f"found {len(values)} such lines here, expected one")
+    return values[0]
+
+
+def _prose(label: str, field: str) -> Line:
+    return Line(label, lambda entry: [getattr(entry, field)], lambda values: {field: _one(values)})
+
+
+def _show_node(entry: LogEntry) -> list[str]:
+    return [show_pairs({"id": str(entry.iteration), "parent": show_node(entry.parent)})]
+
+
+def _read_node(values: list[str]) -> dict[str, Any]:
+    pairs = _exactly(read_pairs(_one(values)), "id", "parent")
+    return {"iteration": read_node(pairs["id"]), "parent": read_node(pairs["parent"])}
+
+
+def _show_role(entry: LogEntry) -> list[str]:
+    return ["robustness-check" if entry.role == "replicate" else entry.role]
+
+
+def _read_role(values: list[str]) -> dict[str, Any]:
+    role = _one(values)
+    if role == "replicate":
+        raise LogError("found replicate, expected robustness-check")
+    return {"role": "replicate" if role == "robustness-check" else role}
+
+
+def _show_seeds(entry: LogEntry) -> list[str]:
+    seeds = {"sim_seed": str(entry.simulation_seed), "train_seed": str(entry.training_seed)}
+    return [show_pairs(seeds | {"rationale": entry.seed_rationale})]
+
+
+def _read_seeds(values: list[str]) -> dict[str, Any]:
+    pairs = _exactly(read_pairs(_one(values)), "sim_seed", "train_seed", "rationale")
+    seeds = {"simulation_seed": read_integer(pairs["sim_seed"]), "training_seed": read_integer(pairs["train_seed"])}
+    return seeds | {"seed_rationale": pairs["rationale"]}
+
+
+def _show_config(entry: LogEntry) -> list[str]:
+    others = sorted(entry.config.keys() - set(SHORT_NAMES.values()))
+    return [show_pairs({key: show_scalar(entry.config[key]) for key in (*SHORT_NAMES.values(), *others)})]
+
+
+def _read_config(values: list[str]) -> dict[str, Any]:
+    return {"config": {key: read_scalar(value) for key, value in read_pairs(_one(values)).items()}}
+
+
+def _show_metrics(entry: LogEntry) -> list[str]:
+    if entry.metrics is None:
+        return []
+    return [show_pairs({key: show_number(entry.metrics[key]) for key in METRICS})]
+
+
+def _read_metrics(values: list[str]) -> dict[str, Any]:
+    if not values:
+        return {}
+    pairs = _exactly(read_pairs(_one(values)), *METRICS)
+    return {"metrics": {key: read_number(value) for key, value in pairs.items()}}
+
+
+def _show_trajectory(entry: LogEntry) -> list[str]:
+    if entry.trajectory is None:
+        return []
+    return [", ".join(f"{name} {_show_curve(getattr(entry.trajectory, name))}" for name in Trajectory.model_fields)]
+
+
+def _show_curve(curve: Curve) -> str:
+    at = f"@{curve.phase}" if curve.phase else ""
+    return f"peak={show_number(curve.peak)}{at} final={show_number(curve.final)} trend={curve.trend}"
+
+
+def _read_trajectory(values: list[str]) -> dict[str, Any]:
+    if not values:
+        return {}
+    parts = [_CURVE.fullmatch(part) for part in _one(values).split(", ")]
+    if [part and part[1] for part in parts] != list(Trajectory.model_fields):
+        raise LogError("found another form, expected `conn peak=X@joint final=Y trend=stable, vrest ..., tau ...`")
+    return {"trajectory": {part[1]: _read_curve(part) for part in parts if part}}
+
+
+def _read_curve(part: re.Match[str]) -> dict[str, Any]:
+    return {"peak": read_number(part[2]), "phase": part[3], "final": read_number(part[4]), "trend": part[5]}
+
+
+def _show_failure(entry: LogEntry) -> list[str]:
+    return [f"{entry.failure.kind}: {entry.failure.message}"] if entry.failure else []
+
+
+def _read_failure(values: list[str]) -> dict[str, Any]:
+    if not values:
+        return {}
+    kind, _, message = _one(values).partition(":")
+    return {"failure": {"kind": kind, "message": message.strip()}}
+
+
+def _read_mutation(values: list[str]) -> dict[str, Any]:
+    parse_mutation(_one(values))
+    return {"mutation": values[0]}
+
+
+def _show_verdict(entry: LogEntry) -> list[str]:
+    return [entry.verdict + (_DASH + entry.verdict_reason if entry.verdict_reason else "")]
+
+
+def _read_verdict(values: list[str]) -> dict[str, Any]:
+    verdict, _, reason = _one(values).partition(_DASH)
+    return {"verdict": verdict, "verdict_reason": reason}
+
+
+def _read_next(values: list[str]) -> dict[str, Any]:
+    return {"next_parent": read_node(_exactly(read_pairs(_one(values)), "parent")["parent"])}
+
+
+def _exactly(pairs: dict[str, str], *keys: str) -> dict[str, str]:
+    if tuple(pairs) != keys:
+        raise LogError(f"found {', '.join(pairs)}, expected {', '.join(keys)}")
+    return pairs
+
+
+LINES = (
+    Line("Node", _show_node, _read_node),
+    Line("Mode/Strategy", _show_role, _read_role),
+    Line("Seeds", _show_seeds, _read_seeds),
+    Line("Config", _show_config, _read_config),
+    Line("Metrics", _show_metrics, _read_metrics),
+    Line("R2 trajectory", _show_trajectory, _read_trajectory),
+    Line("Failure", _show_failure, _read_failure),
+    _prose("Embedding", "embedding"),
+    Line("Mutation", lambda entry: [entry.mutation], _read_mutation),
+    _prose("Parent rule", "parent_rule"),
+    _prose("Hypothesis", "hypothesis"),
+    _prose("Observation", "observation"),
+    Line("Verdict", _show_verdict, _read_verdict),
+    Line("Check", lambda entry: list(entry.checks), lambda values: {"checks": tuple(values)}),
+    _prose("Variance update", "variance_update"),
+    Line("Next", lambda entry: [f"parent={show_node(entry.next_parent)}"], _read_next),
+)

@@ -1,0 +1,118 @@
+"""The variance table of a campaign: every config's statistics, best first, kept up to date run by run."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from state.thresholds import Thresholds
+from ucb.trajectory import DEFAULTS
+from ucb.variance import TABLE_METRICS, ConfigStats, Run, Spread, same_data, training_spread
+
+TABLE_HEAD = """### Variance Estimates
+| Config ID | Runs | conn_R2 (mean +/- std) | CV | R2 trend | tau_R2 (mean +/- std) | CV | V_rest_R2 (mean +/- std) | \
+CV | cluster (mean +/- std) | CV | Robust? |
+|-----------|------|------------------------|----|---------|-----------------------|----|--------------------------|\
+----|-----------------------|----|---------|
+"""
+
+Key = tuple[float, float, int]
+
+
+@dataclass
+class VarianceTable:
+    """All configs of a campaign, best first; adding a run touches its own config only."""
+
+    limits: Thresholds = DEFAULTS
+    _runs: dict[str, list[Run]] = field(default_factory=dict)
+    _order: list[tuple[Key, str]] = field(default_factory=list)
+    _keys: dict[str, Key] = field(default_factory=dict)
+    _stats: dict[str, ConfigStats] = field(default_factory=dict)
+
+    def add(self, run: Run) -> ConfigStats:
+        """Count ``run`` in and return its config's statistics with it."""
+        name = run.config_id
+        if name in self._keys:
+            del self._order[bisect_left(self._order, (self._keys[name], name))]
+        self._runs.setdefault(name, []).append(run)
+        stats = ConfigStats(name, tuple(self._runs[name]), self.limits)
+        vrest_cv = stats.spreads["V_rest_R2"].cv
+        key = (-stats.score, float("inf") if vrest_cv is None else vrest_cv, self._runs[name][0].iteration)
+        insort(self._order, (key, name))
+        self._keys[name], self._stats[name] = key, stats
+        return stats
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stats
+
+    def __getitem__(self, name: str) -> ConfigStats:
+        return self._stats[name]
+
+    def top(self, k: int | None = None) -> list[ConfigStats]:
+        """The first ``k`` configs by score, however few runs they have: those most worth a replicate."""
+        return [self._stats[name] for _, name in self._order[:k]]
+
+    def ranking(self, k: int | None = None) -> list[ConfigStats]:
+        """The first ``k`` of the configs with enough runs to be ranked; ties go to the lower CV(V_rest)."""
+        stats = (self._stats[name] for _, name in self._order)
+        return list(islice((config for config in stats if config.ranked), k))
+
+
+def render_table(table: VarianceTable, limit: int = 20) -> str:
+    """The addendum's `### Variance Estimates` in markdown: the first ``limit`` configs, and always C1, the first used.
+
+    A config with runs both on the same and on different data has a second row, for training variance alone.
+    """
+    shown = table.top(limit)
+    if "C1" in table and all(stats.config_id != "C1" for stats in shown):
+        shown.append(table["C1"])
+    hidden = len(table) - len(shown)
+    note = f"\n{hidden} more config{'s' if hidden > 1 else ''} with a lower score not shown.\n" if hidden else ""
+    return TABLE_HEAD + "".join(row for stats in shown for row in _rows(stats)) + note
+
+
+def _rows(stats: ConfigStats) -> Iterator[str]:
+    yield _row(stats.config_id, stats.runs, stats.spreads, stats.robustness)
+    if stats.simulation_seeds > 1 and (repeated := same_data(stats.runs)):
+        spreads = {metric: training_spread(repeated, metric) for metric in TABLE_METRICS}
+        yield _row(f"{stats.config_id}, same data", repeated, spreads, "")
+
+
+def _row(name: str, runs: Sequence[Run], spreads: Mapping[str, Spread], robustness: str) -> str:
+    conn, tau, vrest, cluster = ([_mean(s), _percent(s.cv)] for s in spreads.values())
+    cells = [name, _counts(runs), *conn, _trends(runs), *tau, *vrest, *cluster, robustness]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _counts(runs: Sequence[Run]) -> str:
+    data, training = (len({getattr(run, f"{kind}_seed") for run in runs}) for kind in ("simulation", "training"))
+    failed = sum(run.metrics is None for run in runs)
+    return f"{len(runs)} (sim seeds {data}, train seeds {training}{f', {failed} failed' if failed else ''})"
+
+
+def _trends(runs: Sequence[Run]) -> str:
+    parts = []
+    for words, flags in (("conn holds", "conn_held"), ("vrest rises", "vrest_rose")):
+        told = [flag for run in runs if (flag := getattr(run, flags)) is not None]
+        parts += [f"{words} {sum(told)}/{len(told)}"] if told else []
+    return ", ".join(parts) or "n/a"
+
+
+def _mean(s: Spread) -> str:
+    return "n/a" if s.mean is None else f"{s.mean:.3f} +/- {'n/a' if s.std is None else f'{s.std:.3f}'}"
+
+
+def _percent(cv: float | None) -> str:
+    return "n/a" if cv is None else f"{100 * cv:.1f}%"
+
+
+def update_line(stats: ConfigStats) -> str:
+    """The entry's `Variance update:` after the config's newest run."""
+    count = f"{len(stats.runs)} run{'s' if len(stats.runs) > 1 else ''}"
+    conn, vrest = (_percent(stats.spreads[metric].cv) for metric in ("connectivity_R2", "V_rest_R2"))
+    return f"{stats.config_id} now has {count}, CV(conn_R2)={conn}, CV(V_rest_R2)={vrest}"

@@ -1,0 +1,155 @@
+"""What the rows of metrics.log say: status, peak, trend and the two-stage pattern. Knows no files, no log text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from typing import Literal
+
+from state.records import Status, TrajectoryPoint
+from state.schema import Section
+from state.thresholds import Thresholds
+
+Phase = Literal["joint", "V_rest", "standard"]
+Trend = Literal["decaying", "rising", "stable", "undefined"]
+Pattern = Literal["healthy", "conn-drops", "vrest-flat", "conn-not-established", "unclear"]
+Column = Literal["connectivity_r2", "vrest_r2", "tau_r2"]
+
+DEFAULTS = Thresholds()
+
+
+class Curve(Section):
+    """One R2 over a run: its highest value and the phase it fell in, its last value, its trend. None = undefined."""
+
+    peak: float | None = None
+    phase: Phase | None = None
+    final: float | None = None
+    trend: Trend = "undefined"
+
+
+class Trajectory(Section):
+    """The three curves of the `R2 trajectory:` line."""
+
+    conn: Curve = Curve()
+    vrest: Curve = Curve()
+    tau: Curve = Curve()
+
+
+class PatternReport(Section):
+    """The class of a two-stage run and the figures it rests on (R2 units; None = not measurable)."""
+
+    pattern: Pattern
+    reason: str
+    conn_established: float | None = None
+    conn_drop: float | None = None
+    vrest_gain: float | None = None
+    tau_gain: float | None = None
+
+
+def run_status(connectivity_r2: float | None, limits: Thresholds = DEFAULTS) -> Status:
+    """`converged`, `partial` or `failed`; a run without a connectivity_R2 has failed."""
+    if connectivity_r2 is None or connectivity_r2 < limits.partial:
+        return "failed"
+    return "converged" if connectivity_r2 > limits.converged else "partial"
+
+
+def trajectory(points: Sequence[TrajectoryPoint], limits: Thresholds = DEFAULTS) -> Trajectory:
+    """The curves of connectivity, V_rest and tau R2 over ``points`` (in order of training)."""
+    conn, vrest, tau = (curve(points, name, limits) for name in ("connectivity_r2", "vrest_r2", "tau_r2"))
+    return Trajectory(conn=conn, vrest=vrest, tau=tau)
+
+
+def peak(points: Sequence[TrajectoryPoint], column: Column) -> TrajectoryPoint | None:
+    """The first point at which ``column`` is highest, with its phase and iteration."""
+    defined = [point for point in points if getattr(point, column) is not None]
+    return max(defined, key=lambda point: float(getattr(point, column)), default=None)
+
+
+def curve(points: Sequence[TrajectoryPoint], column: Column, limits: Thresholds = DEFAULTS) -> Curve:
+    """Peak, final value and trend of one column.
+
+    Decaying: final below peak by more than `decay`. Rising: otherwise, and the last third of the (defined) points
+    gained more than `rise`. A run whose last point is undefined has no final value and no trend.
+    """
+    highest = peak(points, column)
+    if highest is None:
+        return Curve()
+    top, final = getattr(highest, column), getattr(points[-1], column)
+    return Curve(peak=top, phase=highest.phase, final=final, trend=_trend(points, column, top, final, limits))
+
+
+def _trend(
+    points: Sequence[TrajectoryPoint], column: Column, top: float, final: float | None, limits: Thresholds
+) -> Trend:
+    if final is None:
+        return "undefined"
+    if final < top - limits.decay:
+        return "decaying"
+    values = [value for point in points if (value := getattr(point, column)) is not None]
+    gained = final - values[2 * (len(values) - 1) // 3]
+    return "rising" if gained > limits.rise else "stable"
+
+
+def pattern(points: Sequence[TrajectoryPoint], limits: Thresholds = DEFAULTS) -> PatternReport:
+    """Class of a two-stage run, from how each R2 moves through its V_rest phases.
+
+    A phase moves a metric by (its last value) - (the last value before the phase). connectivity is established when a
+    joint phase ends at `partial` or above; it drops when any V_rest phase costs more than `decay`; V_rest is flat when
+    its V_rest phases together gain less than `vrest_gain`. tau, which may already be at its ceiling, must not lose more
+    than `decay`. What fits no class (no V_rest phase, undefined values, tau lost) is `unclear`, with the reason.
+    """
+    moves = {name: _moves(points, name) for name in ("connectivity_r2", "vrest_r2", "tau_r2")}
+    levels = _ends(points, "connectivity_r2", "joint")
+    conn, vrest, tau = moves.values()
+    if not levels or None in levels or not conn or None in (*conn, *vrest, *tau):
+        return PatternReport(pattern="unclear", reason="the phases or values needed are not all there")
+    established, drop = max(_known(levels)), -min(_known(conn))
+    vrest_gain, tau_gain = sum(_known(vrest)), sum(_known(tau))
+    name, reason = _classify(established, drop, vrest_gain, tau_gain, limits)
+    return PatternReport(
+        pattern=name,
+        reason=reason,
+        conn_established=established,
+        conn_drop=drop,
+        vrest_gain=vrest_gain,
+        tau_gain=tau_gain,
+    )
+
+
+def _classify(
+    established: float, drop: float, vrest_gain: float, tau_gain: float, limits: Thresholds
+) -> tuple[Pattern, str]:
+    if established < limits.partial:
+        return "conn-not-established", f"conn reached only {established:.3f} in the joint phase"
+    if drop > limits.decay:
+        return "conn-drops", f"conn lost {drop:.3f} in a V_rest phase; lr_ratio may be too low"
+    if vrest_gain < limits.vrest_gain:
+        return "vrest-flat", f"V_rest gained {vrest_gain:.3f} in the V_rest phase; lr_ratio may be too high"
+    if tau_gain < -limits.decay:
+        return "unclear", f"tau lost {-tau_gain:.3f} in the V_rest phase while conn held and V_rest rose"
+    return "healthy", "conn held and V_rest rose in the V_rest phase"
+
+
+def _segments(points: Sequence[TrajectoryPoint]) -> list[list[TrajectoryPoint]]:
+    """Runs of neighbouring points in one phase of one epoch."""
+    return [list(group) for _, group in groupby(points, key=lambda point: (point.epoch, point.phase))]
+
+
+def _ends(points: Sequence[TrajectoryPoint], column: Column, phase: Phase) -> list[float | None]:
+    """Last value of each segment of ``phase``."""
+    return [getattr(segment[-1], column) for segment in _segments(points) if segment[0].phase == phase]
+
+
+def _moves(points: Sequence[TrajectoryPoint], column: Column) -> list[float | None]:
+    """By how much each V_rest segment moved ``column`` from the end of the segment before it."""
+    segments = _segments(points)
+    pairs = [(a[-1], b[-1]) for a, b in pairwise(segments) if b[0].phase == "V_rest"]
+    return [_gain(getattr(a, column), getattr(b, column)) for a, b in pairs]
+
+
+def _gain(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]

@@ -1,0 +1,205 @@
+"""How much the runs of one config vary: means, spreads, class and score. Knows no other config, no tree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from state.records import Planned, SlotResult
+from state.thresholds import Thresholds
+from ucb.trajectory import DEFAULTS, pattern
+
+Robustness = Literal["robust", "fragile", "undecided"]
+
+TABLE_METRICS = ("connectivity_R2", "tau_R2", "V_rest_R2", "cluster_accuracy")
+RANKED_FROM = 3
+_RESAMPLES = 2000
+_DRAWS = 200_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run of a config. ``metrics`` None: the slot failed. The flags come from the run's trajectory."""
+
+    config_id: str
+    iteration: int
+    simulation_seed: int
+    training_seed: int
+    metrics: Mapping[str, float | None] | None
+    conn_held: bool | None = None
+    vrest_rose: bool | None = None
+
+    def value(self, metric: str) -> float | None:
+        """The metric; 0.0 when the slot failed (the addendum's very low value), None when it is undefined."""
+        return 0.0 if self.metrics is None else self.metrics.get(metric)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Statistics of one metric over ``n`` runs; std is with ddof 1, CV = std / mean. None = undefined."""
+
+    n: int
+    mean: float | None = None
+    std: float | None = None
+    cv: float | None = None
+    min: float | None = None
+
+
+def run_from(planned: Planned, result: SlotResult, limits: Thresholds = DEFAULTS) -> Run:
+    """The run of a finished slot; whether conn held and V_rest rose is told only where both were measured."""
+    report = pattern(result.trajectory, limits)
+    drop, gain = report.conn_drop, report.vrest_gain
+    return Run(
+        config_id=planned.config_id,
+        iteration=planned.iteration,
+        simulation_seed=planned.simulation_seed,
+        training_seed=planned.training_seed,
+        metrics=None if result.failure else result.metrics,
+        conn_held=None if drop is None else drop <= limits.decay,
+        vrest_rose=None if gain is None else gain >= limits.vrest_gain,
+    )
+
+
+def config_id(known: Mapping[str, str], identity: str) -> str:
+    """Short name of a config: as in ``known`` (identity -> name), else the next of C1, C2, ..."""
+    return known.get(identity, f"C{len(known) + 1}")
+
+
+def values_of(runs: Sequence[Run], metric: str) -> list[float]:
+    """The defined values of ``metric``, failed runs as 0.0."""
+    return [value for run in runs if (value := run.value(metric)) is not None]
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean, std, CV and min of ``values``; std needs two of them, CV a positive mean."""
+    if not values:
+        return Spread(0)
+    mean = float(np.mean(values))
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    cv = std / mean if std is not None and mean > 0 else None
+    return Spread(len(values), mean, std, cv, float(min(values)))
+
+
+def same_data(runs: Sequence[Run]) -> list[Run]:
+    """The runs whose simulation seed was used more than once."""
+    uses = Counter(run.simulation_seed for run in runs)
+    return [run for run in runs if uses[run.simulation_seed] > 1]
+
+
+def training_spread(runs: Sequence[Run], metric: str) -> Spread:
+    """Spread of ``metric`` between runs on the same data: what training alone contributes.
+
+    std is pooled over the simulation seeds used more than once: sqrt(sum of squares within seeds / degrees of freedom).
+    """
+    groups: dict[int, list[float]] = {}
+    for run in same_data(runs):
+        if (value := run.value(metric)) is not None:
+            groups.setdefault(run.simulation_seed, []).append(value)
+    freedom = sum(len(group) - 1 for group in groups.values())
+    if not freedom:
+        return Spread(0)
+    values = [value for group in groups.values() for value in group]
+    mean = float(np.mean(values))
+    std = float(np.sqrt(sum(np.var(group) * len(group) for group in groups.values()) / freedom))
+    return Spread(len(values), mean, std, std / mean if mean > 0 else None, min(values))
+
+
+def bootstrap_cv_std(values: Sequence[float]) -> float | None:
+    """Standard deviation of the CV over bootstrap resamples (Efron 1979), with a fixed seed; None below two values.
+
+    Resamples whose mean is not positive have no CV and are left out.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    resamples = min(_RESAMPLES, max(100, _DRAWS // n))
+    draws = np.asarray(values)[np.random.default_rng(0).integers(0, n, (resamples, n))]
+    means = draws.mean(axis=1)
+    good = means > 0
+    return float(np.std(draws[good].std(axis=1, ddof=1) / means[good], ddof=1)) if good.sum() > 1 else None
+
+
+@dataclass(frozen=True)
+class ConfigStats:
+    """Everything the program says about one config, from its runs in order."""
+
+    config_id: str
+    runs: tuple[Run, ...]
+    limits: Thresholds = DEFAULTS
+
+    @cached_property
+    def spreads(self) -> dict[str, Spread]:
+        """Metric -> its spread, for the four of the table."""
+        return {metric: spread(values_of(self.runs, metric)) for metric in TABLE_METRICS}
+
+    @property
+    def failed(self) -> int:
+        """How many of the runs failed; each counts as 0.0."""
+        return sum(run.metrics is None for run in self.runs)
+
+    @property
+    def simulation_seeds(self) -> int:
+        """Distinct data sets: 1 with several runs is a test of training, as many as runs one of generalisation."""
+        return len({run.simulation_seed for run in self.runs})
+
+    @property
+    def training_seeds(self) -> int:
+        """Distinct training seeds."""
+        return len({run.training_seed for run in self.runs})
+
+    @cached_property
+    def robustness(self) -> Robustness:
+        """The class of DOMAIN's limits; undecided below two runs or where a metric is undefined."""
+        spreads = list(self.spreads.values())
+        if any(_is_fragile(s, self.limits) for s in spreads):
+            return "fragile"
+        checks = zip(spreads, _robust_limits(self.limits), strict=True)
+        return "robust" if all(_is_robust(s, *bounds) for s, bounds in checks) else "undecided"
+
+    @cached_property
+    def score(self) -> float:
+        """mean(1 - CV) of conn plus half that of V_rest; unknown spreads count as none, unknown means as 0."""
+        conn, vrest = self.spreads["connectivity_R2"], self.spreads["V_rest_R2"]
+        return _steady(conn) + 0.5 * _steady(vrest)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether there are runs enough for the score to be a rank."""
+        return len(self.runs) >= RANKED_FROM
+
+    @cached_property
+    def cv_std(self) -> float | None:
+        """Bootstrap std of CV(connectivity_R2)."""
+        return bootstrap_cv_std(values_of(self.runs, "connectivity_R2"))
+
+    @property
+    def enough(self) -> bool:
+        """Whether further replicates would tell nothing new."""
+        narrow = self.cv_std is not None and self.cv_std < self.limits.enough_cv_std
+        return len(self.runs) >= self.limits.enough_runs and narrow and self.robustness != "undecided"
+
+
+def _robust_limits(limits: Thresholds) -> list[tuple[float, float]]:
+    """(highest CV, lowest minimum) of each metric, in the order of TABLE_METRICS."""
+    conn, tau = (limits.conn_max_cv, limits.conn_min), (limits.tau_max_cv, limits.tau_min)
+    return [conn, tau, (limits.vrest_max_cv, limits.vrest_min), (limits.cluster_max_cv, limits.cluster_min)]
+
+
+def _is_robust(s: Spread, max_cv: float, lowest: float) -> bool:
+    return s.cv is not None and s.min is not None and s.cv < max_cv and s.min > lowest
+
+
+def _is_fragile(s: Spread, limits: Thresholds) -> bool:
+    if s.n < 2 or s.mean is None or s.min is None:
+        return False
+    return s.mean <= 0 or (s.cv or 0.0) > limits.fragile_cv or s.min < limits.fragile_min_of_mean * s.mean
+
+
+def _steady(s: Spread) -> float:
+    """mean (1 - CV), which is mean - std."""
+    return (s.mean or 0.0) - (s.std or 0.0)
