@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.context import build_context, guard_facts
 from agent.guard import Verdict, Violation, check
+from agent.ledger import Ledger
 from agent.llm import Completion, LLMClient, Prompt, Turn
 from agent.night import Night
 from agent.reply import Reply, Unreadable, parse_reply, reply_schema
@@ -14,6 +15,7 @@ from agent.settle import settle
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
 from state.history import Attempt
+from state.journal import RecordType
 
 
 def ask(night: Night, llm: LLMClient) -> None:
@@ -21,34 +23,34 @@ def ask(night: Night, llm: LLMClient) -> None:
     context = build_context(night)
     while not (attempts := night.history.attempts) or attempts[-1].accepted is None:
         if not attempts or attempts[-1].rejected is not None:
-            _render(night, context)
+            night.record("prompt_rendered", prompt_data(night, context))
         elif attempts[-1].reply is None:
             _send(night, llm, context)
         else:
-            _judge(night, context)
+            night.record(*judged(night, context))
 
 
-def _render(night: Night, context: Context) -> None:
-    attempts = night.history.attempts
+def prompt_data(ledger: Ledger, context: Context) -> dict[str, Any]:
+    """The data of the `prompt_rendered` that is due: the start or batch prompt, or the repair of a rejected reply."""
+    attempts = ledger.history.attempts
     rejected = attempts[-1].rejected if attempts else None
     text = render_repair(rejected["violations"]) if rejected else render_prompt(context)
-    data = {
+    return {
         "kind": "repair" if rejected else context.kind,
-        "system": night.blobs.put(render_system(context)),
-        "text": night.blobs.put(text),
-        "images": {} if rejected else _images(night),
+        "system": ledger.blobs.put(render_system(context)),
+        "text": ledger.blobs.put(text),
+        "images": {} if rejected else _images(ledger),
         "templates": template_hashes(),
     }
-    night.record("prompt_rendered", data)
 
 
-def _images(night: Night) -> dict[str, str]:
+def _images(ledger: Ledger) -> dict[str, str]:
     """Name -> blob of the pictures that go with a batch prompt."""
-    if not night.campaign.claude.pictures:
+    if not ledger.campaign.claude.pictures:
         return {}
     return {
         f"slot_{it.planned.slot}/{name}": blob
-        for it in night.history.batch(night.history.planned)
+        for it in ledger.history.batch(ledger.history.planned)
         for name, blob in it.artifacts.items()
         if name.endswith(".png")
     }
@@ -73,39 +75,39 @@ def _received(night: Night, completion: Completion, seconds: float) -> dict[str,
     }
 
 
-def conversation(night: Night, context: Context) -> Prompt:
+def conversation(ledger: Ledger, context: Context) -> Prompt:
     """The prompt of the last attempt with the turns before it, from the blobs: what was or would be sent."""
-    *earlier, last = night.history.attempts
+    *earlier, last = ledger.history.attempts
     turns: list[Turn] = []
     for attempt in earlier:
         turns += [
-            Turn("user", night.blobs.text(attempt.prompt["text"])),
-            Turn("assistant", _reply_text(night, attempt)),
+            Turn("user", ledger.blobs.text(attempt.prompt["text"])),
+            Turn("assistant", _reply_text(ledger, attempt)),
         ]
     first = earlier[0] if earlier else last
     return Prompt(
-        system=night.blobs.text(first.prompt["system"]),
-        text=night.blobs.text(last.prompt["text"]),
+        system=ledger.blobs.text(first.prompt["system"]),
+        text=ledger.blobs.text(last.prompt["text"]),
         context=context,
         turns=tuple(turns),
-        images=tuple((name, night.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
+        images=tuple((name, ledger.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
     )
 
 
-def _reply_text(night: Night, attempt: Attempt) -> str:
-    return night.blobs.text(attempt.reply["reply"]) if attempt.reply else ""
+def _reply_text(ledger: Ledger, attempt: Attempt) -> str:
+    return ledger.blobs.text(attempt.reply["reply"]) if attempt.reply else ""
 
 
-def _judge(night: Night, context: Context) -> None:
-    attempts = night.history.attempts
-    reply, verdict = read_reply(night, context, _reply_text(night, attempts[-1]))
-    if verdict.violations and len(attempts) <= night.campaign.claude.repair_turns:
-        night.record("reply_rejected", {"violations": [v.sentence() for v in verdict.violations]})
-        return
-    night.record("reply_accepted", settle(night, context, reply, verdict))
+def judged(ledger: Ledger, context: Context) -> tuple[RecordType, dict[str, Any]]:
+    """What becomes of the last reply: sent back with its violations, or accepted with fallbacks for what is missing."""
+    attempts = ledger.history.attempts
+    reply, verdict = read_reply(ledger, context, _reply_text(ledger, attempts[-1]))
+    if verdict.violations and len(attempts) <= ledger.campaign.claude.repair_turns:
+        return "reply_rejected", {"violations": [v.sentence() for v in verdict.violations]}
+    return "reply_accepted", settle(ledger, context, reply, verdict)
 
 
-def read_reply(night: Night, context: Context, text: str) -> tuple[Reply | None, Verdict]:
+def read_reply(ledger: Ledger, context: Context, text: str) -> tuple[Reply | None, Verdict]:
     """Parse and guard a reply; an unreadable one is a verdict with one violation and nothing accepted."""
     try:
         reply = parse_reply(text, context.n_parallel, context.kind == "start")
@@ -115,4 +117,4 @@ def read_reply(night: Night, context: Context, text: str) -> tuple[Reply | None,
         )
         empty: list[Any] = [None] * context.n_parallel
         return None, Verdict(violations=[violation], accepted=list(empty), entries=list(empty))
-    return reply, check(reply, guard_facts(night, context))
+    return reply, check(reply, guard_facts(ledger, context))

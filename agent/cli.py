@@ -25,13 +25,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 @app.command()
 def run(
-    campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/quickstart.yaml.")],
+    campaign: Annotated[
+        Path, typer.Argument(help="Campaign file, e.g. campaigns/quickstart.yaml, or a run directory to continue.")
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Mocked Claude: everything else is real; no key needed.")
     ] = False,
     runs_dir: Annotated[Path, typer.Option(help="Where run directories live.")] = Path("runs"),
     batches: Annotated[
-        int | None, typer.Option(min=1, help="End after this many batches in all [default: the campaign's budget].")
+        int | None, typer.Option(min=1, help="End after this many batches in all; default: the campaign's budget.")
     ] = None,
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new run beside an earlier one instead of continuing it.")

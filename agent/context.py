@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.guard import Facts
-from agent.night import Night
+from agent.ledger import Ledger
 from agent.policy import demand, slot_minutes
 from prompts.context import ConfigView, Context, Curve, NodeView, Rule, SeedOffer, SlotView
 from prompts.memory import empty_memory
@@ -22,16 +22,16 @@ SURROGATE_NOTE = "Note: `trainer: surrogate`. A made-up response surface answers
 COLUMNS = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
 
 
-def build_context(night: Night) -> Context:
+def build_context(ledger: Ledger) -> Context:
     """The context of the conversation in hand: the start call, or the batch that has just finished."""
-    campaign, history, views = night.campaign, night.history, night.views
+    campaign, history, views = ledger.campaign, ledger.history, ledger.views
     slots = history.batch(history.planned)
     block = views.block(slots[-1].planned.iteration if slots else 1)
-    memory = night.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
+    memory = ledger.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
     return Context(
         kind="batch" if slots else "start",
         campaign=campaign.name,
-        mission=_mission(night),
+        mission=_mission(ledger),
         n_parallel=campaign.claude.n_parallel,
         n_iter_block=campaign.claude.n_iter_block,
         batch=history.planned,
@@ -39,43 +39,43 @@ def build_context(night: Night) -> Context:
         block_iterations=(block.first, block.last),
         block_end=bool(slots) and views.is_block_end(slots[-1].planned.iteration),
         base_config=dump_yaml(campaign.base_config().model_dump()),
-        rules=_rules(night),
+        rules=_rules(ledger),
         protected=list(PROTECTED.items()),
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
-        slots=[_slot_view(night, iteration) for iteration in slots],
-        configs=_config_views(night),
-        nodes=[_node_view(night, score) for score in views.scores(block.number).scores] if slots else [],
+        slots=[_slot_view(ledger, iteration) for iteration in slots],
+        configs=_config_views(ledger),
+        nodes=[_node_view(ledger, score) for score in views.scores(block.number).scores] if slots else [],
         variance_table=render_table(views.table, SHOWN_CONFIGS),
         demand=demand(campaign, len(history.iterations), views.standings()),
-        seeds=_seed_offers(night),
+        seeds=_seed_offers(ledger),
         last_node=len(history.iterations),
         memory=memory,
         user_input="",
-        budget=_budget(night),
+        budget=_budget(ledger),
     )
 
 
-def _mission(night: Night) -> str:
-    text = night.campaign.description.strip() or "Find settings that recover the wiring reliably."
-    return text if night.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
+def _mission(ledger: Ledger) -> str:
+    text = ledger.campaign.description.strip() or "Find settings that recover the wiring reliably."
+    return text if ledger.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
 
 
-def guard_facts(night: Night, context: Context) -> Facts:
+def guard_facts(ledger: Ledger, context: Context) -> Facts:
     """What the guard holds a reply against."""
     return Facts(
-        campaign=night.campaign,
+        campaign=ledger.campaign,
         demand=context.demand,
         seeds=context.seeds,
         last_node=context.last_node,
-        parent_config=night.views.parent_config,
-        known_runs=night.views.known_runs,
-        predict_minutes=night.views.times.predict,
+        parent_config=ledger.views.parent_config,
+        known_runs=ledger.views.known_runs,
+        predict_minutes=ledger.views.times.predict,
     )
 
 
-def _rules(night: Night) -> list[Rule]:
-    flat = night.campaign.base_config().flat()
+def _rules(ledger: Ledger) -> list[Rule]:
+    flat = ledger.campaign.base_config().flat()
     return [
         Rule(
             key=key,
@@ -88,12 +88,12 @@ def _rules(night: Night) -> list[Rule]:
             whole=isinstance(flat[key], int) and not isinstance(flat[key], bool),
             description=rule.description,
         )
-        for key, rule in night.campaign.explorable.items()
+        for key, rule in ledger.campaign.explorable.items()
     ]
 
 
-def _seed_offers(night: Night) -> list[SeedOffer]:
-    seeds, first = night.campaign.seeds, night.history.next_iteration
+def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
+    seeds, first = ledger.campaign.seeds, ledger.history.next_iteration
     return [
         SeedOffer(
             slot=slot,
@@ -101,16 +101,16 @@ def _seed_offers(night: Night) -> list[SeedOffer]:
             training_seed=seeds.training_base + first + slot,
             shared_simulation_seed=seeds.simulation_base + first,
         )
-        for slot in range(night.campaign.claude.n_parallel)
+        for slot in range(ledger.campaign.claude.n_parallel)
     ]
 
 
-def _slot_view(night: Night, iteration: Iteration) -> SlotView:
+def _slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
     planned, result = iteration.planned, iteration.result
     assert result is not None
-    minutes, limit = slot_minutes(result), night.campaign.policy.time_limit_min
+    minutes, limit = slot_minutes(result), ledger.campaign.policy.time_limit_min
     stderr = iteration.artifacts.get("stderr")
-    report = pattern(result.trajectory, night.campaign.thresholds)
+    report = pattern(result.trajectory, ledger.campaign.thresholds)
     return SlotView(
         slot=planned.slot,
         iteration=planned.iteration,
@@ -122,25 +122,25 @@ def _slot_view(night: Night, iteration: Iteration) -> SlotView:
         hypothesis=planned.hypothesis,
         simulation_seed=planned.simulation_seed,
         training_seed=planned.training_seed,
-        status=night.views.status(result),
+        status=ledger.views.status(result),
         pattern=report.pattern,
         metrics=result.metrics,
         missing=result.missing,
-        curves={} if result.failure else _curves(night, result, report),
+        curves={} if result.failure else _curves(ledger, result, report),
         minutes=minutes,
         over_time=minutes is not None and minutes > limit,
         failure=result.failure,
-        stderr=night.blobs.text(stderr)[-800:].strip() if stderr else "",
-        values=explored_values(night, night.views.config(iteration)),
+        stderr=ledger.blobs.text(stderr)[-800:].strip() if stderr else "",
+        values=explored_values(ledger, ledger.views.config(iteration)),
     )
 
 
-def _curves(night: Night, result: SlotResult, report: PatternReport) -> dict[str, Curve]:
+def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, Curve]:
     gains = {"V_rest_R2": report.vrest_gain, "tau_R2": report.tau_gain}
     gains["connectivity_R2"] = None if report.conn_drop is None else -report.conn_drop
     curves = {}
     for name, column in COLUMNS.items():
-        shape = curve(result.trajectory, column, night.campaign.thresholds)  # type: ignore[arg-type]
+        shape = curve(result.trajectory, column, ledger.campaign.thresholds)  # type: ignore[arg-type]
         top = peak(result.trajectory, column)  # type: ignore[arg-type]
         curves[name] = Curve(
             peak=shape.peak,
@@ -153,24 +153,24 @@ def _curves(night: Night, result: SlotResult, report: PatternReport) -> dict[str
     return curves
 
 
-def explored_values(night: Night, config: SlotConfig) -> dict[str, Scalar]:
+def explored_values(ledger: Ledger, config: SlotConfig) -> dict[str, Scalar]:
     """The value of every explorable key."""
     flat = config.flat()
-    return {key: flat[key] for key in night.campaign.explorable}
+    return {key: flat[key] for key in ledger.campaign.explorable}
 
 
-def _config_views(night: Night) -> list[ConfigView]:
-    table = night.views.table
+def _config_views(ledger: Ledger) -> list[ConfigView]:
+    table = ledger.views.table
     shown = table.top(SHOWN_CONFIGS)
     if len(table) and "C1" in table and all(stats.config_id != "C1" for stats in shown):
         shown.append(table["C1"])
-    return [_config_view(night, stats) for stats in shown]
+    return [_config_view(ledger, stats) for stats in shown]
 
 
-def _config_view(night: Night, stats: ConfigStats) -> ConfigView:
-    node = night.views.latest_node[stats.config_id]
-    values = explored_values(night, night.views.config(night.history.iterations[node]))
-    base = night.campaign.base_config().flat()
+def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
+    node = ledger.views.latest_node[stats.config_id]
+    values = explored_values(ledger, ledger.views.config(ledger.history.iterations[node]))
+    base = ledger.campaign.base_config().flat()
     return ConfigView(
         config_id=stats.config_id,
         runs=len(stats.runs),
@@ -186,8 +186,8 @@ def _config_view(night: Night, stats: ConfigStats) -> ConfigView:
     )
 
 
-def _node_view(night: Night, score: Score) -> NodeView:
-    iteration = night.history.iterations[score.node]
+def _node_view(ledger: Ledger, score: Score) -> NodeView:
+    iteration = ledger.history.iterations[score.node]
     assert iteration.result is not None
     return NodeView(
         node=score.node,
@@ -197,13 +197,13 @@ def _node_view(night: Night, score: Score) -> NodeView:
         visits=score.visits,
         reward=score.connectivity_R2 or 0.0,
         mutation=score.mutation,
-        pattern=pattern(iteration.result.trajectory, night.campaign.thresholds).pattern,
-        values=explored_values(night, night.views.config(iteration)),
+        pattern=pattern(iteration.result.trajectory, ledger.campaign.thresholds).pattern,
+        values=explored_values(ledger, ledger.views.config(iteration)),
     )
 
 
-def _budget(night: Night) -> str:
-    most = night.campaign.budget.max_batches
+def _budget(ledger: Ledger) -> str:
+    most = ledger.campaign.budget.max_batches
     if most is None:
         return "no limit on batches"
-    return f"{max(0, most - night.history.planned)} of {most} batches"
+    return f"{max(0, most - ledger.history.planned)} of {most} batches"

@@ -6,12 +6,9 @@ import os
 import time
 from pathlib import Path
 
-from agent.views import Views
+from agent.ledger import Ledger
 from prompts.memory import with_table
-from state.blobs import BlobStore
-from state.campaign import Campaign
 from state.files import write_atomic
-from state.history import History
 from state.journal import Record
 from state.paths import RunPaths
 from ucb.entry import LogEntry
@@ -25,9 +22,10 @@ REDRAW_S = 10.0
 class Derived:
     """Follows the journal record by record; `flush` brings the files up to it."""
 
-    def __init__(self, paths: RunPaths, campaign: Campaign, history: History, views: Views, blobs: BlobStore) -> None:
-        self.paths, self.campaign, self.history, self.views, self.blobs = paths, campaign, history, views, blobs
-        self._log: list[str] = [render_header(views.title())]
+    def __init__(self, paths: RunPaths, ledger: Ledger) -> None:
+        self.paths, self.campaign, self.blobs = paths, ledger.campaign, ledger.blobs
+        self.history, self.views = ledger.history, ledger.views
+        self._log: list[str] = [render_header(ledger.views.title())]
         self._log_on_disk: int | None = None
         self._files: dict[Path, str] = {}
         self._drawn = 0.0

@@ -31,7 +31,7 @@ def judge(context: Context, view: SlotView) -> dict[str, Any]:
 def _observation(view: SlotView) -> str:
     conn, vrest = view.curves["connectivity_R2"], view.curves["V_rest_R2"]
     parts = [
-        f"connectivity_R2 peaked at {_figure(conn.peak)} in the {conn.peak_phase} phase, ended at {_figure(conn.final)}",
+        f"connectivity_R2 peaked at {_figure(conn.peak)} ({conn.peak_phase} phase), ended at {_figure(conn.final)}",
         f"V_rest_R2 ended at {_figure(vrest.final)} ({vrest.trend})",
         f"pattern {view.pattern}",
     ]
@@ -80,7 +80,9 @@ def memory_text(context: Context) -> str:
         if view.runs >= 3
     ]
     questions = [
-        f"- {view.config_id} has only {view.runs} runs ({_changes(view)})" for view in context.configs if view.runs < 3
+        f"- {view.config_id} has only {view.runs} run{'s' if view.runs > 1 else ''} ({_changes(view)})"
+        for view in context.configs
+        if view.runs < 3
     ]
     planned = "baseline runs of the defaults" if context.demand.baseline else f"next batch: {context.demand.reason}"
     bodies = {

@@ -6,38 +6,34 @@ from pathlib import Path
 from typing import Any
 
 from agent.derived import Derived
-from agent.views import Views
+from agent.ledger import Ledger
 from state.blobs import BlobStore
 from state.campaign import Campaign, load_campaign
 from state.config import flatten
 from state.errors import RunError
 from state.files import write_atomic
-from state.history import History
 from state.journal import Journal, Record, RecordType
 from state.lock import DriverLock
 from state.paths import RunPaths
 
 
-class Night:
+class Night(Ledger):
     """Holds the driver's lock while open. Everything that happens goes through `record`."""
 
     def __init__(self, paths: RunPaths, campaign: Campaign) -> None:
+        super().__init__(campaign, BlobStore(paths.blobs))
         self.paths = paths
-        self.campaign = campaign
-        self.blobs = BlobStore(paths.blobs)
-        self.history = History()
-        self.views = Views(campaign, self.history, self.blobs)
-        self.derived = Derived(paths, campaign, self.history, self.views, self.blobs)
+        self.derived = Derived(paths, self)
         self._lock = DriverLock(paths.lock)
         try:
-            self.journal = Journal(paths.journal, self._fold)
+            self.journal = Journal(paths.journal, self.fold)
         except BaseException:
             self._lock.release()
             raise
 
-    def _fold(self, record: Record) -> None:
-        self.history.apply(record)
-        self.views.apply(record)
+    def fold(self, record: Record) -> None:
+        """Take in one record and remember what it changes in the derived files."""
+        super().fold(record)
         self.derived.apply(record)
 
     def record(self, kind: RecordType, data: dict[str, Any], batch: int | None = None) -> Record:

@@ -23,9 +23,9 @@ def prepare(campaign: Campaign, file: Path, allow_cpu: bool) -> dict[str, Any]:
     if campaign.engine.needs_gpu and not find_gpus() and not allow_cpu:
         guess = describe(campaign, estimate=True)
         raise UserError(
-            f"{file}: needs a GPU (engine.needs_gpu) and this machine has none; on its {usable_cores()} CPU cores "
-            f"one slot would take about {guess['slot_hours']:.1f} h ({guess['ms_per_iteration']:.0f} ms an iteration measured, "
-            f"{guess['iterations']:,} iterations) and {guess['memory_gb']:.0f} GB of memory; "
+            f"{file}: needs a GPU (engine.needs_gpu) and this machine has none; on its {usable_cores()} CPU cores one "
+            f"slot would take about {guess['slot_hours']:.1f} h ({guess['ms_per_iteration']:.0f} ms an iteration "
+            f"measured, {guess['iterations']:,} iterations) and {guess['memory_gb']:.0f} GB of memory; "
             "start it on a machine with a CUDA device, or add --allow-cpu"
         )
     return describe(campaign)

@@ -21,6 +21,8 @@ from agent.night import Night, open_night
 from agent.prepare import prepare
 from state.campaign import Campaign, load_campaign
 from state.errors import RunError, UserError
+from state.journal import read_records
+from state.paths import RunPaths
 from trainer.engines.factory import find_gpus, make_engine
 
 PACKAGES = ("anthropic", "torch", "torch_geometric", "flyvis", "numpy", "scipy", "scikit-learn", "pydantic")
@@ -29,9 +31,13 @@ PACKAGES = ("anthropic", "torch", "torch_geometric", "flyvis", "numpy", "scipy",
 def run_campaign(
     file: Path, runs_dir: Path, dry_run: bool, batches: int | None, new: bool, allow_cpu: bool, as_json: bool
 ) -> int:
-    """Run or continue the campaign in ``file``; returns the exit code."""
-    campaign = load_campaign(file)
-    root = choose_root(runs_dir, campaign.name, new)
+    """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
+    if file.is_dir():
+        file, root, dry_run = file / RunPaths(file).campaign.name, file, was_dry_run(file)
+        campaign = load_campaign(file)
+    else:
+        campaign = load_campaign(file)
+        root = choose_root(runs_dir, campaign.name, new)
     llm = make_llm(campaign, dry_run)
     prepared = prepare(campaign, file, allow_cpu)
     limit = batches or campaign.budget.max_batches
@@ -39,7 +45,7 @@ def run_campaign(
     night = open_night(file, root, dry_run)
     try:
         with _terminate_as_interrupt(), Display(limit) as display:
-            _introduce(night, display, prepared, limit)
+            _introduce(night, display, prepared, limit, runs_dir / campaign.name)
             night.record("driver_started", _driver(night, prepared))
             try:
                 reason = run_night(night, llm, engine, display.watch, limit)
@@ -47,7 +53,7 @@ def run_campaign(
                 reason = "stopped by the user"
                 night.record("driver_stopped", {"reason": reason})
             night.derived.flush(draw=True)
-        return _conclude(night, reason, as_json, _command(file, runs_dir, dry_run))
+        return _conclude(night, reason, as_json)
     finally:
         night.close()
 
@@ -60,6 +66,17 @@ def choose_root(runs_dir: Path, name: str, new: bool) -> Path:
     while new and root.exists():
         root, number = runs_dir / f"{name}-{number}", number + 1
     return root
+
+
+def was_dry_run(root: Path) -> bool:
+    """How the run in ``root`` was started; RunError when there is none."""
+    journal = RunPaths(root).journal
+    first = next(read_records(journal), None) if journal.exists() else None
+    if first is None:
+        raise RunError(
+            f"{root}: holds no nightfly run; give a campaign file, or a run directory such as runs/quickstart"
+        )
+    return bool(first.data["dry_run"])
 
 
 def make_llm(campaign: Campaign, dry_run: bool) -> LLMClient:
@@ -116,7 +133,7 @@ class _terminate_as_interrupt:
         signal.signal(signal.SIGTERM, self._before)
 
 
-def _introduce(night: Night, display: Display, prepared: dict[str, Any], limit: int | None) -> None:
+def _introduce(night: Night, display: Display, prepared: dict[str, Any], limit: int | None, first: Path) -> None:
     history, name = night.history, night.campaign.name
     state = "new run" if history.planned == 0 else f"continuing after batch {history.committed}"
     display.say(f"{name}: {state} in {night.paths.root}; ends after {limit or 'no fixed number of'} batches")
@@ -124,15 +141,13 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], limit: 
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges, {prepared['truth']}; "
         f"{night.campaign.claude.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
     )
+    if first.exists() and first.resolve() != night.paths.root.resolve():
+        display.say(f"the earlier run in {first} is untouched; to continue it: nightfly run {first}")
     if night.journal.torn_bytes:
         display.say(f"the journal ended in a half-written line ({night.journal.torn_bytes} bytes); it was cut")
 
 
-def _command(file: Path, runs_dir: Path, dry_run: bool) -> str:
-    return f"nightfly run {file}{' --dry-run' if dry_run else ''} --runs-dir {runs_dir}"
-
-
-def _conclude(night: Night, reason: str, as_json: bool, command: str) -> int:
+def _conclude(night: Night, reason: str, as_json: bool) -> int:
     history, paths = night.history, night.paths
     stopped = reason == "stopped by the user"
     if as_json:
@@ -147,5 +162,5 @@ def _conclude(night: Night, reason: str, as_json: bool, command: str) -> int:
     where = sys.stderr if stopped else sys.stdout
     print(f"{night.campaign.name}: {reason}. Log: {paths.log}  tree: {paths.tree_picture}", file=where)
     more = "" if stopped else f" --batches {history.committed + 1}"
-    print(f"Continue with: {command}{more}", file=where)
+    print(f"Continue with: nightfly run {paths.root}{more}", file=where)
     return 130 if stopped else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.guard import Accepted, Verdict, mutation_line
-from agent.night import Night
+from agent.ledger import Ledger
 from agent.policy import REPLICATE_ROLES
 from agent.reply import Reply
 from prompts.context import ConfigView, Context
@@ -20,7 +20,7 @@ NO_ENTRY = {
 }
 
 
-def settle(night: Night, context: Context, reply: Reply | None, verdict: Verdict) -> dict[str, Any]:
+def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdict) -> dict[str, Any]:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
     accepted = _enough_replicates(context, list(verdict.accepted))
     proposals, replaced = [], {}
@@ -29,11 +29,11 @@ def settle(night: Night, context: Context, reply: Reply | None, verdict: Verdict
             replaced[str(slot)] = [v.sentence() for v in verdict.violations if v.slot in (slot, None)]
         proposals.append(_fallback(context, slot) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
-    memory = night.history.memory if verdict.memory is None else night.blobs.put(without_table(verdict.memory))
+    memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
     return {
         "proposals": proposals,
         "judgements": [] if context.kind == "start" else entries,
-        "memory": memory or night.blobs.put(context.memory),
+        "memory": memory or ledger.blobs.put(context.memory),
         "block_summary": reply.block_summary if reply else None,
         "acknowledged": reply.acknowledged if reply else None,
         "warnings": [v.sentence() for v in verdict.warnings],

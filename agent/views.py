@@ -20,6 +20,8 @@ from ucb.trajectory import run_status
 from ucb.tree import TreeNode, grow, new_tree, node_from_record
 from ucb.variance import run_from
 
+KEPT_CONFIGS = 512
+
 
 class Views:
     """Folds over the same records as `History`; nothing here is a fact of its own."""
@@ -33,6 +35,7 @@ class Views:
         self.known_runs: set[tuple[str, int, int]] = set()
         self.latest_node: dict[str, int] = {}
         self.nodes: dict[int, TreeNode] = {}
+        self._configs: dict[str, SlotConfig] = {}
 
     def apply(self, record: Record) -> None:
         """Fold in one record that `History` has already taken."""
@@ -85,8 +88,12 @@ class Views:
 
     def config(self, iteration: Iteration) -> SlotConfig:
         """The slot config of an iteration, from its blob."""
-        text = self.blobs.text(iteration.planned.config)
-        return validate(SlotConfig, parse_yaml(text, iteration.planned.config), iteration.planned.config)
+        blob = iteration.planned.config
+        if blob not in self._configs:
+            if len(self._configs) >= KEPT_CONFIGS:
+                del self._configs[next(iter(self._configs))]
+            self._configs[blob] = validate(SlotConfig, parse_yaml(self.blobs.text(blob), blob), blob)
+        return self._configs[blob]
 
     def parent_config(self, node: int | None) -> SlotConfig | None:
         """The config a proposal would start from: the defaults for root, None when the node has not been run."""

@@ -52,7 +52,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-class _StrictLoader(yaml.SafeLoader):
+# libyaml's parser and emitter where PyYAML was built with them: several times faster, same result.
+_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FastDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _StrictLoader(_FastLoader):
     """SafeLoader that refuses duplicate keys and reads 1e-3 as a number, as YAML 1.2 does."""
 
 
@@ -63,7 +68,8 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} appears twice", key_node.start_mark)
         seen.add(key)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+    mapping: dict[Any, Any] = _FastLoader.construct_mapping(loader, node, deep=True)
+    return mapping
 
 
 _EXPONENT = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
@@ -96,7 +102,10 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
 
 def dump_yaml(value: dict[str, Any]) -> str:
     """YAML in the given key order; floats keep every digit."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False, width=110)
+    text: str = yaml.dump(
+        value, Dumper=_FastDumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=110
+    )
+    return text
 
 
 def _reason(error: Exception) -> str:

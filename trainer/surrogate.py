@@ -74,12 +74,12 @@ def _trajectory(config: SlotConfig, conn: float, vrest: float, tau: float) -> li
     for epoch in range(config.training.n_epochs):
         for step in range(1, points + 1):
             share = (epoch + step / points) / config.training.n_epochs
-            rise = 1 - math.exp(-6 * share)
+            rise = (1 - math.exp(-6 * share)) / (1 - math.exp(-6))
             rows.append(
                 TrajectoryPoint(
                     epoch=epoch,
                     iteration=(epoch * points + step) * 100,
-                    connectivity_r2=conn * min(1.0, rise * 1.002),
+                    connectivity_r2=conn * rise,
                     vrest_r2=vrest * share,
                     tau_r2=tau * rise,
                     phase="joint" if step / points <= joint else "V_rest",
