@@ -32,7 +32,17 @@ class SlotProgress:
     note: str = ""
 
 
-FIELDS = ("stage", "phase", "step", "total", "connectivity", "v_rest", "tau", "eta_s")
+# Field of a display line -> key of progress.json.
+FIELDS = {
+    "stage": "stage",
+    "phase": "phase",
+    "step": "iteration",
+    "total": "total",
+    "connectivity": "connectivity_r2",
+    "v_rest": "vrest_r2",
+    "tau": "tau_r2",
+    "eta_s": "eta_s",
+}
 
 
 def slot_progress(paths: RunPaths, iteration: Iteration) -> SlotProgress:
@@ -43,18 +53,18 @@ def slot_progress(paths: RunPaths, iteration: Iteration) -> SlotProgress:
         return _finished(base, iteration.result)
     if iteration.run_id is None:
         return base
-    return read_progress(paths.slot(planned.iteration), iteration.run_id, base) or base
+    return read_progress(paths.slot(planned.iteration), base) or base
 
 
-def read_progress(paths: SlotPaths, run_id: str, base: SlotProgress | None = None) -> SlotProgress | None:
-    """What the worker of ``run_id`` last said; None when it has not said anything yet."""
+def read_progress(paths: SlotPaths, base: SlotProgress | None = None) -> SlotProgress | None:
+    """What the worker last said; None when it has not said anything yet."""
     try:
         seen = json.loads(paths.progress.read_text())
     except (OSError, ValueError):
         return None
-    if not isinstance(seen, dict) or seen.get("run_id") != run_id:
+    if not isinstance(seen, dict):
         return None
-    known: dict[str, Any] = {key: seen.get(key) for key in FIELDS}
+    known: dict[str, Any] = {field: seen.get(key) for field, key in FIELDS.items()}
     return replace(base or SlotProgress(), state="running", **known)
 
 

@@ -67,7 +67,7 @@ def _wait(engine: LocalEngine, job: Job) -> Ended:
         while True:
             for ended in engine.poll()[1]:
                 return ended
-            row = read_progress(SlotPaths(job.folder), RUN_ID)
+            row = read_progress(SlotPaths(job.folder))
             if row is not None and isinstance(live, Live):
                 live.update(line(row))
             elif row is not None and time.monotonic() - last > 10:

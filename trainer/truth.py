@@ -1,11 +1,12 @@
 """Synthetic true parameters on flyvis's own wiring, signs and counts: seeded, stable, and recoverable. Knows no torch.
 
 What is real: who connects to whom, the signs, and the relative synapse counts within each pair of cell types. What is
-made up, per seed: strengths (one per pair of types: the inverse of its mean count, times a gain of the target type),
-V_rest and tau (one per type). The gains and V_rest are found by iteration: every type is to hover around a level drawn
-for it, between LEVELS, so that most neurons are active most of the time, with a clean response of about SPREAD, so
-that no input is drowned by another. tau: 80 % of the types as fast as one time step of 0.02 s, the others log-uniform
-over SLOW_TAU; in the pretrained network 51 of 65 types are that fast.
+made up, per seed: strengths (one per pair of types: the inverse of its mean count, times a gain of the target type, and
+excitation balanced against inhibition by a factor of at most MOST_BALANCE), V_rest and tau (one per type). The gains
+and V_rest are found by iteration: every type is to hover around a level drawn for it, between LEVELS, so that most
+neurons are active most of the time, with a clean response of about SPREAD, so that no input is drowned by another.
+Balance keeps messages near zero, where tau and V_rest are read off the trained f_theta. tau: 80 % of the types as fast
+as one time step of 0.02 s (in the pretrained network 51 of 65 types are), the others log-uniform over SLOW_TAU.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from trainer.wiring import Wiring, columns
 Floats = NDArray[np.float64]
 
 VERSION = 1
-LEVELS = (0.25, 0.5)
-SPREAD = 0.12
+LEVELS = (0.1, 0.3)
+SPREAD = 0.15
+MOST_BALANCE = 3.0
 SLOW_SHARE = 0.2
 FAST_TAU = 0.02
-SLOW_TAU = (0.03, 0.3)
+SLOW_TAU = (0.03, 0.1)
 ROUNDS = 40
 DEAD_STD = 0.005
 MAX_DEAD = 0.05
@@ -84,6 +86,7 @@ class _Search:
         wiring, n = self.wiring, len(self.level)
         mean_count = _mean_by(wiring.pair, wiring.count, n * n)[wiring.pair]
         self._base = wiring.count / mean_count * wiring.sign
+        self._base *= self._balance()
         row = np.sqrt(np.bincount(wiring.target, self._base**2, wiring.n_neurons))
         row_of_type = self._by_type(row)
         # The gain at which the weights onto a neuron have norm 1.
@@ -94,6 +97,20 @@ class _Search:
     def weights(self, gain: Floats) -> Floats:
         """W [E] for a gain per target type."""
         return self._base * gain[self.wiring.type_index[self.wiring.target]]
+
+    def _balance(self) -> Floats:
+        """[E] factor by which the mean excitation and inhibition of a type at its sources' levels come to cancel."""
+        wiring = self.wiring
+        drive = np.abs(self._base) * self.level[wiring.type_index[wiring.source]]
+        up, down = (
+            self._by_type(np.bincount(wiring.target, drive * (wiring.sign == sign), wiring.n_neurons))
+            for sign in (1, -1)
+        )
+        both = (up > 0) & (down > 0)
+        ratio = np.sqrt(np.divide(down, up, out=np.ones_like(up), where=both))
+        ratio = np.clip(np.where(both, ratio, 1.0), 1 / MOST_BALANCE, MOST_BALANCE)
+        factor = ratio[wiring.type_index[wiring.target]]
+        return np.where(wiring.sign > 0, factor, 1 / factor)
 
     def improve(self) -> None:
         """One round: simulate, compare each type with its level and SPREAD, move gain and V_rest towards them."""

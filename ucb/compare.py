@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from ucb.variance import Run, values_of
 
@@ -21,6 +21,7 @@ MIN_PAIRS = 3
 LEVEL = 0.95
 POWER = 0.80
 _RESAMPLES = 4000
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class _Noise:
         """From one sample of paired differences, or two samples compared unpaired."""
         rng = np.random.default_rng(0)
         draws = [x[rng.integers(0, len(x), (_RESAMPLES, len(x)))].mean(axis=1) - x.mean() for x in samples]
-        known = [float(x.var(ddof=1)) for x in samples if len(x) > 1]
+        known = [float(x.var(ddof=1)) if np.ptp(x) > _SAME else 0.0 for x in samples if len(x) > 1]
         if len(known) < len(samples):
             return cls(draws[0], 0.0, 0.0, 2 * known[0] if known else 0.0)
         terms = [variance / len(x) for variance, x in zip(known, samples, strict=True)]
@@ -99,7 +100,7 @@ class _Noise:
         their skew.
         """
         low, high = np.quantile(self.draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        t_over_z = stats.t.ppf((1 + LEVEL) / 2, self.freedom) / stats.norm.ppf((1 + LEVEL) / 2)
+        t_over_z = float(stdtrit(self.freedom, (1 + LEVEL) / 2) / ndtri((1 + LEVEL) / 2))
         stretch = t_over_z * self.error / float(self.draws.std())
         return difference + stretch * float(low), difference + stretch * float(high)
 
@@ -112,8 +113,8 @@ def runs_needed(difference: float, variance: float) -> int | None:
     """
     if difference == 0 or variance <= 0:
         return None
-    z = stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)
-    return max(2, math.ceil(float(z) ** 2 * variance / difference**2))
+    z = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
+    return max(2, math.ceil(z**2 * variance / difference**2))
 
 
 def _judge(

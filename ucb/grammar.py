@@ -21,6 +21,7 @@ _SCALAR = r'"(?:[^"\\]|\\.)*"|[^\s,"]+'
 _PAIR = re.compile(rf"([A-Za-z_][A-Za-z0-9_]*)=({_SCALAR})(?:, |$)")
 _CHANGE = re.compile(rf"([A-Za-z_][A-Za-z0-9_]*): ({_SCALAR}) -> ({_SCALAR})(?:, |$)")
 _RERUN = re.compile(r"\[none\] — robustness re-run of Node [1-9][0-9]{0,8}")
+_NOT_FINITE = ("nan", "inf")
 _NODE = re.compile(r"[1-9][0-9]{0,8}")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -70,7 +71,7 @@ def read_number(text: str) -> float | None:
 def show_scalar(value: Scalar) -> str:
     """A config value; a string that could be taken for something else is quoted as JSON."""
     if isinstance(value, str):
-        plain = _WORD.fullmatch(value) and value not in ("True", "False", "nan")
+        plain = _WORD.fullmatch(value) and value not in ("True", "False", *_NOT_FINITE)
         return value if plain else json.dumps(value)
     return repr(value)
 
@@ -88,7 +89,7 @@ def read_scalar(text: str) -> Scalar:
         raise LogError(f"found {text[:40]!r}, expected a value") from error
     if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
-    if not _WORD.fullmatch(text) or text == "nan":
+    if not _WORD.fullmatch(text) or text in _NOT_FINITE:
         raise LogError(f"found {text[:40]!r}, expected a number, True, False or a word")
     return text
 

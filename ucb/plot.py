@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,16 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import PowerNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from state.records import Role
 from ucb.entry import SHORT_NAMES
 from ucb.grammar import show_scalar
+from ucb.layout import ALL_LABELLED, Layout, place
 from ucb.tree import TreeNode
 
 MARKERS: dict[Role, str] = {
@@ -34,25 +36,7 @@ MARKERS: dict[Role, str] = {
 }
 _INK, _FAINT, _EDGE, _BAND, _FAILED = "#22262b", "#5d6670", "#b3bac2", "#f2f4f7", "#c1272d"
 _SHORT = {key.rpartition(".")[2]: short for key, short in SHORT_NAMES.items()}
-_ALL_LABELLED = 60
 _BEST_LABELLED = 12
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where each node stands, x = its batch (1, 2, ...) and y = its lane from the top, and how large things are drawn.
-
-    ``column`` and ``lane`` in inches, ``marker`` in square points.
-    """
-
-    x: dict[int, float]
-    y: dict[int, float]
-    root: float
-    batches: int
-    lanes: int
-    column: float
-    lane: float
-    marker: float
 
 
 def plot_tree(
@@ -64,7 +48,7 @@ def plot_tree(
     labelled, above that the best ones. Parents must have smaller ids than their children.
     """
     kept = sorted(nodes, key=lambda node: node.id)
-    layout = _place(kept, n_parallel)
+    layout = place(kept, n_parallel)
     width, height = layout.column * (layout.batches + 1) + 1.2, layout.lane * layout.lanes + 1.5
     figure = Figure(figsize=(max(width, 7.0), max(height, 3.2)), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
@@ -80,39 +64,7 @@ def plot_tree(
     return buffer.getvalue()
 
 
-def _place(nodes: Sequence[TreeNode], n_parallel: int) -> _Layout:
-    """Leaves take lanes in depth-first order, a parent stands midway between its outer children: nothing crosses."""
-    children: dict[int | None, list[int]] = {None: []}
-    for node in nodes:
-        children[node.id] = []
-        children[node.parent].append(node.id)
-    y: dict[int | None, float] = {}
-    stack, lanes = list(reversed(children[None])), 0
-    while stack:
-        node_id = stack.pop()
-        stack.extend(reversed(children[node_id]))
-        if not children[node_id]:
-            y[node_id] = lanes
-            lanes += 1
-    for parent in [*(node.id for node in reversed(nodes)), None]:
-        if children[parent]:
-            y[parent] = (y[children[parent][0]] + y[children[parent][-1]]) / 2
-    x = {node.id: 1.0 + (node.id - 1) // n_parallel for node in nodes}
-    batches = int(max(x.values(), default=1))
-    root = y.pop(None, 0.0)
-    sizes = _sizes(len(nodes), batches, max(lanes, 1))
-    return _Layout(x, {node.id: y[node.id] for node in nodes}, root, batches, max(lanes, 1), *sizes)
-
-
-def _sizes(nodes: int, batches: int, lanes: int) -> tuple[float, float, float]:
-    """Column, lane and marker: room for every label in a small tree, a page's width and height for a large one."""
-    if nodes <= _ALL_LABELLED:
-        return 1.4, 0.38, 210.0
-    column, lane = min(0.8, 15 / batches), min(0.35, 11 / lanes)
-    return column, lane, float(np.clip(3600 * min(column, lane) ** 2, 16, 120))
-
-
-def _draw_frame(axes: Axes, layout: _Layout, batches_per_block: float, title: str) -> None:
+def _draw_frame(axes: Axes, layout: Layout, batches_per_block: float, title: str) -> None:
     """Bands of the blocks, the time axis, and nothing else of a frame."""
     axes.set_xlim(-0.25, layout.batches + 0.95)
     axes.set_ylim(layout.lanes - 0.4, -0.75)
@@ -132,7 +84,7 @@ def _draw_frame(axes: Axes, layout: _Layout, batches_per_block: float, title: st
     axes.set_title(title, loc="left", fontsize=11, color=_INK)
 
 
-def _draw_edges(axes: Axes, nodes: Sequence[TreeNode], layout: _Layout) -> None:
+def _draw_edges(axes: Axes, nodes: Sequence[TreeNode], layout: Layout) -> None:
     """A line from each parent to each child: to the child's lane at once, where no other branch is, then level."""
     curves = []
     for node in nodes:
@@ -151,21 +103,30 @@ def _colours() -> ScalarMappable:
     return ScalarMappable(PowerNorm(2.5, 0.0, 1.0), colormaps["viridis"])
 
 
-def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: _Layout) -> None:
-    colours = _colours()
-    best = max((node for node in nodes if node.connectivity_R2 is not None), key=_reward, default=None)
-    for node in nodes:
-        where = layout.x[node.id], layout.y[node.id]
-        if node.failure:
-            axes.scatter(*where, marker="X", s=layout.marker * 0.7, color=_FAILED, linewidths=0, zorder=4)
-            continue
-        r2 = node.connectivity_R2
-        face = "white" if r2 is None else colours.to_rgba(np.asarray(r2))
-        ring = (_INK, 2.2) if node is best else ("#ffffff" if r2 is not None else _FAINT, 0.6)
-        area = layout.marker * (0.8 if node.role in ("replicate", "explore") else 1.0)
-        axes.scatter(
-            *where, marker=MARKERS[node.role], s=area, color=[face], edgecolors=ring[0], linewidths=ring[1], zorder=4
+def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: Layout) -> None:
+    """One scatter a shape; the best node gets a ring."""
+    failed = [node for node in nodes if node.failure]
+    _scatter(axes, failed, layout, marker="X", s=layout.marker * 0.7, color=_FAILED, linewidths=0)
+    for role, marker in MARKERS.items():
+        group = [node for node in nodes if node.role == role and not node.failure]
+        area = layout.marker * {"s": 0.8, "D": 0.8, "^": 1.5}.get(marker, 1.0)
+        _scatter(
+            axes, group, layout, marker=marker, s=area, color=[*map(_face, group)], edgecolors="white", linewidths=0.6
         )
+    best = max(nodes, key=_reward, default=None)
+    if best is not None and best.connectivity_R2 is not None:
+        _scatter(axes, [best], layout, marker="o", s=layout.marker * 1.7, color="none", edgecolors=_INK, linewidths=2)
+
+
+def _scatter(axes: Axes, nodes: Sequence[TreeNode], layout: Layout, **style: Any) -> None:
+    axes.scatter([layout.x[node.id] for node in nodes], [layout.y[node.id] for node in nodes], zorder=4, **style)
+
+
+def _face(node: TreeNode) -> tuple[float, ...]:
+    """Colour of a node; an undefined R2 has none and is grey."""
+    if node.connectivity_R2 is None:
+        return to_rgba("#d5d9de")
+    return tuple(_colours().to_rgba(np.array([node.connectivity_R2]))[0])
 
 
 def _reward(node: TreeNode) -> float:
@@ -175,7 +136,7 @@ def _reward(node: TreeNode) -> float:
 def _draw_keys(figure: Figure, axes: Axes, nodes: Sequence[TreeNode]) -> None:
     """Colour bar and, for the shapes that occur, a legend."""
     bar = figure.colorbar(_colours(), ax=axes, label="connectivity_R2", pad=0.01, fraction=0.03, aspect=25)
-    bar.set_ticks([0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    bar.set_ticks([0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     bar.outline.set_visible(False)
     roles = [role for role in MARKERS if any(node.role == role and not node.failure for node in nodes)]
     keys = [_key(MARKERS[role], role, _FAINT) for role in roles]
@@ -189,12 +150,12 @@ def _key(marker: str, label: str, colour: str) -> Line2D:
     return Line2D([], [], ls="", marker=marker, color=colour, label=label)
 
 
-def _draw_labels(figure: Figure, axes: Axes, nodes: Sequence[TreeNode], layout: _Layout) -> None:
+def _draw_labels(figure: Figure, axes: Axes, nodes: Sequence[TreeNode], layout: Layout) -> None:
     """Ids in the markers, mutations and values beside them in a small tree; ids and values of the best in a large one.
 
     A label that would cover another or a marker is left out, the worst nodes' first.
     """
-    small = len(nodes) <= _ALL_LABELLED
+    small = len(nodes) <= ALL_LABELLED
     radius = layout.marker**0.5 / 2
     points = {node.id: axes.transData.transform((layout.x[node.id], layout.y[node.id])) for node in nodes}
     reach = radius * figure.dpi / 72
@@ -204,19 +165,8 @@ def _draw_labels(figure: Figure, axes: Axes, nodes: Sequence[TreeNode], layout: 
         where = layout.x[node.id], layout.y[node.id]
         if small and not node.failure:
             _draw_id(axes, node, where)
-        for text, above, colour in _beside(node) if small else [(f"{node.id}: {_reward(node):.3f}", True, _INK)]:
-            label = axes.annotate(
-                text,
-                where,
-                (radius + 2, 1.5 if above else -1.5),
-                textcoords="offset points",
-                va="bottom" if above else "top",
-                color=colour,
-                fontsize=7 if small else 8,
-                linespacing=1.0,
-                path_effects=[withStroke(linewidth=2.5, foreground="white", alpha=0.85)],
-                zorder=5,
-            )
+        for text, above, colour in _beside(node) if small else _id_and_value(node):
+            label = _annotate(axes, text, where, (radius + 2, 1.5 if above else -1.5), colour)
             box = label.get_window_extent()
             if box.count_overlaps(taken):
                 label.remove()
@@ -224,11 +174,25 @@ def _draw_labels(figure: Figure, axes: Axes, nodes: Sequence[TreeNode], layout: 
                 taken.append(box)
 
 
+def _annotate(
+    axes: Axes, text: str, where: tuple[float, float], offset: tuple[float, float], colour: str
+) -> Annotation:
+    """``text`` on a pale halo, ``offset`` points from a node, above or below the line that leaves it."""
+    label = axes.annotate(text, where, offset, textcoords="offset points", va="bottom" if offset[1] > 0 else "top")
+    label.set(color=colour, fontsize=7, linespacing=1.0, zorder=5)
+    label.set_path_effects([withStroke(linewidth=2.5, foreground="white", alpha=0.85)])
+    return label
+
+
 def _draw_id(axes: Axes, node: TreeNode, where: tuple[float, float]) -> None:
     colour = "white" if node.connectivity_R2 is not None and node.connectivity_R2 < 0.88 else _INK
     drop = (0, -2) if MARKERS[node.role] == "^" else (0, 0)
     label = axes.annotate(str(node.id), where, drop, textcoords="offset points", ha="center", va="center", zorder=6)
     label.set(color=colour, fontsize=7)
+
+
+def _id_and_value(node: TreeNode) -> list[tuple[str, bool, str]]:
+    return [] if node.connectivity_R2 is None else [(f"{node.id}: {node.connectivity_R2:.3f}", True, _INK)]
 
 
 def _beside(node: TreeNode) -> list[tuple[str, bool, str]]:

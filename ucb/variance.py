@@ -80,9 +80,14 @@ def spread(values: Sequence[float]) -> Spread:
     if not values:
         return Spread(0)
     mean = float(np.mean(values))
-    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    std = _std(values) if len(values) > 1 else None
     cv = std / mean if std is not None and mean > 0 else None
     return Spread(len(values), mean, std, cv, float(min(values)))
+
+
+def _std(values: Sequence[float]) -> float:
+    """With ddof 1, and exactly 0 for equal values."""
+    return float(np.std(values, ddof=1)) if max(values) > min(values) else 0.0
 
 
 def same_data(runs: Sequence[Run]) -> list[Run]:

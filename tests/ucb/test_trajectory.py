@@ -1,0 +1,132 @@
+"""Status, trend and pattern follow DOMAIN's limits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.records import TrajectoryPoint
+from state.thresholds import Thresholds
+from tests.ucb.strategies import metric
+from ucb.trajectory import Phase, curve, pattern, peak, run_status, trajectory
+
+
+def points(*rows: tuple[Phase, float | None, float | None, float | None], epoch: int = 0) -> list[TrajectoryPoint]:
+    """One point a row: phase, conn, vrest, tau."""
+    return [
+        TrajectoryPoint(epoch=epoch, iteration=100 * i, connectivity_r2=conn, vrest_r2=vrest, tau_r2=tau, phase=phase)
+        for i, (phase, conn, vrest, tau) in enumerate(rows, 1)
+    ]
+
+
+def of_conn(*values: float | None) -> list[TrajectoryPoint]:
+    return points(*[("joint", value, None, None) for value in values])
+
+
+@pytest.mark.parametrize(
+    ("conn", "status"),
+    [(0.81, "converged"), (0.8, "partial"), (0.3, "partial"), (0.299, "failed"), (None, "failed"), (0.0, "failed")],
+)
+def test_status_by_connectivity(conn: float | None, status: str) -> None:
+    assert run_status(conn) == status
+
+
+def test_a_campaign_may_set_its_own_limits() -> None:
+    assert run_status(0.7, Thresholds(converged=0.6)) == "converged"
+
+
+@pytest.mark.parametrize(
+    ("values", "trend"),
+    [
+        ([0.1, 0.5, 0.9, 0.86], "decaying"),
+        ([0.1, 0.5, 0.9, 0.88], "stable"),
+        ([0.1, 0.2, 0.3, 0.4], "rising"),
+        ([0.5, 0.6, 0.61, 0.615], "stable"),
+        ([0.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], "stable"),
+        ([0.9], "stable"),
+        ([0.5, None], "undefined"),
+        ([None, 0.5], "stable"),
+        ([], "undefined"),
+    ],
+)
+def test_trend(values: list[float | None], trend: str) -> None:
+    assert curve(of_conn(*values), "connectivity_r2").trend == trend
+
+
+def test_peak_tells_phase_and_iteration() -> None:
+    rows = points(
+        ("joint", 0.8, 0.1, 0.1), ("joint", 0.9, 0.1, 0.1), ("V_rest", 0.9, 0.4, None), ("V_rest", 0.7, 0.3, None)
+    )
+    best = peak(rows, "connectivity_r2")
+    assert best is not None
+    assert (best.iteration, best.phase) == (200, "joint")
+    found = trajectory(rows)
+    assert (found.conn.peak, found.conn.phase, found.conn.final) == (0.9, "joint", 0.7)
+    assert (found.vrest.peak, found.vrest.phase, found.vrest.final) == (0.4, "V_rest", 0.3)
+    assert (found.tau.peak, found.tau.final, found.tau.trend) == (0.1, None, "undefined")
+
+
+def two_stage(conn: float, vrest: float, tau: float) -> list[TrajectoryPoint]:
+    """A joint phase that ends at 0.9 / 0.1 / 0.6, and a V_rest phase that ends as given."""
+    return points(
+        ("joint", 0.5, 0.0, 0.1), ("joint", 0.9, 0.1, 0.6), ("V_rest", 0.9, 0.1, 0.6), ("V_rest", conn, vrest, tau)
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ((0.91, 0.3, 0.7), "healthy"),
+        ((0.88, 0.3, 0.7), "healthy"),
+        ((0.86, 0.3, 0.7), "conn-drops"),
+        ((0.9, 0.11, 0.7), "vrest-flat"),
+        ((0.9, 0.3, 0.5), "unclear"),
+    ],
+)
+def test_pattern(end: tuple[float, float, float], expected: str) -> None:
+    assert pattern(two_stage(*end)).pattern == expected
+
+
+def test_connectivity_that_never_came_is_told_first() -> None:
+    rows = points(("joint", 0.1, 0.0, 0.0), ("joint", 0.25, 0.0, 0.0), ("V_rest", 0.1, 0.3, 0.3))
+    assert pattern(rows).pattern == "conn-not-established"
+
+
+def test_the_worst_phase_of_several_epochs_counts_for_conn_and_the_sum_for_vrest() -> None:
+    first = two_stage(0.84, 0.11, 0.7)
+    second = points(("joint", 0.95, 0.11, 0.7), ("V_rest", 0.95, 0.125, 0.7), epoch=1)
+    report = pattern(first + second)
+    assert report.pattern == "conn-drops"
+    assert report.conn_drop == pytest.approx(0.06)
+    assert report.vrest_gain == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        points(("standard", 0.9, 0.1, 0.1)),
+        points(("joint", 0.9, 0.1, 0.1)),
+        points(("V_rest", 0.9, 0.1, 0.1)),
+        points(("joint", 0.9, 0.1, 0.1), ("V_rest", 0.9, None, 0.1)),
+        points(("joint", None, 0.1, 0.1), ("V_rest", 0.9, 0.3, 0.1)),
+    ],
+)
+def test_what_cannot_be_classed_is_unclear(rows: list[TrajectoryPoint]) -> None:
+    report = pattern(rows)
+    assert report.pattern == "unclear"
+    assert report.vrest_gain is None
+    assert report.reason
+
+
+rows = st.tuples(st.sampled_from(["joint", "V_rest"]), metric, metric, metric)
+
+
+@given(st.lists(rows, max_size=12))
+def test_any_trajectory_is_judged(found: list[tuple[Phase, float | None, float | None, float | None]]) -> None:
+    all_points = points(*found)
+    curves = trajectory(all_points)
+    defined = [value for _, value, _, _ in found if value is not None]
+    assert curves.conn.peak == (max(defined) if defined else None)
+    assert pattern(all_points).reason

@@ -1,0 +1,42 @@
+"""Adam on one flat vector, in place, without reading anything back from the device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015, with bias correction) with a learning rate per parameter, ``rates`` [P].
+
+    `prepare` lays out the bias corrections of the next steps; `step` then only runs operations on the device.
+    """
+
+    def __init__(self, theta: Tensor, gradient: Tensor) -> None:
+        self.theta, self.gradient = theta, gradient
+        self.rates = torch.zeros_like(theta)
+        self._mean, self._square, self._scratch = (torch.zeros_like(theta) for _ in range(3))
+        self._done = 0
+        self._factors = theta.new_zeros(0, 2)
+
+    def prepare(self, n_steps: int) -> None:
+        """Compute the corrections of the next ``n_steps`` steps in float64."""
+        t = torch.arange(self._done + 1, self._done + n_steps + 1, dtype=torch.float64)
+        first, second = 1 - BETA1**t, 1 - BETA2**t
+        # mean / first / (sqrt(square / second) + eps) = mean / (sqrt(square) * factor + offset)
+        factors = torch.stack([first / second.sqrt(), EPSILON * first], dim=1)
+        self._factors = factors.to(self.theta.dtype).to(self.theta.device)
+        self._done += n_steps
+
+    def step(self, index: int) -> None:
+        """Step ``index`` (from 0) of those prepared last; ``gradient`` is overwritten."""
+        factor, offset = self._factors[index].unbind()
+        gradient, scratch = self.gradient, self._scratch
+        self._mean.lerp_(gradient, 1 - BETA1)
+        self._square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        torch.sqrt(self._square, out=scratch)
+        torch.addcmul(offset, scratch, factor, out=scratch)
+        torch.div(self._mean, scratch, out=gradient)
+        self.theta.addcmul_(gradient, self.rates, value=-1.0)

@@ -1,0 +1,65 @@
+"""The sums over edges: messages from sources to targets and their gradients. Knows no perceptron and no loss."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+# One gathered element then carries a whole row of the batch.
+_PACKED = {8: torch.complex64, 16: torch.complex128}
+
+
+class EdgeSums:
+    """Edges sorted by (target, source); W is a view [E] of the flat parameters, read anew at every call.
+
+    Sums run over sorted segments in a fixed order, without atomics, so they are reproducible. Rows are neuron-major,
+    [N, B], so that one edge touches the frames of a batch side by side.
+    """
+
+    def __init__(self, source: Tensor, target: Tensor, n_neurons: int, weight: Tensor) -> None:
+        self.source, self.target, self.n_neurons = source.int(), target.int(), n_neurons
+        self.weight = weight
+        self._forward = _csr(self.target, self.source, weight, n_neurons)
+        order = torch.argsort(source.long() * n_neurons + target.long())
+        self._order = order.int()
+        self._weight_by_source = weight.clone()
+        self._backward = _csr(self.source[order], self.target[order], self._weight_by_source, n_neurons)
+
+    def send(self, signal: Tensor) -> Tensor:
+        """msg[i] = sum over edges j -> i of W_ij signal[j]; [N, B] -> [N, B]."""
+        return torch.mm(self._forward, signal)
+
+    def back(self, d_message: Tensor) -> Tensor:
+        """Gradient of the signal [N, B] from that of the messages [N, B]."""
+        torch.index_select(self.weight, 0, self._order, out=self._weight_by_source)
+        return torch.mm(self._backward, d_message)
+
+    def weight_gradient(self, d_message: Tensor, signal: Tensor, out: Tensor) -> None:
+        """out[e] = sum over the batch of d_message[target e] * signal[source e]; both [N, B], ``out`` [E]."""
+        product = gather_rows(d_message, self.target).mul_(gather_rows(signal, self.source))
+        torch.sum(product, 1, out=out) if product.shape[1] > 8 else _short_row_sums(product, out)
+
+
+def _short_row_sums(rows: Tensor, out: Tensor) -> None:
+    # A product with ones beats a reduction over rows this short.
+    torch.mv(rows, rows.new_ones(rows.shape[1]), out=out)
+
+
+def gather_rows(rows: Tensor, index: Tensor) -> Tensor:
+    """rows[index] for contiguous [N, B]; rows of 8 or 16 bytes are moved as one element each."""
+    packed = _PACKED.get(rows.shape[1] * rows.element_size())
+    if packed is None or not rows.is_floating_point():
+        return rows.index_select(0, index)
+    flat = rows.view(packed).view(-1).index_select(0, index)
+    return flat.view(rows.dtype).view(-1, rows.shape[1])
+
+
+def _csr(row: Tensor, column: Tensor, values: Tensor, n: int) -> Tensor:
+    """A CSR matrix [n, n] whose values alias ``values``; rows must be sorted."""
+    counts = torch.bincount(row.long(), minlength=n)
+    pointer = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).int()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(pointer, column.contiguous(), values, size=(n, n), check_invariants=False)

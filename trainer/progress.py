@@ -1,0 +1,88 @@
+"""What a running slot tells the people watching it: progress.json and metrics.log. Nothing is decided from these."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from state.files import write_atomic
+from state.records import TrajectoryPoint
+
+MIN_INTERVAL_S = 0.5
+HEADER = "epoch,iteration,connectivity_r2,vrest_r2,tau_r2,phase"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a slot is. ``stage``: connectome, simulation, training, evaluation, done; R2s are the last measured."""
+
+    stage: str = "connectome"
+    epoch: int = 0
+    phase: str = ""
+    iteration: int = 0
+    total: int = 0
+    connectivity_r2: float | None = None
+    vrest_r2: float | None = None
+    tau_r2: float | None = None
+    eta_s: float | None = None
+    time: float = 0.0
+
+
+Listener = Callable[[Progress], None]
+
+
+class Reporter:
+    """Keeps the current progress, rewrites progress.json at most every MIN_INTERVAL_S, and tells a listener."""
+
+    def __init__(self, path: Path, listener: Listener | None = None) -> None:
+        self.now = Progress(time=time.time())
+        self._path, self._listener = path, listener
+        self._written = float("-inf")
+        self._stage_start = time.monotonic()
+
+    def stage(self, name: str, total: int = 0) -> None:
+        """A new stage begins; always written."""
+        self._stage_start = time.monotonic()
+        self.now = replace(self.now, stage=name, iteration=0, total=total, eta_s=None)
+        self._publish(force=True)
+
+    def advance(self, iteration: int, total: int, epoch: int = 0, phase: str = "") -> None:
+        """Steps done of the stage; the time left is linear in them."""
+        spent = time.monotonic() - self._stage_start
+        eta = spent * (total - iteration) / iteration if iteration else None
+        self.now = replace(self.now, iteration=iteration, total=total, epoch=epoch, phase=phase, eta_s=eta)
+        self._publish()
+
+    def point(self, point: TrajectoryPoint) -> None:
+        """A row of metrics was measured."""
+        self.now = replace(
+            self.now, connectivity_r2=point.connectivity_r2, vrest_r2=point.vrest_r2, tau_r2=point.tau_r2
+        )
+        self._publish(force=True)
+
+    def _publish(self, force: bool = False) -> None:
+        self.now = replace(self.now, time=time.time())
+        clock = time.monotonic()
+        if force or clock - self._written >= MIN_INTERVAL_S:
+            self._written = clock
+            write_atomic(self._path, json.dumps(asdict(self.now)) + "\n")
+            if self._listener is not None:
+                self._listener(self.now)
+
+
+class MetricsLog:
+    """metrics.log, one row at a time; an undefined R2 is written as nan."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        write_atomic(path, HEADER + "\n")
+
+    def append(self, point: TrajectoryPoint) -> None:
+        """Add one row; it is complete on disk when this returns."""
+        r2 = (point.connectivity_r2, point.vrest_r2, point.tau_r2)
+        values = ",".join("nan" if value is None else f"{value:.6f}" for value in r2)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{point.epoch},{point.iteration},{values},{point.phase}\n")

@@ -1,0 +1,71 @@
+"""Device, threads, determinism and memory of this process. Knows no model and no data."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+from state.errors import ConfigError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # names of glibc's malloc.h
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """The device to train on; ConfigError when CUDA is asked for and absent."""
+    present = torch.cuda.is_available()
+    if wanted == "cuda" and not present:
+        raise ConfigError("training.device is cuda, but torch sees no CUDA device; use auto or cpu")
+    return torch.device("cuda" if present and wanted != "cpu" else "cpu")
+
+
+@contextmanager
+def prepared(device: torch.device) -> Iterator[None]:
+    """Make runs repeatable, and keep denormal numbers (the tails of Adam's averages) from slowing the CPU tenfold."""
+    _keep_freed_memory()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_flush_denormal(True)
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(deterministic)
+
+
+def _keep_freed_memory() -> None:
+    """Ask glibc to reuse freed blocks instead of returning them: the step's buffers come and go at every iteration."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if platform.system() == "Linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 2**30)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def device_name(device: torch.device) -> str:
+    """One line for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU {platform.machine()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Largest memory use so far in MiB: of the GPU's tensors, or of this process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` means that memory ran out; torch's CPU allocator says so only in its text."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
