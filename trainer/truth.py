@@ -87,7 +87,7 @@ class _Search:
         mean_count = _mean_by(wiring.pair, wiring.count, n * n)[wiring.pair]
         self._base = wiring.count / mean_count * wiring.sign
         self._base *= self._balance()
-        row = np.sqrt(np.bincount(wiring.target, self._base**2, wiring.n_neurons))
+        row = np.sqrt(_sums(wiring.target, self._base**2, wiring.n_neurons))
         row_of_type = self._by_type(row)
         # The gain at which the weights onto a neuron have norm 1.
         self._unit = np.divide(1.0, row_of_type, out=np.zeros(n), where=row_of_type > 0)
@@ -159,8 +159,13 @@ class _Search:
         return _mean_by(self.wiring.type_index, values, len(self.level))
 
 
+def _sums(group: NDArray[np.integer], values: Floats, n: int) -> Floats:
+    sums: Floats = np.bincount(group, values, n).astype(np.float64)
+    return sums
+
+
 def _mean_by(group: NDArray[np.integer], values: Floats, n: int) -> Floats:
-    return np.bincount(group, values, n) / np.maximum(np.bincount(group, minlength=n), 1)
+    return _sums(group, values, n) / np.maximum(np.bincount(group, minlength=n), 1)
 
 
 def calibration_movie(extent: int) -> Floats:

@@ -1,0 +1,50 @@
+"""A fast night for the agent's tests: the surrogate campaign with smaller blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.llm import LLMClient
+from agent.loop import run_night
+from agent.mock import MockLLM
+from agent.night import Night, open_night
+from state.files import dump_yaml, read_yaml
+from trainer.engines.inline import InlineEngine
+
+CAMPAIGN = Path(__file__).resolve().parents[2] / "campaigns" / "surrogate.yaml"
+
+
+def write_campaign(path: Path, **changes: object) -> Path:
+    """The surrogate campaign with blocks of 4 and a baseline of 4 runs, and ``changes`` (section -> mapping or value)."""
+    tree = read_yaml(CAMPAIGN)
+    tree["claude"] |= {"n_iter_block": 4}
+    tree["policy"] |= {"baseline_runs": 4}
+    for key, value in changes.items():
+        tree[key] = tree.get(key, {}) | value if isinstance(value, dict) else value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dump_yaml(tree))
+    return path
+
+
+def play(file: Path, root: Path, batches: int, llm: LLMClient | None = None) -> Night:
+    """Run ``batches`` batches in all and return the closed night."""
+    night = open_night(file, root, dry_run=True)
+    try:
+        run_night(night, llm or MockLLM(), InlineEngine(), lambda *_: None, batches)
+        night.derived.flush()
+    finally:
+        night.close()
+    return night
+
+
+@pytest.fixture()
+def campaign_file(tmp_path: Path) -> Path:
+    return write_campaign(tmp_path / "campaign.yaml")
+
+
+@pytest.fixture()
+def finished(campaign_file: Path, tmp_path: Path) -> Callable[[int], Night]:
+    return lambda batches: play(campaign_file, tmp_path / "runs" / "surrogate", batches)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from state.campaign import PROTECTED, Campaign, Explorable, load_campaign, protection
+from state.config import SlotConfig
+from state.errors import ConfigError
+from state.schema import validate
+
+CAMPAIGNS = sorted((Path(__file__).resolve().parents[2] / "campaigns").glob("*.yaml"))
+RATIO = {"training.alternate_joint_ratio": {"choices": [0.2, 0.4]}}
+
+
+def make(**changes: Any) -> Campaign:
+    return validate(Campaign, {"name": "t", "explorable": RATIO} | changes, "c.yaml")
+
+
+@pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
+def test_every_shipped_campaign_loads(path: Path) -> None:
+    campaign = load_campaign(path)
+    assert campaign.base_config().training.alternate_training
+    assert campaign.name == path.stem
+
+
+def test_the_full_size_campaign_is_the_addendums() -> None:
+    campaign = load_campaign(next(p for p in CAMPAIGNS if "gs_alternate" in p.name))
+    choices = {key.split(".")[1]: rule.choices for key, rule in campaign.explorable.items() if rule.choices}
+    assert choices == {
+        "alternate_joint_ratio": [0.2, 0.3, 0.4, 0.5, 0.6],
+        "alternate_lr_ratio": [0.01, 0.05, 0.1, 0.2, 0.3],
+        "n_epochs": [2, 3],
+        "data_augmentation_loop": [20, 25, 30],
+    }
+    base = campaign.base_config()
+    assert (base.simulation.extent, base.simulation.n_frames) == (8, 64_000)
+    assert base.training == SlotConfig().training
+    assert (campaign.claude.n_parallel, campaign.claude.n_iter_block, campaign.policy.baseline_runs) == (4, 12, 12)
+    assert campaign.policy.time_limit_min == 90
+
+
+@pytest.mark.parametrize("key", sorted(PROTECTED))
+def test_protected_keys_cannot_be_made_explorable(key: str) -> None:
+    full = {"simulation": "simulation.n_frames", "connectome": "connectome.seed"}.get(key, key)
+    assert protection(full)
+    with pytest.raises(ConfigError, match="protected"):
+        make(explorable={full: {"min": 1, "max": 10}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"explorable": {"training.n_epoch": {"choices": [2]}}}, "did you mean training.n_epochs"),
+        ({"explorable": {"training.n_epochs": {"choices": [3]}}}, "the default training.n_epochs = 2 is not one of 3"),
+        ({"explorable": {"training.n_epochs": {"choices": [2, 0]}}}, "an allowed value of training.n_epochs"),
+        ({"explorable": {"training.n_epochs": {"min": 1}}}, "either `choices"),
+        ({"explorable": {"training.coeff_W_L1": {"min": 0, "max": 1, "scale": "log"}}}, "not positive"),
+        ({"claude": {"n_iter_block": 10}}, "not a multiple of n_parallel"),
+        ({"name": "../up"}, "name"),
+        ({"engine": {"kind": "cloud"}}, "engine.kind"),
+        ({"polcy": {}}, "did you mean policy"),
+    ],
+)
+def test_a_bad_campaign_is_one_sentence(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(**changes)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_allows_is_strict_about_kinds() -> None:
+    numbers, span = Explorable(choices=[2, 3]), Explorable(min=0.1, max=1.0)
+    assert numbers.allows(3)
+    assert numbers.allows(3.0)
+    assert not numbers.allows(4)
+    assert not numbers.allows("3")
+    assert not numbers.allows(True)
+    assert span.allows(0.1)
+    assert not span.allows(1.1)
+    assert not span.allows("0.5")
+    assert not span.allows(True)
+
+
+def test_engine_and_budget_are_outside_the_identity() -> None:
+    assert make().identity() == make(engine={"slots_at_once": 1}, budget={"max_batches": 2}).identity()
+    assert make().identity() != make(policy={"max_changes": 1}).identity()

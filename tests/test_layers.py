@@ -1,0 +1,63 @@
+"""The arrows between the folders, and what importing the command line may load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ALLOWED = {
+    "state": {"state"},
+    "ucb": {"ucb", "state"},
+    "prompts": {"prompts", "ucb", "state"},
+    "trainer": {"trainer", "state"},
+    "agent": {"agent", "prompts", "trainer", "ucb", "state"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted(ALLOWED))
+def test_a_folder_imports_only_what_its_layer_may(folder: str) -> None:
+    files = list((ROOT / folder).rglob("*.py"))
+    assert len(files) > 2
+    for path in files:
+        ours = imports(path) & set(ALLOWED)
+        assert ours <= ALLOWED[folder], f"{path.relative_to(ROOT)} imports {sorted(ours - ALLOWED[folder])}"
+
+
+def test_flyvis_is_imported_in_one_module_only() -> None:
+    users = {
+        str(path.relative_to(ROOT))
+        for folder in ALLOWED
+        for path in (ROOT / folder).rglob("*.py")
+        if imports(path) & {"flyvis", "datamate"}
+    }
+    assert users == {"trainer/flyvis_bridge.py"}
+
+
+def test_the_driver_loads_neither_torch_nor_flyvis() -> None:
+    code = (
+        "import sys, agent.cli, agent.run, agent.status, agent.train\n"
+        "print([name for name in ('torch', 'flyvis', 'torch_geometric', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_loads_no_heavy_module() -> None:
+    code = "import sys, agent.cli\nprint([n for n in ('pydantic', 'numpy', 'yaml', 'rich.live') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
