@@ -64,8 +64,10 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
 
 
 def _received(night: Night, completion: Completion, seconds: float) -> dict[str, Any]:
+    # A lone surrogate, which JSON can spell and UTF-8 cannot, must not cost a reply that was paid for.
+    text = completion.text.encode("utf-8", "replace").decode("utf-8")
     return {
-        "reply": night.blobs.put(completion.text),
+        "reply": night.blobs.put(text),
         "stop_reason": completion.stop_reason,
         "usage": completion.usage,
         "request_id": completion.request_id,

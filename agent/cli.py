@@ -19,6 +19,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+# What to do about a failing disk or path; any other OSError is a fault of the program and shows itself whole.
+ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+    errno.EPERM: "make it writable",
+    errno.ENOTDIR: "give a path that leads through directories only",
+    errno.ENAMETOOLONG: "give a shorter path",
+}
+
 RunArgument = Annotated[Path, typer.Argument(help="A run directory, e.g. runs/quickstart.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
 
@@ -86,9 +97,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _stop("stopped", 130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno not in ADVICE:
             raise
-        advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make it writable"
+        advice = ADVICE[error.errno]
         where = error.filename or "the run directory"
         _stop(f"{where}: {error.strerror}; {advice} and run the same command again, nothing is lost", 2)
 

@@ -189,6 +189,7 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
 def _node_view(ledger: Ledger, score: Score) -> NodeView:
     iteration = ledger.history.iterations[score.node]
     assert iteration.result is not None
+    config = ledger.views.config(iteration)
     return NodeView(
         node=score.node,
         parent=score.parent,
@@ -198,7 +199,8 @@ def _node_view(ledger: Ledger, score: Score) -> NodeView:
         reward=score.connectivity_R2 or 0.0,
         mutation=score.mutation,
         pattern=pattern(iteration.result.trajectory, ledger.campaign.thresholds).pattern,
-        values=explored_values(ledger, ledger.views.config(iteration)),
+        minutes=ledger.views.times.predict(config),
+        values=explored_values(ledger, config),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.ledger import Ledger
 from prompts.memory import with_table
 from state.files import write_atomic
-from state.journal import Record
+from state.journal import Record, read_records
 from state.paths import RunPaths
 from ucb.entry import LogEntry
 from ucb.log import render_block_heading, render_block_summary, render_entry, render_header
@@ -84,17 +84,26 @@ class Derived:
         path = self.paths.log
         if self._log_on_disk is None:
             self._replace_log(path, text)
+        elif text and (not path.exists() or path.stat().st_size != self._log_on_disk):
+            self._replace_log(path, self._whole_log())
         elif text:
-            if path.stat().st_size != self._log_on_disk:
-                os.truncate(path, self._log_on_disk)
             with path.open("ab") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             self._log_on_disk += len(text)
 
+    def _whole_log(self) -> bytes:
+        """The log from the journal, for when someone wrote to the file while the driver was at work."""
+        parts = [render_header(self.views.title())]
+        for record in read_records(self.paths.journal):
+            if record.type == "batch_committed":
+                entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
+                parts += self._sections(entries, record.data["block_summary"])
+        return "".join(parts).encode("utf-8")
+
     def _replace_log(self, path: Path, text: bytes) -> None:
-        """At opening the whole log is known: a file that says something else is kept aside, never overwritten."""
+        """Write the whole log; a file that says something else is kept aside, never overwritten."""
         old = path.read_bytes() if path.exists() else b""
         if old != text:
             if not text.startswith(old):

@@ -87,7 +87,7 @@ def _check_proposal(slot: int, proposal: ProposalReply, facts: Facts, verdict: V
     found: list[Violation] = []
 
     def violate(code: str, key: str, what: object, allowed: str) -> None:
-        found.append(Violation(code=code, slot=slot, key=key, found=_short(what), allowed=allowed))
+        found.append(Violation(code=code, slot=slot, key=_short(key), found=_short(what), allowed=allowed))
 
     parent = _check_parent(proposal, facts, violate)
     changes = _check_edits(proposal.edits, parent, facts.campaign, violate) if parent else {}

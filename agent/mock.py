@@ -146,11 +146,12 @@ def _as_node(view: ConfigView) -> NodeView:
         reward=view.mean.get("connectivity_R2") or 0.0,
         mutation="",
         pattern="",
+        minutes=None,
         values=view.values,
     )
 
 
-# More of these is more work: not proposed after a slot went over the time limit.
+# Training time is proportional to these.
 WORK_KEYS = ("training.n_epochs", "training.data_augmentation_loop")
 FIRST_BY_PATTERN = {
     "conn-drops": ("training.alternate_lr_ratio", +1),
@@ -161,7 +162,6 @@ FIRST_BY_PATTERN = {
 
 def _changes_of(context: Context, node: NodeView) -> Iterator[tuple[NodeView, Rule, Scalar]]:
     first, step = FIRST_BY_PATTERN.get(node.pattern, ("", 0))
-    slow = any(view.over_time for view in context.slots)
     # Keys start at a place that moves with the batch, so that no key is always last.
     turn = context.batch % max(len(context.rules), 1)
     rules = sorted(context.rules, key=lambda rule: rule.key != first)
@@ -169,8 +169,15 @@ def _changes_of(context: Context, node: NodeView) -> Iterator[tuple[NodeView, Ru
     for rule in rules:
         both = neighbours(rule, node.values[rule.key])
         for value in reversed(both) if rule.key == first and step < 0 else both:
-            if not (slow and rule.key in WORK_KEYS and float(value) > float(node.values[rule.key])):
+            if not _too_long(context, node, rule, value):
                 yield node, rule, value
+
+
+def _too_long(context: Context, node: NodeView, rule: Rule, value: Scalar) -> bool:
+    """Whether ``value`` would stretch the node's predicted minutes past the limit."""
+    if rule.key not in WORK_KEYS or node.minutes is None:
+        return False
+    return node.minutes * float(value) / float(node.values[rule.key]) > context.time_limit_min
 
 
 def neighbours(rule: Rule, value: Scalar) -> list[Scalar]:

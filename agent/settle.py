@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.guard import Accepted, Verdict, mutation_line
+from agent.guard import Accepted, Verdict, mutation_line, run_key
 from agent.ledger import Ledger
 from agent.policy import REPLICATE_ROLES
 from agent.reply import Reply
-from prompts.context import ConfigView, Context
+from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
+from state.config import SlotConfig
 from state.records import Edit, Role
 
 NO_ENTRY = {
@@ -22,12 +23,14 @@ NO_ENTRY = {
 
 def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdict) -> dict[str, Any]:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
-    accepted = _enough_replicates(context, list(verdict.accepted))
-    proposals, replaced = [], {}
+    accepted, proposals, replaced = list(verdict.accepted), [], {}
+    if ledger.campaign.policy.replicates == "reject":
+        accepted = _enough_replicates(context, accepted)
+    taken = ledger.views.known_runs | {run_key(item.config) for item in accepted if item is not None}
     for slot, item in enumerate(accepted):
         if item is None:
             replaced[str(slot)] = [v.sentence() for v in verdict.violations if v.slot in (slot, None)]
-        proposals.append(_fallback(context, slot) if item is None else _proposal(item))
+        proposals.append(_fallback(ledger, context, slot, taken) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
     memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
     return {
@@ -71,7 +74,7 @@ def _proposal(item: Accepted) -> dict[str, Any]:
     }
 
 
-def _fallback(context: Context, slot: int) -> dict[str, Any]:
+def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int, int]]) -> dict[str, Any]:
     """A replicate of the best config that needs runs, so that the GPU never idles; a baseline run in block 1."""
     offer = context.seeds[slot]
     config = None if context.demand.baseline or not context.configs else _needy(context.configs)
@@ -85,10 +88,18 @@ def _fallback(context: Context, slot: int) -> dict[str, Any]:
         "changes": {},
         "edits": [],
         "simulation_seed": offer.simulation_seed,
-        "training_seed": offer.training_seed,
+        "training_seed": _fresh_seed(ledger.views.parent_config(parent), offer, context.n_parallel, taken),
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",
     }
+
+
+def _fresh_seed(config: SlotConfig | None, offer: SeedOffer, step: int, taken: set[tuple[str, int, int]]) -> int:
+    """The offered training seed, or a later one where the model has already used both seeds on this config."""
+    seed = offer.training_seed
+    while config is not None and (config.identity(), offer.simulation_seed, seed) in taken:
+        seed += step
+    return seed
 
 
 def _needy(configs: list[ConfigView]) -> ConfigView:

@@ -91,6 +91,7 @@ class NodeView(Section):
     reward: float
     mutation: str
     pattern: str
+    minutes: float | None = Field(description="predicted for its config from the slots so far")
     values: dict[str, Scalar]
 
 

@@ -80,7 +80,7 @@ class Explorable(Section):
 
 
 def _same_number(a: Scalar, b: Scalar) -> bool:
-    return not isinstance(a, bool | str) and not isinstance(b, bool | str) and float(a) == float(b)
+    return not isinstance(a, bool | str) and not isinstance(b, bool | str) and a == b
 
 
 class ClaudeConfig(Section):
@@ -180,6 +180,16 @@ class Campaign(Section):
         return sha256(canonical_json(self.model_dump(exclude={"engine", "budget", "description"})).encode())
 
     @model_validator(mode="after")
+    def _room_to_explore(self) -> Self:
+        most = max(self.policy.min_replicates, self.policy.min_replicates_later)
+        if self.policy.replicates == "reject" and most >= self.claude.n_parallel:
+            raise ValueError(
+                f"policy: {most} replicates a batch leave no slot of claude.n_parallel {self.claude.n_parallel} to explore; "
+                "lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _explorable_keys(self) -> Self:
         base = self.base_config()
         flat = base.flat()
@@ -197,7 +207,8 @@ class Campaign(Section):
 
 
 def _try(base: SlotConfig, key: str, value: Any) -> None:
-    value = int(value) if isinstance(base.flat()[key], int) and float(value).is_integer() else value
+    if isinstance(base.flat()[key], int) and isinstance(value, float) and value.is_integer():
+        value = int(value)
     try:
         base.replaced({key: value}, "explorable")
     except ConfigError as error:

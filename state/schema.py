@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -33,14 +33,18 @@ def validate(model: type[S], value: Any, name: str) -> S:
 def explain(fault: Any, model: type[BaseModel]) -> str:
     """One pydantic fault as `key: what was found, what is expected`."""
     path = [str(part) for part in fault["loc"]]
-    key = ".".join(path)
+    key = _cut(".".join(path))
     if fault["type"] == "extra_forbidden":
         return f"{key} is not a known key; {nearest(path[-1], known_keys(model, path[:-1]))}"
     if fault["type"] == "missing":
         return f"{key} is missing; add it"
-    found = "" if isinstance(fault["input"], dict) else f" is {fault['input']!r};"
+    found = "" if isinstance(fault["input"], dict) else f" is {_cut(repr(fault['input']))};"
     message = fault["msg"].removeprefix("Value error, ")
     return f"{key}{found} {message[0].lower()}{message[1:]}" if key else f"{message[0].lower()}{message[1:]}"
+
+
+def _cut(text: str, size: int = 120) -> str:
+    return text if len(text) <= size else text[: size - 3] + "..."
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -50,11 +54,13 @@ def nearest(name: str, known: list[str]) -> str:
 
 
 def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Field names of the section that ``path`` leads to."""
+    """Field names of the section that ``path`` leads to, through the entries of mappings and lists as well."""
     current: Any = model
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
+        if get_origin(current) in (dict, list):
+            current = get_args(current)[-1]
+        elif (field := getattr(current, "model_fields", {}).get(part)) is not None:
+            current = field.annotation
+        else:
             break
-        current = field.annotation
     return list(getattr(current, "model_fields", model.model_fields))

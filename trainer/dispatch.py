@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
-
 from state.files import canonical_json, write_atomic
 from state.paths import SlotPaths
 from state.records import METRICS, Failure, FailureKind, SlotResult
@@ -73,12 +71,14 @@ def collect(ended: Ended) -> SlotResult:
         result = SlotResult.model_validate(json.loads(paths.result.read_bytes()))
     except FileNotFoundError:
         return _without_result(ended, paths)
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return _failed(ended, "no_result", f"result.json is not readable as a result ({type(error).__name__})")
     if (result.run_id, result.config_hash) != (ended.job.run_id, ended.job.config_hash):
         return _failed(ended, "rejected", "result.json belongs to another run or config")
     if result.status == "done" and set(result.metrics) != set(METRICS):
         return _failed(ended, "rejected", "result.json does not hold the expected metrics")
+    if (result.status == "failed") != (result.failure is not None):
+        return _failed(ended, "rejected", f"result.json has status {result.status} and failure {result.failure}")
     return result
 
 

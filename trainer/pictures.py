@@ -69,7 +69,7 @@ def _traces(axes: Axes, truth: Connectome, x: NDArray[np.float32], y: NDArray[np
         ticks.append((-row, f"{truth.type_names[kind]} ({span:.2f})"))
     axes.set_yticks([t[0] for t in ticks], [t[1] for t in ticks])
     axes.set(xlabel="time (s)", ylabel="cell type (range of the true trace, a.u.)")
-    axes.set_title("One neuron a type: true (grey), trained network (colour)")
+    axes.set_title("True (grey) and trained network (colour)")
 
 
 def draw_embedding(path: Path, truth: Connectome, embedding: NDArray[np.float64], result: Evaluation) -> None:

@@ -42,7 +42,7 @@ def surrogate_result(config: SlotConfig, run_id: str) -> SlotResult:
         status="done",
         metrics=dict(zip(METRICS, values, strict=True)),
         trajectory=_trajectory(config, conn, vrest, tau),
-        seconds={"data": 1.0, "training": 60 * 1.9 * work / 20, "evaluation": 0.1},
+        seconds={"data": 1.0, "training": 60 * 1.9 * work, "evaluation": 0.1},
         device="none",
         truth=LABEL,
         stimulus=LABEL,

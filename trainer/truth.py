@@ -87,7 +87,7 @@ class _Search:
         mean_count = _mean_by(wiring.pair, wiring.count, n * n)[wiring.pair]
         self._base = wiring.count / mean_count * wiring.sign
         self._base *= self._balance()
-        row = np.sqrt(_sums(wiring.target, self._base**2, wiring.n_neurons))
+        row = np.sqrt(self._received(self._base**2))
         row_of_type = self._by_type(row)
         # The gain at which the weights onto a neuron have norm 1.
         self._unit = np.divide(1.0, row_of_type, out=np.zeros(n), where=row_of_type > 0)
@@ -102,10 +102,7 @@ class _Search:
         """[E] factor by which the mean excitation and inhibition of a type at its sources' levels come to cancel."""
         wiring = self.wiring
         drive = np.abs(self._base) * self.level[wiring.type_index[wiring.source]]
-        up, down = (
-            self._by_type(np.bincount(wiring.target, drive * (wiring.sign == sign), wiring.n_neurons))
-            for sign in (1, -1)
-        )
+        up, down = (self._by_type(self._received(drive * (wiring.sign == sign))) for sign in (1, -1))
         both = (up > 0) & (down > 0)
         ratio = np.sqrt(np.divide(down, up, out=np.ones_like(up), where=both))
         ratio = np.clip(np.where(both, ratio, 1.0), 1 / MOST_BALANCE, MOST_BALANCE)
@@ -132,7 +129,7 @@ class _Search:
     def _remember(self, spread: Floats, level: Floats, dead: float, highest: float) -> None:
         assert self._v_rest is not None
         cost = float(np.abs(np.log(np.maximum(spread, 1e-4) / SPREAD)).mean() + 2 * np.abs(level - self.level).mean())
-        cost += 5 * dead + max(0.0, highest / 4 - 1)
+        cost += 5 * dead + 50 * max(0.0, dead - 0.5 * MAX_DEAD) + max(0.0, highest / 4 - 1)
         if self.best is None or cost < self.best.cost:
             self.best = _Found(cost, dead, self._gain.copy(), self._v_rest.copy())
 
@@ -154,6 +151,10 @@ class _Search:
     def _matrix(self, gain: Floats) -> csr_array:
         n = self.wiring.n_neurons
         return csr_array((self.weights(gain), (self.wiring.target, self.wiring.source)), shape=(n, n))
+
+    def _received(self, on_edges: Floats) -> Floats:
+        """[N] sum over the edges onto each neuron."""
+        return _sums(self.wiring.target, on_edges, self.wiring.n_neurons)
 
     def _by_type(self, values: Floats) -> Floats:
         return _mean_by(self.wiring.type_index, values, len(self.level))

@@ -18,7 +18,7 @@ CAMPAIGN = Path(__file__).resolve().parents[2] / "campaigns" / "surrogate.yaml"
 
 
 def write_campaign(path: Path, **changes: object) -> Path:
-    """The surrogate campaign with blocks of 4 and a baseline of 4 runs, and ``changes`` (section -> mapping or value)."""
+    """The surrogate campaign with blocks and a baseline of 4 runs, and ``changes`` (section -> mapping or value)."""
     tree = read_yaml(CAMPAIGN)
     tree["claude"] |= {"n_iter_block": 4}
     tree["policy"] |= {"baseline_runs": 4}
@@ -40,11 +40,11 @@ def play(file: Path, root: Path, batches: int, llm: LLMClient | None = None) -> 
     return night
 
 
-@pytest.fixture()
+@pytest.fixture
 def campaign_file(tmp_path: Path) -> Path:
     return write_campaign(tmp_path / "campaign.yaml")
 
 
-@pytest.fixture()
+@pytest.fixture
 def finished(campaign_file: Path, tmp_path: Path) -> Callable[[int], Night]:
     return lambda batches: play(campaign_file, tmp_path / "runs" / "surrogate", batches)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_records_come_back_and_are_chained(tmp_path: Path) -> None:
     assert list(read_records(tmp_path / "j")) == written
     assert [r.seq for r in written] == list(range(5))
     assert written[0].prev is None
-    assert all(b.prev == a.hash for a, b in zip(written, written[1:], strict=False))
+    assert all(b.prev == a.hash for a, b in pairwise(written))
 
 
 def test_a_second_opening_goes_on_and_replays(tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ class LocalEngine:
                 self._sweep(run)
                 del self._running[run.job.run_id]
                 over.append(Ended(run.job, code, run.timed_out, run.cancelled))
-            elif time.monotonic() > run.deadline:
-                run.timed_out = True
+            elif run.cancelled or time.monotonic() > run.deadline:
+                run.timed_out = not run.cancelled
                 self._terminate(run)
         return self._fill(), over
 
@@ -97,7 +97,7 @@ class LocalEngine:
             start = process_start(pid) if pid is not None else None
             if pid is not None and start is not None:
                 deadline = time.monotonic() + job.time_limit_s
-                self._running[job.run_id] = _Running(job, self._free_place(), pid, start, deadline)
+                self._running[job.run_id] = _Running(job, self._place_of(pid), pid, start, deadline)
                 adopted.append(job)
         return adopted
 
@@ -137,10 +137,19 @@ class LocalEngine:
         taken = {run.place for run in self._running.values()}
         return next(n for n in range(len(taken) + 1) if n not in taken)
 
+    def _place_of(self, pid: int) -> int:
+        """The place of an adopted process: the free one with its GPU, so that no other job is pinned there."""
+        taken, device = {run.place for run in self._running.values()}, device_of(pid)
+        free = (n for n in range(self.places) if n not in taken and self._device(n) == device)
+        return next(free, self._free_place())
+
+    def _device(self, place: int) -> str:
+        return self.gpus[place % len(self.gpus)] if self.gpus else ""
+
     def _environment(self, place: int) -> dict[str, str]:
         threads = str(self.threads)
         own = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
-        own["CUDA_VISIBLE_DEVICES"] = self.gpus[place % len(self.gpus)] if self.gpus else ""
+        own["CUDA_VISIBLE_DEVICES"] = self._device(place)
         # The worker must find the same packages wherever the driver was started.
         root = str(Path(__file__).resolve().parents[2])
         own["PYTHONPATH"] = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
@@ -164,6 +173,15 @@ def _signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
+def device_of(pid: int) -> str | None:
+    """The CUDA device that a process was pinned to; None when that cannot be read."""
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    return dict(word.partition("=")[::2] for word in words).get("CUDA_VISIBLE_DEVICES")
+
+
 def find_workers(worker: str) -> dict[str, int]:
     """Folder -> pid of every process that runs ``worker`` (the last word of its command).
 
@@ -174,6 +192,7 @@ def find_workers(worker: str) -> dict[str, int]:
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                if worker in words[:-2]:
+                # A forked child of a worker has the same words; only the leader answers for its group.
+                if worker in words[:-2] and os.getpgid(int(entry.name)) == int(entry.name):
                     found[words[-2]] = int(entry.name)
     return found

@@ -1,0 +1,205 @@
+"""Each rule of the guard has a reply that breaks it and no other; and no reply whatsoever gets past what is protected."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import agent.guard
+from agent.ask import read_reply
+from agent.context import build_context
+from agent.mock import answer
+from agent.night import Night
+from agent.plan import child_config
+from agent.policy import REPLICATE_ROLES
+from agent.settle import settle
+from state.campaign import protection
+from tests.agent.conftest import play, write_campaign
+
+EXAMPLES = int(os.environ.get("NIGHTFLY_EXAMPLES", "300"))
+CODES = set(re.findall(r'(?:violate|rule)\(\s*(?:policy\.\w+, )?"(\w+)"', Path(agent.guard.__file__).read_text()))
+CODES |= set(re.findall(r'code="(\w+)"', Path(agent.guard.__file__).read_text())) | {"parent_future", "parent_missing"}
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """A night with its baseline block behind it and the results of batch 2 in hand, before the model is asked."""
+    root = tmp_path_factory.mktemp("guard")
+    file = write_campaign(root / "c.yaml", policy={"time_limit_min": 100, "max_changes": 1})
+    return play(file, root / "run", 2)
+
+
+@pytest.fixture(scope="module")
+def good(night: Night) -> dict[str, Any]:
+    return answer(build_context(night))
+
+
+def verdict(night: Night, reply: object) -> list[tuple[str, int | None]]:
+    _, found = read_reply(night, build_context(night), reply if isinstance(reply, str) else json.dumps(reply))
+    return [(violation.code, violation.slot) for violation in found.violations]
+
+
+def test_the_mock_passes(night: Night, good: dict[str, Any]) -> None:
+    assert verdict(night, good) == []
+
+
+def edit(**changes: Any) -> Any:
+    return lambda reply: reply["slot_0"]["proposal"].update(changes)
+
+
+def edits(*pairs: tuple[str, Any]) -> Any:
+    return edit(edits=[{"key": key, "value": value} for key, value in pairs])
+
+
+def replicate(reply: Any) -> Any:
+    return next(s["proposal"] for s in reply.values() if isinstance(s, dict) and s["proposal"]["role"] == "replicate")
+
+
+def duplicate(reply: Any) -> None:
+    """Slot 3 copies slot 2, seeds and all."""
+    reply["slot_3"]["proposal"] = reply["slot_2"]["proposal"]
+
+
+def no_replicates(reply: Any) -> None:
+    """Both replicates become bolder moves of their own, correctly stated."""
+    for slot, value in (("slot_2", 400.0), ("slot_3", 500.0)):
+        proposal = reply[slot]["proposal"]
+        proposal |= {
+            "role": "explore",
+            "parent": "root",
+            "edits": [{"key": "training.coeff_g_phi_diff", "value": value}],
+            "mutation": f"coeff_g_phi_diff: 750.0 -> {value}",
+        }
+
+
+def one_edit(key: str, old: Any, new: Any) -> Any:
+    leaf = key.rsplit(".", 1)[-1]
+    return edit(parent="root", role="explore", edits=[{"key": key, "value": new}], mutation=f"{leaf}: {old} -> {new}")
+
+
+def two_edits(reply: Any) -> None:
+    reply["slot_0"]["proposal"] |= {
+        "parent": "root",
+        "role": "explore",
+        "edits": [
+            {"key": "training.alternate_joint_ratio", "value": 0.6},
+            {"key": "training.alternate_lr_ratio", "value": 0.3},
+        ],
+        "mutation": "alternate_joint_ratio: 0.4 -> 0.6, alternate_lr_ratio: 0.1 -> 0.3",
+    }
+
+
+CASES: dict[str, Any] = {
+    "parent_missing": edit(parent=0),
+    "parent_future": edit(parent=9),
+    "duplicate_key": edits(("training.n_epochs", 3), ("training.n_epochs", 3)),
+    "protected_key": edits(("training.learning_rate_W_start", 0.01)),
+    "unknown_key": edits(("training.alternate_jont_ratio", 0.3)),
+    "not_explorable": edits(("training.batch_size", 4)),
+    "value_not_allowed": edits(("training.alternate_joint_ratio", 0.45)),
+    "no_change": lambda r: r["slot_0"]["proposal"].update(
+        parent="root", edits=[{"key": "training.n_epochs", "value": 2}]
+    ),
+    "prose": edit(hypothesis="   "),
+    "seed_range": edit(simulation_seed=-1, seed_rationale="different-data-generalization"),
+    "seed_rationale": edit(seed_rationale="suggested-default", training_seed=4),
+    "replicate_with_edits": edit(role="replicate"),
+    "no_edit": lambda r: replicate(r).update(role="explore"),
+    "replicate_of_root": lambda r: replicate(r).update(
+        parent="root", mutation="[none] — baseline, campaign defaults unchanged"
+    ),
+    "mutation_mismatch": edit(mutation="n_epochs: 2 -> 9"),
+    "too_many_changes": two_edits,
+    "predicted_time": one_edit("training.n_epochs", 2, 3),
+    "duplicate_run": duplicate,
+    "too_few_replicates": no_replicates,
+    "entry_prose": lambda r: r["slot_1"]["entry"].update(observation=""),
+    "memory_long": lambda r: r.update(memory=r["memory"] + "\n" * 501),
+    "memory_headings": lambda r: r.update(memory="# nothing"),
+}
+# These need the baseline block, or a config that validates by itself alone.
+ELSEWHERE = {"baseline_required", "baseline_over", "baseline_parent", "invalid_config"}
+
+
+def test_every_code_has_a_case() -> None:
+    assert CODES - set(CASES) == ELSEWHERE
+
+
+@pytest.mark.parametrize("code", sorted(CASES))
+def test_each_rule_is_broken_by_its_own_reply(code: str, night: Night, good: dict[str, Any]) -> None:
+    reply = json.loads(json.dumps(good))
+    CASES[code](reply)
+    assert {found for found, _ in verdict(night, reply)} == {code}
+
+
+def test_the_baseline_block_accepts_only_baselines(tmp_path: Path) -> None:
+    night = play(write_campaign(tmp_path / "c.yaml", policy={"baseline_runs": 8}), tmp_path / "r", 1)
+    reply = answer(build_context(night))
+    assert verdict(night, reply) == []
+    proposal = reply["slot_0"]["proposal"]
+    proposal |= {"role": "replicate", "parent": 1, "mutation": "[none] — robustness re-run of Node 1"}
+    assert verdict(night, reply) == [("baseline_required", 0)]
+    proposal |= {"role": "baseline", "mutation": "[none] — baseline, campaign defaults unchanged"}
+    assert verdict(night, reply) == [("baseline_parent", 0)]
+
+
+def test_baseline_after_its_block_is_refused(night: Night, good: dict[str, Any]) -> None:
+    reply = json.loads(json.dumps(good))
+    proposal = reply["slot_2"]["proposal"]
+    proposal |= {"role": "baseline", "parent": "root", "mutation": "[none] — baseline, campaign defaults unchanged"}
+    assert ("baseline_over", 2) in verdict(night, reply)
+
+
+HOSTILE = st.sampled_from(
+    ["training.learning_rate_W_start", "simulation.n_frames", "dataset", "training.alternate_training", "../../etc",
+     "training.n_epochs", "training.alternate_joint_ratio", "training.coeff_W_L1", "{{ c }}", "connectome.seed",
+     "n_epochs", "training.seed", "simulation.seed", "training", "", "__class__"]
+)  # fmt: skip
+VALUES = st.one_of(st.booleans(), st.integers(-5, 10**6), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8),
+                   st.sampled_from([0.2, 0.3, 3, 25, 1e-4, 300.0]))  # fmt: skip
+PROPOSAL = st.fixed_dictionaries(
+    {
+        "role": st.sampled_from(["exploit", "explore", "replicate", "baseline", "principle-test"]),
+        "parent": st.one_of(st.just("root"), st.integers(-2, 12)),
+        "parent_rule": st.text(min_size=1, max_size=20),
+        "mutation": st.text(max_size=30),
+        "edits": st.lists(st.fixed_dictionaries({"key": HOSTILE, "value": VALUES}), max_size=3),
+        "simulation_seed": st.integers(-1, 2**31),
+        "training_seed": st.integers(-1, 2**31),
+        "seed_rationale": st.sampled_from(["same-data-robustness", "different-data-generalization", "suggested-default"]),
+        "hypothesis": st.text(max_size=20),
+    }
+)
+
+
+@given(data=st.data())
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_the_reply_the_next_batch_is_safe(data: st.DataObject, night: Night, good: dict[str, Any]) -> None:
+    reply = json.loads(json.dumps(good))
+    for slot in range(4):
+        proposal = reply[f"slot_{slot}"]["proposal"]
+        fields = data.draw(st.sets(st.sampled_from(sorted(proposal)), max_size=4))
+        proposal |= {key: value for key, value in data.draw(PROPOSAL).items() if key in fields}
+    context = build_context(night)
+    text = data.draw(st.one_of(st.just(json.dumps(reply)), st.text(max_size=40))) if data.draw(st.booleans()) else json.dumps(reply)
+    parsed, found = read_reply(night, context, text)
+    settled = settle(night, context, parsed, found)
+    base = night.campaign.base_config().flat()
+    for slot, proposal in enumerate(settled["proposals"]):
+        assert proposal["parent"] is None or 1 <= proposal["parent"] <= context.last_node
+        config = child_config(night, slot, proposal)
+        for key, value in config.flat().items():
+            if protection(key) and key not in ("dataset", "simulation.seed", "training.seed"):
+                assert value == base[key]
+            if key in night.campaign.explorable:
+                assert night.campaign.explorable[key].allows(value)
+        assert config.dataset == night.campaign.dataset(slot)
+    roles = [proposal["role"] for proposal in settled["proposals"]]
+    assert sum(role in REPLICATE_ROLES for role in roles) >= context.demand.min_replicates

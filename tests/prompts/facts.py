@@ -1,0 +1,134 @@
+"""One fixed context with everything a prompt can show: a finished slot, a failed one, missing figures, user input."""
+
+from __future__ import annotations
+
+from prompts.context import ConfigView, Context, Curve, Demand, NodeView, Rule, SeedOffer, SlotView
+from state.config import Scalar
+from state.records import METRICS, Failure
+
+VALUES: dict[str, Scalar] = {"training.alternate_joint_ratio": 0.4, "training.n_epochs": 2}
+
+
+def batch_context() -> Context:
+    """The second batch of a night of two slots, at its block's end."""
+    return Context(
+        kind="batch",
+        campaign="golden",
+        mission="Keep connectivity_R2 and raise V_rest_R2.",
+        n_parallel=2,
+        n_iter_block=4,
+        batch=2,
+        block=1,
+        block_iterations=(1, 4),
+        block_end=True,
+        base_config="training:\n  n_epochs: 2\n",
+        rules=_rules(),
+        protected=[("dataset", "it routes each slot's data to its own place")],
+        max_changes=2,
+        time_limit_min=90.0,
+        slots=[_finished(), _failed()],
+        configs=[_config("C1", {}), _config("C2", {"training.n_epochs": 3})],
+        nodes=[_node()],
+        variance_table="| Config ID | Runs |\n|---|---|\n| C1 | 3 |",
+        demand=Demand(baseline=False, min_replicates=1, reason="top configs with fewer than 3 runs: C2 (1)"),
+        seeds=[
+            SeedOffer(slot=n, simulation_seed=1005 + n, training_seed=500_005 + n, shared_simulation_seed=1005)
+            for n in range(2)
+        ],
+        last_node=4,
+        memory="# Working Memory: golden\n\n{{ c.campaign }} and {% raw %} stay as they are\n",
+        user_input="Look at <slot 1> & say {{ why }}.",
+        budget="18 of 20 batches",
+    )
+
+
+def start_context() -> Context:
+    """The start call of the same night."""
+    demand = Demand(baseline=True, min_replicates=0, reason="4 of 4 baseline runs are still to be made")
+    nothing = {"slots": [], "configs": [], "nodes": [], "user_input": "", "last_node": 0, "batch": 0}
+    return batch_context().model_copy(update={"kind": "start", "demand": demand, "block_end": False, **nothing})
+
+
+def _rules() -> list[Rule]:
+    span = {"choices": None, "min": None, "max": None, "scale": "linear"}
+    ratio = {"choices": [0.2, 0.4], "allowed": "one of 0.2, 0.4", "description": "share of the joint phase"}
+    epochs = {"min": 1, "max": 3, "allowed": "1 to 3", "description": "epochs"}
+    return [
+        Rule(key="training.alternate_joint_ratio", default=0.4, whole=False, **(span | ratio)),
+        Rule(key="training.n_epochs", default=2, whole=True, **(span | epochs)),
+    ]
+
+
+def _slot(number: int) -> SlotView:
+    return SlotView(
+        slot=number,
+        iteration=3 + number,
+        parent=None if number else 1,
+        role="exploit",
+        config_id="C1",
+        mutation="n_epochs: 2 -> 3",
+        parent_rule="highest UCB",
+        hypothesis="More epochs raise V_rest_R2.",
+        simulation_seed=1003 + number,
+        training_seed=500_003 + number,
+        status="converged",
+        pattern="healthy",
+        metrics=dict.fromkeys(METRICS, 0.9) | {"V_rest_R2": None},
+        missing={"V_rest_R2": "the true V_rest is constant"},
+        curves={
+            "connectivity_R2": Curve(
+                peak=0.93,
+                peak_phase="joint",
+                peak_iteration=2560,
+                final=0.91,
+                trend="stable",
+                gain_in_vrest_phase=-0.01,
+            ),
+            "V_rest_R2": Curve(peak=None, peak_phase="", peak_iteration=None, final=None, trend="unknown"),
+        },
+        minutes=95.25,
+        over_time=True,
+        failure=None,
+        stderr="",
+        values=VALUES,
+    )
+
+
+def _finished() -> SlotView:
+    return _slot(0)
+
+
+def _failed() -> SlotView:
+    failure = Failure(kind="crashed", message="exit code 3: RuntimeError: {{ singular }}")
+    lost = {"metrics": {}, "missing": {}, "curves": {}, "minutes": None, "over_time": False, "status": "failed"}
+    return _slot(1).model_copy(update=lost | {"failure": failure, "stderr": "Traceback\nRuntimeError: {{ singular }}"})
+
+
+def _config(name: str, changes: dict[str, Scalar]) -> ConfigView:
+    return ConfigView(
+        config_id=name,
+        runs=3,
+        node=3,
+        mean={"connectivity_R2": 0.91},
+        std={"connectivity_R2": None},
+        rank=None,
+        robust="undecided",
+        enough=bool(changes),
+        simulation_seeds=[1001, 1002],
+        changes=changes,
+        values=VALUES | changes,
+    )
+
+
+def _node() -> NodeView:
+    return NodeView(
+        node=3,
+        parent=None,
+        config_id="C1",
+        ucb=2.3456,
+        visits=1,
+        reward=0.91,
+        mutation="n_epochs: 2 -> 3",
+        pattern="healthy",
+        values=VALUES,
+    )

@@ -1,0 +1,74 @@
+"""The prompts as golden files (`NIGHTFLY_UPDATE_GOLDEN=1` writes them anew), and what rendering refuses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
+
+from prompts.render import FOLDER, TEMPLATES, figure, render_prompt, render_repair, render_system, template_hashes
+from state.files import sha256
+from tests.prompts.facts import batch_context, start_context
+
+GOLDEN = Path(__file__).parent / "golden"
+PROMPTS: dict[str, Callable[[], str]] = {
+    "system": lambda: render_system(batch_context()),
+    "start": lambda: render_prompt(start_context()),
+    "batch": lambda: render_prompt(batch_context()),
+    "repair": lambda: render_repair(["[no_edit] slot_0, role: found role exploit without edits", "[prose] slot_1"]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROMPTS))
+def test_a_prompt_is_what_the_golden_file_says(name: str) -> None:
+    text, path = PROMPTS[name](), GOLDEN / f"{name}.md"
+    if os.environ.get("NIGHTFLY_UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_a_prompt_depends_on_its_context_alone() -> None:
+    assert render_prompt(batch_context()) == render_prompt(batch_context())
+    other = batch_context().model_copy(update={"last_node": 5, "memory": "changed"})
+    assert render_prompt(other) != render_prompt(batch_context())
+    assert render_system(other) == render_system(batch_context())
+
+
+def test_what_a_model_or_a_worker_wrote_is_text_and_no_template() -> None:
+    text = render_prompt(batch_context())
+    assert "{{ c.campaign }} and {% raw %} stay as they are" in text
+    assert "Look at <slot 1> & say {{ why }}." in text
+    assert text.count("RuntimeError: {{ singular }}") == 2
+    assert "- {{ c.memory }}\n" in render_repair(["{{ c.memory }}"])
+
+
+@pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "repair.md.j2"])
+def test_a_template_that_misses_a_fact_is_an_error(name: str) -> None:
+    strict = Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined)
+    strict.filters |= {"figure": figure, "node": str}
+    facts = {**dict(batch_context()), "kind": "batch"}
+    strict.get_template(name).render(c=facts)
+    removed = [field for field in facts if f"c.{field} " in (FOLDER / name).read_text()]
+    assert removed
+    for field in removed:
+        with pytest.raises(UndefinedError, match=field):
+            strict.get_template(name).render(c={key: value for key, value in facts.items() if key != field})
+
+
+def test_rendering_itself_is_strict() -> None:
+    broken = batch_context().model_copy(update={"demand": None})
+    with pytest.raises(UndefinedError):
+        render_prompt(broken)
+
+
+def test_every_template_is_hashed() -> None:
+    assert {path.name for path in FOLDER.glob("*.j2")} == set(TEMPLATES)
+    assert template_hashes() == {name: sha256((FOLDER / name).read_bytes()) for name in TEMPLATES}
+
+
+def test_a_missing_figure_is_never_a_number() -> None:
+    assert [figure(None), figure(0.0), figure(1.23456, 2)] == ["missing", "0.0000", "1.23"]
+    assert "V_rest_R2=missing" in render_prompt(batch_context())
