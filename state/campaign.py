@@ -184,8 +184,8 @@ class Campaign(Section):
         most = max(self.policy.min_replicates, self.policy.min_replicates_later)
         if self.policy.replicates == "reject" and most >= self.claude.n_parallel:
             raise ValueError(
-                f"policy: {most} replicates a batch leave no slot of claude.n_parallel {self.claude.n_parallel} to explore; "
-                "lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
+                f"policy: {most} replicates a batch leave no slot of {self.claude.n_parallel} (claude.n_parallel) to "
+                "explore; lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
             )
         return self
 

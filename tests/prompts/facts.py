@@ -130,5 +130,6 @@ def _node() -> NodeView:
         reward=0.91,
         mutation="n_epochs: 2 -> 3",
         pattern="healthy",
+        minutes=76.0,
         values=VALUES,
     )
