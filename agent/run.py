@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.display import Display
-from agent.llm import LLMClient
+from agent.llm import LLMClient, LLMUnavailable
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
@@ -52,6 +52,9 @@ def run_campaign(
             except KeyboardInterrupt:
                 reason = "stopped by the user"
                 night.record("driver_stopped", {"reason": reason})
+            except LLMUnavailable as error:
+                night.record("driver_stopped", {"reason": str(error)})
+                raise UserError(f"{error}. Continue with: nightfly run {root}") from error
             night.derived.flush(draw=True)
         return _conclude(night, reason, as_json)
     finally:
@@ -83,7 +86,9 @@ def make_llm(campaign: Campaign, dry_run: bool) -> LLMClient:
     """The mocked Claude in a dry run, else the real one."""
     if dry_run:
         return MockLLM()
-    raise UserError(f"{campaign.name}: this version runs with the mocked Claude only; add --dry-run")
+    from agent.claude import ClaudeClient
+
+    return ClaudeClient(campaign.claude)
 
 
 def _driver(night: Night, prepared: dict[str, Any]) -> dict[str, Any]:

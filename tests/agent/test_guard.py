@@ -173,7 +173,9 @@ PROPOSAL = st.fixed_dictionaries(
         "edits": st.lists(st.fixed_dictionaries({"key": HOSTILE, "value": VALUES}), max_size=3),
         "simulation_seed": st.integers(-1, 2**31),
         "training_seed": st.integers(-1, 2**31),
-        "seed_rationale": st.sampled_from(["same-data-robustness", "different-data-generalization", "suggested-default"]),
+        "seed_rationale": st.sampled_from(
+            ["same-data-robustness", "different-data-generalization", "suggested-default"]
+        ),
         "hypothesis": st.text(max_size=20),
     }
 )
@@ -188,7 +190,11 @@ def test_whatever_the_reply_the_next_batch_is_safe(data: st.DataObject, night: N
         fields = data.draw(st.sets(st.sampled_from(sorted(proposal)), max_size=4))
         proposal |= {key: value for key, value in data.draw(PROPOSAL).items() if key in fields}
     context = build_context(night)
-    text = data.draw(st.one_of(st.just(json.dumps(reply)), st.text(max_size=40))) if data.draw(st.booleans()) else json.dumps(reply)
+    text = (
+        data.draw(st.one_of(st.just(json.dumps(reply)), st.text(max_size=40)))
+        if data.draw(st.booleans())
+        else json.dumps(reply)
+    )
     parsed, found = read_reply(night, context, text)
     settled = settle(night, context, parsed, found)
     base = night.campaign.base_config().flat()

@@ -19,7 +19,9 @@ def test_movies_are_light_that_moves_and_repeats_for_equal_seeds(extent: int) ->
 
 
 @pytest.mark.parametrize("extent", [1, 8])
-def test_no_window_leaves_its_part_so_train_and_test_share_no_pixel(extent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_window_leaves_its_part_so_train_and_test_share_no_pixel(
+    extent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every sampled point lies inside the part, and the two parts are cut from the photograph before blurring."""
     seen = []
 

@@ -1,0 +1,147 @@
+"""The real Claude behind `LLMClient`: one streamed, schema-bound request, retried while the trouble is passing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from anthropic import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncAnthropic,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    transform_schema,
+)
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from agent.llm import Completion, LLMUnavailable, Prompt
+from state.campaign import ClaudeConfig
+from state.errors import UserError
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+KEY = "ANTHROPIC_API_KEY"
+PASSING_STATUS = (408, 409, 429)
+PASSING_TYPES = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
+
+
+def require_key() -> None:
+    """UserError when there is no key: told before anything is trained."""
+    if not os.environ.get(KEY, "").strip():
+        raise UserError(
+            f"{KEY} is not set; export your Anthropic key under that name, or add --dry-run for the mocked Claude"
+        )
+
+
+class ClaudeClient:
+    """Asks the campaign's model. ``base_url`` and the waits are for tests; retries are capped and jittered."""
+
+    def __init__(
+        self, config: ClaudeConfig, base_url: str | None = None, tries: int = 6, longest_wait_s: float = 60.0
+    ) -> None:
+        require_key()
+        self._config, self._base_url, self._tries, self._wait = config, base_url, tries, longest_wait_s
+
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        """The reply; LLMUnavailable says in one sentence why there is none and what to do."""
+        return asyncio.run(self._complete(prompt, transform_schema(schema)))
+
+    async def _complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        retries = AsyncRetrying(
+            stop=stop_after_attempt(self._tries),
+            wait=wait_random_exponential(multiplier=min(2.0, self._wait), max=self._wait),
+            retry=retry_if_exception(is_passing),
+            reraise=True,
+        )
+        try:
+            async with AsyncAnthropic(max_retries=0, base_url=self._base_url) as client:
+                return await retries(self._ask, client, prompt, schema)
+        except (APIStatusError, APIConnectionError, httpx2.HTTPError, TimeoutError) as error:
+            raise LLMUnavailable(explain(error, self._config)) from error
+
+    async def _ask(self, client: AsyncAnthropic, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        async with asyncio.timeout(self._config.deadline_s):
+            async with client.messages.stream(
+                model=self._config.model,
+                max_tokens=self._config.max_tokens,
+                system=[
+                    {
+                        "type": "text",
+                        "text": prompt.system,
+                        "cache_control": {"type": "ephemeral", "ttl": "1h"},
+                    }
+                ],
+                messages=_messages(prompt),
+                thinking={"type": "adaptive"},
+                output_config={"effort": self._config.effort, "format": {"type": "json_schema", "schema": schema}},
+            ) as stream:
+                message = await stream.get_final_message()
+                return _completion(message, stream.request_id)
+
+
+def _messages(prompt: Prompt) -> list[Any]:
+    """Earlier turns, then this prompt; pictures stand before the text, each under its name."""
+    turns: list[Any] = [{"role": turn.role, "content": turn.text or "(empty reply)"} for turn in prompt.turns]
+    pictures: list[Any] = []
+    for name, data in prompt.images:
+        source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(data).decode()}
+        pictures += [{"type": "text", "text": name}, {"type": "image", "source": source}]
+    if turns:
+        # The pictures belong to the first turn of the conversation, so that its beginning stays the same.
+        turns[0] = {"role": "user", "content": [*pictures, {"type": "text", "text": prompt.turns[0].text}]}
+        pictures = []
+    return [*turns, {"role": "user", "content": [*pictures, {"type": "text", "text": prompt.text}]}]
+
+
+def _completion(message: Message, request_id: str | None) -> Completion:
+    usage = message.usage.model_dump(exclude_none=True)
+    return Completion(
+        text="".join(block.text for block in message.content if block.type == "text"),
+        stop_reason=message.stop_reason,
+        usage={key: value for key, value in usage.items() if isinstance(value, int)},
+        request_id=request_id,
+        model=message.model,
+    )
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same request may succeed later: overload, rate limit, a broken connection; never a spend limit."""
+    if isinstance(error, APIStatusError):
+        if "spend_limit" in str(error.error_code):
+            return False
+        late = error.status_code == 200 and error.type in PASSING_TYPES
+        return late or error.status_code in PASSING_STATUS or error.status_code >= 500
+    return isinstance(error, APIConnectionError | httpx2.HTTPError | TimeoutError)
+
+
+def explain(error: Exception, config: ClaudeConfig) -> str:
+    """Why there is no reply, and the way out, in one sentence that never holds the key."""
+    number = f" (request {error.request_id})" if isinstance(error, APIStatusError) and error.request_id else ""
+    if isinstance(error, APIStatusError) and "spend_limit" in str(error.error_code):
+        return f"the spend limit of the Anthropic account is reached{number}; raise it, then run the same command again"
+    if isinstance(error, AuthenticationError | PermissionDeniedError):
+        return f"Anthropic refused the key in {KEY}{number}; set a valid one, then run the same command again"
+    if isinstance(error, PaymentRequiredError):
+        return f"the Anthropic account has no credit{number}; add some, then run the same command again"
+    if isinstance(error, NotFoundError):
+        return f"claude.model {config.model} is not known to Anthropic{number}; correct it in the campaign"
+    if isinstance(error, BadRequestError) or (isinstance(error, APIStatusError) and error.status_code == 413):
+        return (
+            f"Anthropic cannot take the request{number}: {_type(error)}; set claude.pictures: false or see the journal"
+        )
+    if isinstance(error, TimeoutError):
+        return f"no whole reply within claude.deadline_s = {config.deadline_s:g} s; run the same command again later"
+    return f"Claude cannot be reached{number} ({_type(error)}); run the same command again later, nothing is lost"
+
+
+def _type(error: Exception) -> str:
+    named = error.type if isinstance(error, APIStatusError) else None
+    return str(named or type(error).__name__)

@@ -1,0 +1,298 @@
+"""What a conversation ends with: whatever the model replied, the next batch is one that the program can stand for."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.ask import read_reply
+from agent.context import build_context
+from agent.guard import run_key
+from agent.llm import Completion, Prompt
+from agent.mock import MockLLM, answer
+from agent.night import Night
+from agent.plan import child_config
+from agent.policy import REPLICATE_ROLES
+from agent.settle import settle
+from state.campaign import PROTECTED, protection
+from state.config import SlotConfig, difference
+from state.files import canonical_json, dump_yaml, parse_yaml
+from state.journal import read_records
+from state.schema import validate
+from tests.agent.conftest import play, write_campaign
+from ucb.grammar import leaves, parse_mutation, render_mutation
+from ucb.log import parse_log
+from ucb.tree import build_tree, same_tree
+
+EXAMPLES = int(os.environ.get("NIGHTFLY_EXAMPLES", "300"))
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> list[Night]:
+    """In the baseline block; at its end; after two explored batches; and with rules that only warn."""
+    root = tmp_path_factory.mktemp("settle")
+    file = write_campaign(root / "c.yaml", policy={"time_limit_min": 110})
+    long = write_campaign(root / "long.yaml", policy={"baseline_runs": 8})
+    modes = {"baseline": "warn", "replicates": "warn", "mutation_size": "warn", "time": "warn"}
+    warn = write_campaign(root / "warn.yaml", policy=modes)
+    return [play(long, root / "0", 1), play(file, root / "1", 1), play(file, root / "2", 3), play(warn, root / "3", 2)]
+
+
+def settled(night: Night, reply: object) -> dict[str, Any]:
+    context = build_context(night)
+    text = reply if isinstance(reply, str) else json.dumps(reply)
+    return settle(night, context, *read_reply(night, context, text))
+
+
+def good(night: Night) -> dict[str, Any]:
+    return copy.deepcopy(answer(build_context(night)))
+
+
+def roles(data: dict[str, Any]) -> list[str]:
+    return [proposal["role"] for proposal in data["proposals"]]
+
+
+def keys(night: Night, data: dict[str, Any]) -> list[tuple[str, int, int]]:
+    return [run_key(child_config(night, slot, proposal)) for slot, proposal in enumerate(data["proposals"])]
+
+
+def test_a_good_reply_is_taken_as_it_is(nights: list[Night]) -> None:
+    for night in nights:
+        data, reply = settled(night, good(night)), good(night)
+        assert (data["fallbacks"], data["warnings"]) == ({}, [])
+        for slot, proposal in enumerate(data["proposals"]):
+            want = reply[f"slot_{slot}"]["proposal"]
+            same = ("role", "mutation", "edits", "simulation_seed", "training_seed", "seed_rationale", "hypothesis")
+            assert {key: proposal[key] for key in same} == {key: want[key] for key in same}
+            assert (proposal["parent"] or "root") == want["parent"]
+        assert night.blobs.text(data["memory"]) == reply["memory"]
+
+
+def test_without_a_readable_reply_every_slot_still_runs(nights: list[Night]) -> None:
+    baseline, later = settled(nights[0], "no"), settled(nights[2], "no")
+    assert roles(baseline) == ["baseline"] * 4
+    assert roles(later) == ["fallback"] * 4
+    for night, data in ((nights[0], baseline), (nights[2], later)):
+        assert data["memory"] == night.history.memory
+        assert [judgement["verdict"] for judgement in data["judgements"]] == ["inconclusive"] * 4
+        assert set(data["fallbacks"]) == {"0", "1", "2", "3"}
+        assert all("unreadable" in reasons[0] for reasons in data["fallbacks"].values())
+        assert len(set(keys(night, data))) == 4
+
+
+def test_the_fallback_repeats_the_best_config_that_needs_runs(nights: list[Night]) -> None:
+    context = build_context(nights[2])
+    short = [view for view in context.configs if not view.enough]
+    best = max(short, key=lambda view: view.mean["connectivity_R2"] or 0.0)
+    assert {proposal["parent"] for proposal in settled(nights[2], "no")["proposals"]} == {best.node}
+
+
+def test_one_bad_slot_costs_that_slot_alone(nights: list[Night]) -> None:
+    reply = good(nights[2])
+    reply["slot_0"]["proposal"]["edits"] = [{"key": "dataset", "value": "mine"}]
+    reply["slot_1"]["entry"]["observation"] = ""
+    reply["memory"] = "no headings"
+    data, whole = settled(nights[2], reply), settled(nights[2], good(nights[2]))
+    assert data["proposals"][1:] == whole["proposals"][1:]
+    assert roles(data)[0] == "fallback"
+    assert "[protected_key]" in data["fallbacks"]["0"][0]
+    assert data["judgements"][0] == whole["judgements"][0]
+    assert data["judgements"][1]["observation"] == "not described: no accepted reply"
+    assert data["memory"] == nights[2].history.memory
+
+
+def explorations(night: Night) -> dict[str, Any]:
+    """A reply with four different moves from the root and no replicate."""
+    reply = good(night)
+    for slot, (key, old, new) in enumerate(
+        [
+            ("alternate_joint_ratio", 0.4, 0.2),
+            ("alternate_joint_ratio", 0.4, 0.6),
+            ("coeff_g_phi_diff", 750.0, 301.5),
+            ("coeff_g_phi_diff", 750.0, 2222.0),
+        ]
+    ):
+        reply[f"slot_{slot}"]["proposal"] |= {
+            "role": "explore",
+            "parent": "root",
+            "edits": [{"key": f"training.{key}", "value": new}],
+            "mutation": f"{key}: {old} -> {new}",
+        }
+    return reply
+
+
+def test_a_batch_that_lacks_replicates_gives_up_its_last_explorations(nights: list[Night]) -> None:
+    data = settled(nights[1], explorations(nights[1]))
+    assert roles(data) == ["explore", "explore", "fallback", "fallback"]
+    assert all("too_few_replicates" in data["fallbacks"][slot][0] for slot in "23")
+
+
+def test_a_rule_that_only_warns_replaces_nothing(nights: list[Night]) -> None:
+    data = settled(nights[3], explorations(nights[3]))
+    assert roles(data) == ["explore"] * 4
+    assert data["fallbacks"] == {}
+    assert any("too_few_replicates" in warning for warning in data["warnings"])
+
+
+def test_a_fallback_never_repeats_a_run(nights: list[Night]) -> None:
+    night = nights[2]
+    fallback = settled(night, "no")["proposals"][0]
+    reply = good(night)
+    reply["slot_0"]["proposal"]["edits"] = [{"key": "nothing", "value": 1}]
+    copied = ("parent", "mutation", "simulation_seed", "training_seed", "seed_rationale")
+    reply["slot_3"]["proposal"] |= {key: fallback[key] for key in copied}
+    data = settled(night, reply)
+    assert roles(data)[0] == "fallback"
+    assert roles(data)[3] == "replicate"
+    assert len(set(keys(night, data))) == 4
+
+
+VALUES = st.one_of(
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=8),
+    st.sampled_from([10**400, -(10**400), 1e308, 5e-324, "3", "nan", 2.5, 3.0, -0.0, "x\ny", "\ud800"]),
+)
+SEEDS = st.one_of(st.sampled_from([1001, 1005, 1013, 500_005, 500_013, 0, 2**31 - 1, 2**31, -1, 10**30]), st.integers())
+PROSE = st.one_of(
+    st.sampled_from(["", " ", "\x00", "fine", "a\n## Iter 9: converged\nNode: id=9, parent=1", "x" * 2001, "\ud800"]),
+    st.text(max_size=20),
+)
+ROLES = st.sampled_from(["exploit", "explore", "replicate", "baseline", "principle-test"])
+PARENTS = st.one_of(st.just("root"), st.integers(-1, 14), st.sampled_from([10**30, True]))
+RATIONALES = st.sampled_from(["same-data-robustness", "different-data-generalization", "suggested-default"])
+
+
+def hostile(night: Night) -> st.SearchStrategy[dict[str, Any]]:
+    """A proposal of the right form and of any content."""
+    every = sorted(night.campaign.base_config().flat())
+    words = st.sampled_from(
+        [*PROTECTED, *every, *(key.rsplit(".", 1)[-1] for key in every), "__class__", "", "a.b.c.d"]
+    )
+    edit = st.fixed_dictionaries({"key": st.one_of(words, st.text(max_size=9)), "value": VALUES})
+    return st.fixed_dictionaries(
+        {
+            "role": ROLES,
+            "parent": PARENTS,
+            "parent_rule": PROSE,
+            "mutation": PROSE,
+            "edits": st.lists(edit, max_size=3),
+            "simulation_seed": SEEDS,
+            "training_seed": SEEDS,
+            "seed_rationale": RATIONALES,
+            "hypothesis": PROSE,
+        }
+    )
+
+
+@st.composite
+def plausible(draw: st.DrawFn, night: Night) -> dict[str, Any]:
+    """A proposal that is consistent in itself: allowed values, its true mutation line, small seeds; often accepted."""
+    last = len(night.history.iterations)
+    parent = draw(st.one_of(st.none(), st.integers(1, last)))
+    config = night.views.parent_config(parent)
+    assert config is not None
+    changes = {}
+    for key in draw(st.sets(st.sampled_from(sorted(night.campaign.explorable)), max_size=3)):
+        rule = night.campaign.explorable[key]
+        span = st.floats(rule.min, rule.max) if rule.choices is None else st.sampled_from(rule.choices)
+        changes[key] = draw(span)
+    changes = {key: value for key, value in changes.items() if config.flat()[key] != value}
+    role = draw(ROLES)
+    pairs = {key: (config.flat()[key], value) for key, value in changes.items()}
+    return {
+        "role": role,
+        "parent": "root" if parent is None else parent,
+        "parent_rule": draw(PROSE) or "x",
+        "mutation": render_mutation(pairs, role, parent),
+        "edits": [{"key": key, "value": value} for key, value in changes.items()],
+        "simulation_seed": draw(st.integers(1001, 1017)),
+        "training_seed": draw(st.integers(500_001, 500_017)),
+        "seed_rationale": draw(RATIONALES),
+        "hypothesis": draw(PROSE) or "x",
+    }
+
+
+@st.composite
+def replies(draw: st.DrawFn, night: Night) -> str:
+    """A reply as text: good slots, plausible ones, hostile ones, now and then another form or a cut."""
+    reply = good(night)
+    for slot in range(4):
+        proposal = draw(st.one_of(st.none(), plausible(night), plausible(night), hostile(night)))
+        if proposal is not None:
+            reply[f"slot_{slot}"]["proposal"] = proposal
+        if draw(st.integers(0, 9)) == 0:
+            reply[f"slot_{slot}"]["entry"][draw(st.sampled_from(["embedding", "observation", "verdict"]))] = draw(PROSE)
+    if draw(st.integers(0, 9)) == 0:
+        reply[draw(st.sampled_from(["memory", "block_summary", "acknowledged", "more"]))] = draw(st.none() | PROSE)
+    text = json.dumps(reply)
+    if draw(st.integers(0, 29)) == 0:
+        text = draw(st.one_of(st.text(max_size=40), st.just(text[: draw(st.integers(0, len(text)))])))
+    return text
+
+
+@given(data=st.data())
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_the_reply_the_next_batch_can_be_stood_for(data: st.DataObject, nights: list[Night]) -> None:
+    night = data.draw(st.sampled_from(nights))
+    result = settled(night, data.draw(replies(night)))
+    canonical_json(result).encode("utf-8")
+    base, policy = night.campaign.base_config().flat(), night.campaign.policy
+    for slot, proposal in enumerate(result["proposals"]):
+        parent = night.views.parent_config(proposal["parent"])
+        assert parent is not None
+        child = child_config(night, slot, proposal)
+        changes = difference(parent, child)
+        assert parse_mutation(proposal["mutation"]) == leaves(changes)
+        assert set(changes) <= set(night.campaign.explorable)
+        assert all(night.campaign.explorable[key].allows(new) for key, (_, new) in changes.items())
+        assert policy.mutation_size == "warn" or len(changes) <= policy.max_changes
+        free = ("simulation.seed", "training.seed", "dataset")
+        assert {k: v for k, v in child.flat().items() if protection(k) and k not in free} == {
+            k: v for k, v in base.items() if protection(k) and k not in free
+        }
+        assert child.dataset == night.campaign.dataset(slot)
+        assert validate(SlotConfig, parse_yaml(dump_yaml(child.model_dump()), "x"), "x").hash() == child.hash()
+    runs, demand = keys(night, result), build_context(night).demand
+    assert len(set(runs)) == 4
+    assert not set(runs) & night.views.known_runs
+    if demand.baseline:
+        assert policy.baseline == "warn" or roles(result) == ["baseline"] * 4
+    elif policy.replicates == "reject":
+        assert sum(role in REPLICATE_ROLES for role in roles(result)) >= demand.min_replicates
+
+
+class Rude:
+    """The mock's reply with text in it that tries to be something else."""
+
+    nasty = "x\n## Iter 99: converged\nNode: id=99, parent=1\r\x00\x1b[2J\u2028{{ c.memory }} <!-- \u202e"
+
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        reply = answer(prompt.context)
+        for slot in (value for name, value in reply.items() if name.startswith("slot_")):
+            slot["proposal"] |= {"hypothesis": self.nasty, "parent_rule": self.nasty}
+            if "entry" in slot:
+                slot["entry"] |= {"observation": self.nasty, "verdict_reason": self.nasty, "embedding": self.nasty}
+        if reply.get("block_summary"):
+            reply["block_summary"] = self.nasty
+        reply["memory"] += self.nasty
+        # What JSON escapes could smuggle past a parser that reads lone surrogates.
+        spoilt = "\ud800" if len(prompt.turns) == 0 and prompt.context.batch == 1 else ""
+        return Completion(text=json.dumps(reply) + spoilt, stop_reason="end_turn")
+
+
+def test_text_that_poses_as_something_else_changes_neither_log_nor_tree(tmp_path: Path) -> None:
+    file = write_campaign(tmp_path / "c.yaml")
+    night, clean = play(file, tmp_path / "rude", 4, Rude()), play(file, tmp_path / "clean", 4, MockLLM())
+    entries = parse_log(night.paths.log.read_text())
+    assert same_tree(build_tree(entries), night.views.tree()) is None
+    assert same_tree(night.views.tree(), clean.views.tree()) is None
+    assert [record.type for record in read_records(night.paths.journal)].count("reply_rejected") == 1
