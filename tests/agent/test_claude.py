@@ -112,7 +112,7 @@ class Server:
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
 
-@pytest.fixture()
+@pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     monkeypatch.setenv(KEY, SECRET)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -128,7 +128,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
         server.http.server_close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def prompt(tmp_path: Path) -> Prompt:
     night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "prompt", 1)
     return Prompt("be good", "results", build_context(night), (), (("slot_0/activity.png", b"\x89PNG"),))
@@ -206,7 +206,7 @@ def test_lasting_trouble_is_one_sentence_without_the_key(
 
 def test_pings_for_ever_end_at_the_deadline(serve: Callable[..., Server], prompt: Prompt) -> None:
     began = time.monotonic()
-    with pytest.raises(LLMUnavailable, match="deadline_s = 0.5"):
+    with pytest.raises(LLMUnavailable, match=r"deadline_s = 0\.5"):
         ask(serve(hang), prompt, tries=1, deadline_s=0.5)
     assert time.monotonic() - began < 5
 

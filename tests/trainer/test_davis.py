@@ -24,7 +24,7 @@ def make_tree(root: Path, n_videos: int, n_frames: int = 6, size: tuple[int, int
     return root
 
 
-@pytest.fixture()
+@pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NIGHTFLY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DATAVIS_ROOT", str(tmp_path))

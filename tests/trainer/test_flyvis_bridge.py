@@ -1,4 +1,4 @@
-"""Against flyvis itself: sizes, side effects, stability of the synthetic truth, and the same voltages as its network."""
+"""Against flyvis itself: sizes, side effects, a stable synthetic truth, and the same voltages as its network."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_synthetic_truth_is_stable_and_alive(wiring: Wiring, seed: int) -> N
 
 @pytest.mark.skipif(not MODEL.exists(), reason="the pretrained model is not beside the project")
 def test_pretrained_parameters_give_flyvis_own_voltages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same parameters, same light, no noise: our Euler steps against flyvis's network at extent 5, its own time step."""
+    """Same parameters, same light, no noise: our Euler steps against those of flyvis's network at extent 5."""
     root = tmp_path / "root" / "results"
     root.mkdir(parents=True)
     (root / "flow").symlink_to(MODEL / "flow")
