@@ -28,8 +28,8 @@ def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
         for ended in engine.poll()[1]:
             _record_result(night, waiting.pop(ended.job.run_id), collect(ended))
         watch(night, list(waiting.values()))
-        if waiting:
-            time.sleep(POLL_S)
+        with night.interrupt.welcome():
+            time.sleep(POLL_S if waiting else 0)
 
 
 def job_of(night: Night, iteration: Iteration) -> Job:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.derived import Derived
+from agent.interrupt import Interrupt
 from agent.ledger import Ledger
 from state.blobs import BlobStore
 from state.campaign import Campaign, load_campaign
@@ -24,6 +25,7 @@ class Night(Ledger):
         super().__init__(campaign, BlobStore(paths.blobs))
         self.paths = paths
         self.derived = Derived(paths, self)
+        self.interrupt = Interrupt()
         self._lock = DriverLock(paths.lock)
         try:
             self.journal = Journal(paths.journal, self.fold)

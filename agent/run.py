@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import signal
 import socket
 import subprocess
 import sys
@@ -44,7 +43,7 @@ def run_campaign(
     engine = make_engine(campaign)
     night = open_night(file, root, dry_run)
     try:
-        with _terminate_as_interrupt(), Display(limit) as display:
+        with night.interrupt, Display(limit) as display:
             _introduce(night, display, prepared, limit, runs_dir / campaign.name)
             night.record("driver_started", _driver(night, prepared))
             try:
@@ -126,16 +125,6 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-class _terminate_as_interrupt:
-    """SIGTERM ends the night as cleanly as Ctrl-C does."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
 
 
 def _introduce(night: Night, display: Display, prepared: dict[str, Any], limit: int | None, first: Path) -> None:

@@ -32,7 +32,7 @@ engine: {slots_at_once: 2, threads_per_slot: 1}
 PATIENCE_S = 120
 
 
-@pytest.fixture()
+@pytest.fixture
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     """A cache that lives between test runs, so that flyvis builds the wiring once."""
     known = {k: v for k, v in os.environ.items() if k not in ("FLYVIS_ROOT_DIR", "DATAVIS_ROOT")}

@@ -12,7 +12,7 @@ from trainer.describe import main
 from trainer.fit import iterations_per_epoch
 
 
-@pytest.fixture()
+@pytest.fixture
 def config(tiny_truth: Connectome, tmp_path: Path) -> SlotConfig:
     tiny_truth.save(tmp_path / "c.npz")
     return SlotConfig.model_validate(
