@@ -40,14 +40,15 @@ def find_pretrained() -> Path | None:
 def flyvis_module() -> Iterator[ModuleType]:
     """flyvis, with its working files in a temporary folder; on leaving, the process is as it was before.
 
-    flyvis sets torch's default device, the root logger and its clock, and environment variables from a `.env` file,
-    and writes below FLYVIS_ROOT_DIR.
+    flyvis sets torch's default device, matplotlib's defaults, the root logger and its clock, and environment variables
+    from a `.env` file, and writes below FLYVIS_ROOT_DIR.
     """
+    import matplotlib as mpl
     import torch
 
     environment, device = dict(os.environ), torch.get_default_device()
     handlers, level, clock = list(logging.root.handlers), logging.root.level, logging.Formatter.converter
-    with tempfile.TemporaryDirectory(prefix="nightfly-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nightfly-") as folder, mpl.rc_context():
         os.environ["FLYVIS_ROOT_DIR"] = folder
         try:
             yield _import(Path(folder))

@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -36,12 +37,18 @@ def test_sizes_and_order(wiring: Wiring) -> None:
     ]
 
 
+def state_of_the_process() -> tuple[object, ...]:
+    """All that flyvis is known to change when it is imported."""
+    handlers, clock = list(logging.root.handlers), logging.Formatter.converter
+    return dict(os.environ), torch.get_default_device(), handlers, clock, dict(mpl.rcParams)
+
+
 def test_the_process_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLYVIS_ROOT_DIR", str(tmp_path / "mine"))
-    before = dict(os.environ), torch.get_default_device(), list(logging.root.handlers), logging.Formatter.converter
+    before = state_of_the_process()
     with flyvis_module():
         assert os.environ["FLYVIS_ROOT_DIR"] != str(tmp_path / "mine")
-    after = dict(os.environ), torch.get_default_device(), list(logging.root.handlers), logging.Formatter.converter
+    after = state_of_the_process()
     assert after == before
     assert not (tmp_path / "mine").exists()
 
