@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 from agent.context import build_context, guard_facts
-from agent.guard import Verdict, Violation, check
+from agent.guard import check
 from agent.ledger import Ledger
 from agent.llm import Completion, LLMClient, Prompt, Turn
 from agent.night import Night
 from agent.reply import Reply, Unreadable, parse_reply, reply_schema
 from agent.settle import settle
+from agent.verdict import Verdict, Violation
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
 from state.history import Attempt
@@ -58,8 +59,10 @@ def _images(ledger: Ledger) -> dict[str, str]:
 
 def _send(night: Night, llm: LLMClient, context: Context) -> None:
     start = context.kind == "start"
+    prompt, schema = conversation(night, context), reply_schema(night.campaign.claude.n_parallel, start)
     began = time.monotonic()
-    completion = llm.complete(conversation(night, context), reply_schema(night.campaign.claude.n_parallel, start))
+    with night.interrupt.welcome():
+        completion = llm.complete(prompt, schema)
     night.record("reply_received", _received(night, completion, time.monotonic() - began))
 
 

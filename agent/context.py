@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.guard import Facts
 from agent.ledger import Ledger
 from agent.policy import demand, slot_minutes
+from agent.verdict import Facts
 from prompts.context import ConfigView, Context, Curve, NodeView, Rule, SeedOffer, SlotView
 from prompts.memory import empty_memory
 from state.campaign import PROTECTED

@@ -2,72 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from agent.policy import REPLICATE_ROLES
 from agent.reply import EntryReply, ProposalReply, Reply
-from prompts.context import Demand, SeedOffer
+from agent.verdict import Accepted, Facts, Verdict, Violation, mutation_line, run_key
 from prompts.memory import HEADINGS, MAX_LINES, missing_headings
 from state.campaign import Campaign, protection
 from state.config import Scalar, SlotConfig, difference
 from state.errors import ConfigError
-from state.records import Edit, Role
-from state.schema import Section, nearest
-from ucb.grammar import LogError, parse_mutation, render_mutation
+from state.records import Edit
+from state.schema import nearest
+from ucb.grammar import LogError, parse_mutation
 
 MAX_PROSE = 2000
 SEED_LIMIT = 2**31
-
-
-class Violation(Section):
-    """One broken rule: its code, where, what was found, what is allowed. ``slot`` None = the whole batch."""
-
-    code: str
-    slot: int | None
-    key: str
-    found: str
-    allowed: str
-
-    def sentence(self) -> str:
-        """The violation as Claude and the log read it."""
-        where = "batch" if self.slot is None else f"slot_{self.slot}"
-        return (
-            f"[{self.code}] {where}{f', {self.key}' if self.key else ''}: found {self.found}; allowed: {self.allowed}"
-        )
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made."""
-
-    campaign: Campaign
-    demand: Demand
-    seeds: Sequence[SeedOffer]
-    last_node: int
-    parent_config: Callable[[int | None], SlotConfig | None]
-    known_runs: frozenset[tuple[str, int, int]] | set[tuple[str, int, int]]
-    predict_minutes: Callable[[SlotConfig], float | None]
-
-
-@dataclass
-class Accepted:
-    """A proposal that passed: the child config (seeds set) and its difference to the parent."""
-
-    proposal: ProposalReply
-    config: SlotConfig
-    changes: dict[str, tuple[Scalar, Scalar]]
-
-
-@dataclass
-class Verdict:
-    """What the guard says of a reply; ``accepted`` has None where a slot was refused."""
-
-    violations: list[Violation] = field(default_factory=list)
-    warnings: list[Violation] = field(default_factory=list)
-    accepted: list[Accepted | None] = field(default_factory=list)
-    entries: list[EntryReply | None] = field(default_factory=list)
-    memory: str | None = None
 
 
 def check(reply: Reply, facts: Facts) -> Verdict:
@@ -192,11 +141,6 @@ def _check_mutation(proposal: ProposalReply, accepted: Accepted, violate: Violat
         violate("mutation_mismatch", "mutation", proposal.mutation, f"exactly `{want}`, the difference to the parent")
 
 
-def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:
-    """The Mutation line that the facts demand."""
-    return render_mutation(dict(changes), role, parent)
-
-
 def _same_mutation(given: str, want: str) -> bool:
     """Equal text, or equal changes however the numbers are written."""
     try:
@@ -246,11 +190,6 @@ def _check_doubles(facts: Facts, verdict: Verdict) -> None:
             verdict.violations.append(violation)
             verdict.accepted[slot] = None
         seen.add(run)
-
-
-def run_key(config: SlotConfig) -> tuple[str, int, int]:
-    """What makes two runs the same run."""
-    return config.identity(), config.simulation.seed, config.training.seed
 
 
 def _check_replicates(facts: Facts, verdict: Verdict) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.guard import Accepted, Verdict, mutation_line, run_key
 from agent.ledger import Ledger
 from agent.policy import REPLICATE_ROLES
 from agent.reply import Reply
+from agent.verdict import Accepted, Verdict, mutation_line, run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
 from state.config import SlotConfig

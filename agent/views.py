@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import networkx as nx
 
-from agent.guard import run_key
 from agent.policy import Standing, TimeModel
+from agent.verdict import run_key
 from state.blobs import BlobStore
 from state.campaign import Campaign
 from state.config import SlotConfig

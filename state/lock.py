@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 from state.errors import RunError
@@ -17,18 +18,27 @@ class DriverLock:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not self._taken():
             holder = read_holder(path)
             self._file.close()
             raise RunError(
                 f"{path.parent}: another driver is at work (pid {holder.get('pid', '?')} on "
                 f"{holder.get('host', '?')}); wait for it, or stop it with Ctrl-C"
-            ) from error
+            )
         self._file.truncate(0)
         self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         self._file.flush()
+
+    def _taken(self) -> bool:
+        """Try for a moment: whoever merely asks whether the lock is held has it, shared, for an instant."""
+        for pause in (0.02, 0.05, 0.1, 0.0):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(pause)
+            else:
+                return True
+        return False
 
     def release(self) -> None:
         """Let the next driver in."""

@@ -124,7 +124,7 @@ CASES: dict[str, Any] = {
     "memory_long": lambda r: r.update(memory=r["memory"] + "\n" * 501),
     "memory_headings": lambda r: r.update(memory="# nothing"),
 }
-# These need the baseline block, or a config that validates by itself alone.
+# These need the baseline block, or a key with a range of whole numbers: tests of their own below.
 ELSEWHERE = {"baseline_required", "baseline_over", "baseline_parent", "invalid_config"}
 
 
@@ -137,6 +137,14 @@ def test_each_rule_is_broken_by_its_own_reply(code: str, night: Night, good: dic
     reply = json.loads(json.dumps(good))
     CASES[code](reply)
     assert {found for found, _ in verdict(night, reply)} == {code}
+
+
+def test_a_value_in_range_that_its_key_cannot_hold_is_refused(tmp_path: Path) -> None:
+    explorable = {"training.n_epochs": {"min": 2, "max": 3}}
+    night = play(write_campaign(tmp_path / "c.yaml", explorable=explorable), tmp_path / "r", 1)
+    reply = answer(build_context(night))
+    one_edit("training.n_epochs", 2, 2.5)(reply)
+    assert verdict(night, reply) == [("invalid_config", 0)]
 
 
 def test_the_baseline_block_accepts_only_baselines(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from agent.ask import read_reply
 from agent.context import build_context
-from agent.guard import run_key
 from agent.llm import Completion, Prompt
 from agent.mock import MockLLM, answer
 from agent.night import Night
 from agent.plan import child_config
 from agent.policy import REPLICATE_ROLES
 from agent.settle import settle
+from agent.verdict import run_key
 from state.campaign import PROTECTED, protection
 from state.config import SlotConfig, difference
 from state.files import canonical_json, dump_yaml, parse_yaml

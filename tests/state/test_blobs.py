@@ -1,3 +1,5 @@
+"""Blobs: stored once under their digest, and noticed when they no longer match it."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Campaigns: the shipped ones load, and each mistake in one is a sentence that says what would be right."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -61,6 +63,12 @@ def test_protected_keys_cannot_be_made_explorable(key: str) -> None:
         ({"name": "../up"}, "name"),
         ({"engine": {"kind": "cloud"}}, "engine.kind"),
         ({"polcy": {}}, "did you mean policy"),
+        ({"explorable": {"training.n_epochs": {"chioces": [2]}}}, "did you mean choices?"),
+        ({"explorable": {"training.n_epochs": {"choices": [2, "many"]}}}, "training.n_epochs is 'many'"),
+        ({"explorable": {"training.n_epochs": {"min": 1.5, "max": 3}}}, "an allowed value of training.n_epochs"),
+        ({"explorable": {"training.w_init_mode": {"choices": ["randn_scaled", "ones"]}}}, "w_init_mode is 'ones'"),
+        ({"claude": {"n_parallel": 2, "n_iter_block": 4}}, "leave no slot of 2"),
+        ({"policy": {"min_replicates_later": 4}}, "lower policy.min_replicates"),
     ],
 )
 def test_a_bad_campaign_is_one_sentence(changes: dict[str, Any], says: str) -> None:
@@ -81,6 +89,13 @@ def test_allows_is_strict_about_kinds() -> None:
     assert not span.allows(1.1)
     assert not span.allows("0.5")
     assert not span.allows(True)
+    assert not numbers.allows(10**400)
+    assert not span.allows(10**400)
+
+
+def test_replicates_may_fill_a_batch_where_the_rule_only_warns() -> None:
+    campaign = make(claude={"n_parallel": 2, "n_iter_block": 4}, policy={"replicates": "warn"})
+    assert campaign.policy.min_replicates == campaign.claude.n_parallel
 
 
 def test_engine_and_budget_are_outside_the_identity() -> None:

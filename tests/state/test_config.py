@@ -1,3 +1,5 @@
+"""Slot configs: refused with a reason, compared, changed and identified without their seeds."""
+
 from __future__ import annotations
 
 import pytest

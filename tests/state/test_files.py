@@ -1,3 +1,5 @@
+"""Strict YAML, canonical JSON, and files that appear whole or not at all."""
+
 from __future__ import annotations
 
 import os
@@ -20,6 +22,10 @@ def test_yaml_reads_exponents_without_a_dot_as_numbers() -> None:
         ("a: [1\n", "line"),
         ("- 1\n", "holds list"),
         ("", "holds NoneType"),
+        ("? [1, 2]\n: x\n", "a key is a list or mapping"),
+        ("? {a: 1}\n: x\n", "a key is a list or mapping"),
+        ("a: &x [*x]\n", "not readable"),
+        ("a: \x07\n", "not readable"),
         ("a: !!python/object/apply:os.system ['true']\n", "not readable"),
     ],
 )

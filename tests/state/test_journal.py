@@ -1,3 +1,5 @@
+"""The journal: an unbroken chain, whatever is cut, changed or not written."""
+
 from __future__ import annotations
 
 import errno

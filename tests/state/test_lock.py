@@ -1,9 +1,13 @@
+"""One driver a run."""
+
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,6 +28,19 @@ def test_a_second_driver_is_refused_and_told_who(tmp_path: Path) -> None:
     lock.release()
     assert not is_held(path)
     DriverLock(path).release()
+
+
+def test_someone_asking_for_the_state_of_a_run_does_not_keep_its_driver_out(tmp_path: Path) -> None:
+    path = tmp_path / "driver.lock"
+    path.touch()
+    with path.open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        answered = threading.Timer(0.03, asking.close)
+        answered.start()
+        lock = DriverLock(path)
+    answered.join()
+    assert is_held(path)
+    lock.release()
 
 
 def test_the_lock_of_a_killed_driver_is_free(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""What the guard works with: the facts it holds a reply against, and what it says of the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agent.reply import EntryReply, ProposalReply
+from prompts.context import Demand, SeedOffer
+from state.campaign import Campaign
+from state.config import Scalar, SlotConfig
+from state.records import Role
+from state.schema import Section
+from ucb.grammar import render_mutation
+
+
+class Violation(Section):
+    """One broken rule: its code, where, what was found, what is allowed. ``slot`` None = the whole batch."""
+
+    code: str
+    slot: int | None
+    key: str
+    found: str
+    allowed: str
+
+    def sentence(self) -> str:
+        """The violation as Claude and the log read it."""
+        where = "batch" if self.slot is None else f"slot_{self.slot}"
+        return (
+            f"[{self.code}] {where}{f', {self.key}' if self.key else ''}: found {self.found}; allowed: {self.allowed}"
+        )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made."""
+
+    campaign: Campaign
+    demand: Demand
+    seeds: Sequence[SeedOffer]
+    last_node: int
+    parent_config: Callable[[int | None], SlotConfig | None]
+    known_runs: frozenset[tuple[str, int, int]] | set[tuple[str, int, int]]
+    predict_minutes: Callable[[SlotConfig], float | None]
+
+
+@dataclass
+class Accepted:
+    """A proposal that passed: the child config (seeds set) and its difference to the parent."""
+
+    proposal: ProposalReply
+    config: SlotConfig
+    changes: dict[str, tuple[Scalar, Scalar]]
+
+
+@dataclass
+class Verdict:
+    """What the guard says of a reply; ``accepted`` has None where a slot was refused."""
+
+    violations: list[Violation] = field(default_factory=list)
+    warnings: list[Violation] = field(default_factory=list)
+    accepted: list[Accepted | None] = field(default_factory=list)
+    entries: list[EntryReply | None] = field(default_factory=list)
+    memory: str | None = None
+
+
+def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:
+    """The Mutation line that the facts demand."""
+    return render_mutation(dict(changes), role, parent)
+
+
+def run_key(config: SlotConfig) -> tuple[str, int, int]:
+    """What makes two runs the same run."""
+    return config.identity(), config.simulation.seed, config.training.seed
