@@ -86,6 +86,50 @@ def train(
     raise typer.Exit(train_by_hand(config, out, json))
 
 
+@app.command()
+def replay(
+    run: RunArgument,
+    batch: Annotated[int | None, typer.Option(min=0, help="Compare this batch only; 0 is the start call.")] = None,
+    retrain: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Train iteration N again and compare its metrics.")
+    ] = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Send the prompt of --batch to today's model; show old and new proposals.")
+    ] = False,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run/--claude", help="Model for --ask; default: the one the run used.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Re-do every batch from journal and blobs: prompts, replies, configs, entries, log, tree, scores, files.
+
+    RUN is a run directory or an archive of `nightfly export`. Prints one line a batch: PASS, or the first thing that
+    does not follow. Exit code 1 when anything does not. Changes nothing.
+    """
+    from agent.replay.command import replay_command
+
+    raise typer.Exit(replay_command(run, batch, retrain, ask, dry_run, json))
+
+
+@app.command()
+def rebuild(run: RunArgument) -> None:
+    """Write every derived file (log, memory, scores, configs, snapshots, tree) anew from journal and blobs."""
+    from agent.rebuild import print_rebuild
+
+    print_rebuild(run)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    out: Annotated[Path | None, typer.Option(help="The archive; default: RUN.tar.gz beside the run.")] = None,
+) -> None:
+    """Pack a run, without checkpoints, into one archive that `nightfly replay` accepts on another machine."""
+    from agent.export import export as pack
+
+    print(pack(run, out))
+
+
 def main() -> None:
     """Entry point: a user's mistake is one sentence on stderr and exit code 2."""
     from state.errors import NightflyError

@@ -31,9 +31,13 @@ class Derived:
         self._drawn = 0.0
 
     def apply(self, record: Record) -> None:
-        """Take in a commit that `History` and `Views` have already taken."""
-        if record.type != "batch_committed":
-            return
+        """Take in a record that `History` and `Views` have already taken."""
+        if record.type == "campaign_started":
+            self._files[self.paths.campaign] = self.blobs.text(record.data["campaign"])
+        elif record.type == "batch_committed":
+            self._commit(record)
+
+    def _commit(self, record: Record) -> None:
         entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
         self._log += self._sections(entries, record.data["block_summary"])
         memory = with_table(self.blobs.text(record.data["memory"]), render_table(self.views.table))
@@ -44,6 +48,8 @@ class Derived:
             if self.views.is_block_end(entries[-1].iteration):
                 self._files[self.paths.snapshot("memory.md", block)] = memory
                 self._files[self.paths.snapshot("ucb_scores.txt", block)] = self._files[self.paths.scores]
+                instruction = self.blobs.text(self.history.attempts[0].prompt["system"])
+                self._files[self.paths.snapshot("instruction.md", block)] = instruction
 
     def _sections(self, entries: list[LogEntry], summary: str | None) -> list[str]:
         parts = []
@@ -55,6 +61,11 @@ class Derived:
         if summary and entries and self.views.is_block_end(entries[-1].iteration):
             parts.append("\n" + render_block_summary(summary))
         return parts
+
+    def contents(self) -> dict[Path, bytes]:
+        """Every file that the records since the last `flush` change, with its content; the log holds their part."""
+        log = "".join(self._log).encode("utf-8")
+        return {self.paths.log: log} | {path: text.encode("utf-8") for path, text in self._files.items()}
 
     def flush(self, draw: bool = False) -> None:
         """Write what changed: the log is appended to, the others are replaced whole."""

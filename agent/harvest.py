@@ -67,7 +67,7 @@ def _take_finished(night: Night, iteration: Iteration) -> bool:
 
 def _record_result(night: Night, iteration: Iteration, result: SlotResult) -> None:
     paths = night.paths.slot(iteration.planned.iteration)
-    files = [path for path in (*paths.pictures, paths.metrics_log) if path.exists()]
+    files = [path for path in (paths.result, paths.metrics_log, *paths.pictures) if path.exists()]
     artifacts = {path.name: night.blobs.put(path.read_bytes()) for path in files}
     if result.status == "failed":
         artifacts["stderr"] = night.blobs.put(stderr_tail(paths.stderr))

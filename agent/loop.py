@@ -19,7 +19,7 @@ def run_night(night: Night, llm: LLMClient, engine: Dispatcher, watch: Watch, ba
     try:
         if night.history.committed < 0:
             start(night, llm)
-        write_configs(night)
+        write_configs(night, night.paths)
         while batches is None or night.history.committed < batches:
             run_batch(night, llm, engine, watch)
     finally:

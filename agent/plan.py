@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from agent.ledger import Ledger
@@ -9,13 +10,14 @@ from agent.night import Night
 from state.config import SlotConfig
 from state.errors import NightflyError
 from state.files import dump_yaml, write_atomic
+from state.paths import RunPaths
 from state.records import Planned
 
 
 def plan_batch(night: Night) -> None:
     """Journal the next batch, then write its config files; all entries of the last batch are already committed."""
     night.record("batch_planned", planned_data(night), batch=night.history.planned + 1)
-    write_configs(night)
+    write_configs(night, night.paths)
 
 
 def planned_data(ledger: Ledger) -> dict[str, Any]:
@@ -31,6 +33,8 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: dict[str, Any], new_ids: dic
     known = ledger.history.config_ids | new_ids
     if identity not in known:
         new_ids[identity] = known[identity] = f"C{len(known) + 1}"
+    blob = ledger.blobs.put(dump_yaml(config.model_dump()))
+    ledger.views.remember(blob, config)
     return Planned(
         iteration=iteration,
         batch=ledger.history.planned + 1,
@@ -44,7 +48,7 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: dict[str, Any], new_ids: dic
         simulation_seed=proposal["simulation_seed"],
         training_seed=proposal["training_seed"],
         seed_rationale=proposal["seed_rationale"],
-        config=ledger.blobs.put(dump_yaml(config.model_dump())),
+        config=blob,
         config_hash=config.hash(),
         config_id=known[identity],
         changes={key: (old, new) for key, (old, new) in proposal["changes"].items()},
@@ -67,8 +71,11 @@ def child_config(ledger: Ledger, slot: int, proposal: dict[str, Any]) -> SlotCon
     return parent.replaced(changes | place, f"slot {slot}")
 
 
-def write_configs(night: Night) -> None:
+def write_configs(ledger: Ledger, paths: RunPaths) -> list[Path]:
     """`configs/<name>_00.yaml` ... of the batch in hand; derived from the journal, written again at each start."""
-    for iteration in night.history.batch(night.history.planned):
-        path = night.paths.config(night.campaign.name, iteration.planned.slot)
-        write_atomic(path, night.blobs.get(iteration.planned.config))
+    written = []
+    for iteration in ledger.history.batch(ledger.history.planned):
+        path = paths.config(ledger.campaign.name, iteration.planned.slot)
+        write_atomic(path, ledger.blobs.get(iteration.planned.config))
+        written.append(path)
+    return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError, create_model
@@ -62,6 +63,7 @@ class Unreadable(ValueError):
     """A reply that is not of the form asked for; the text says where it departs from it."""
 
 
+@lru_cache(maxsize=8)
 def reply_model(n_parallel: int, start: bool) -> type[BaseModel]:
     """The model of a reply with ``n_parallel`` named slots, constant within a campaign."""
     slots: dict[str, Any] = {f"slot_{n}": (SlotStart if start else SlotReply, ...) for n in range(n_parallel)}

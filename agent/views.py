@@ -90,10 +90,14 @@ class Views:
         """The slot config of an iteration, from its blob."""
         blob = iteration.planned.config
         if blob not in self._configs:
-            if len(self._configs) >= KEPT_CONFIGS:
-                del self._configs[next(iter(self._configs))]
-            self._configs[blob] = validate(SlotConfig, parse_yaml(self.blobs.text(blob), blob), blob)
+            self.remember(blob, validate(SlotConfig, parse_yaml(self.blobs.text(blob), blob), blob))
         return self._configs[blob]
+
+    def remember(self, blob: str, config: SlotConfig) -> None:
+        """Keep a config that is known to be what ``blob`` holds; the oldest kept one is forgotten."""
+        if len(self._configs) >= KEPT_CONFIGS:
+            del self._configs[next(iter(self._configs))]
+        self._configs[blob] = config
 
     def parent_config(self, node: int | None) -> SlotConfig | None:
         """The config a proposal would start from: the defaults for root, None when the node has not been run."""

@@ -17,7 +17,7 @@ from state.config import (
     TrainingConfig,
 )
 from state.errors import ConfigError
-from state.files import canonical_json, read_yaml, sha256
+from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.schema import Section, nearest, validate
 from state.thresholds import Thresholds
 
@@ -218,3 +218,8 @@ def _try(base: SlotConfig, key: str, value: Any) -> None:
 def load_campaign(path: Path) -> Campaign:
     """Read and validate a campaign file; ConfigError says file, key and what would be right."""
     return validate(Campaign, read_yaml(path), str(path))
+
+
+def parse_campaign(text: str, name: str) -> Campaign:
+    """A campaign from its text; ``name`` stands for the file in errors."""
+    return validate(Campaign, parse_yaml(text, name), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -114,11 +115,19 @@ class SlotConfig(Section):
 
     def identity(self) -> str:
         """Digest of all parameters except seeds, dataset and place: equal for replicates."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> str:
         flat = {key: value for key, value in self.flat().items() if key not in (*SEED_KEYS, *PLACE_KEYS)}
         return sha256(canonical_json(flat).encode())[:16]
 
     def flat(self) -> dict[str, Scalar]:
         """Every leaf under its dotted key."""
+        return dict(self._leaves)
+
+    @cached_property
+    def _leaves(self) -> dict[str, Scalar]:
         return flatten(self.model_dump())
 
     def replaced(self, changes: dict[str, Scalar], name: str = "config") -> SlotConfig:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# Made while something runs and worthless after: nothing that an archive or an auditor needs.
+PASSING_NAMES = ("driver.lock", "progress.json", "checkpoint.pt", "heartbeat.json")
+
+
+def is_passing(path: Path) -> bool:
+    """Whether ``path`` is a lock, a progress file, a checkpoint or a temporary file."""
+    return path.name in PASSING_NAMES or path.suffix == ".tmp"
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -69,7 +77,7 @@ class RunPaths:
 
     @property
     def snapshots(self) -> Path:
-        """Memory and scores at each block end."""
+        """Memory, scores and instruction (the system prompt) at each block end."""
         return self.root / "snapshots"
 
     def config(self, name: str, slot: int) -> Path:

@@ -38,7 +38,9 @@ def one_line(text: str) -> str:
     Line breaks, control characters, lone surrogates and marks that reorder a line become spaces, runs of spaces
     one. A line of the log is told by its first word, so that prose which cannot start a line cannot pose as a field.
     """
-    return " ".join("".join(" " if _unprintable(char) else char for char in text).split())
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(" " if _unprintable(char) else char for char in text)
+    return " ".join(text.split())
 
 
 def _unprintable(char: str) -> bool:

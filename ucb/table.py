@@ -30,6 +30,7 @@ class VarianceTable:
     _order: list[tuple[Key, str]] = field(default_factory=list)
     _keys: dict[str, Key] = field(default_factory=dict)
     _stats: dict[str, ConfigStats] = field(default_factory=dict)
+    _rows: dict[str, str] = field(default_factory=dict)
 
     def add(self, run: Run) -> ConfigStats:
         """Count ``run`` in and return its config's statistics with it."""
@@ -42,6 +43,7 @@ class VarianceTable:
         key = (-stats.score, float("inf") if vrest_cv is None else vrest_cv, self._runs[name][0].iteration)
         insort(self._order, (key, name))
         self._keys[name], self._stats[name] = key, stats
+        self._rows.pop(name, None)
         return stats
 
     def __len__(self) -> int:
@@ -52,6 +54,12 @@ class VarianceTable:
 
     def __getitem__(self, name: str) -> ConfigStats:
         return self._stats[name]
+
+    def rows(self, name: str) -> str:
+        """The markdown rows of one config, made once until its next run."""
+        if name not in self._rows:
+            self._rows[name] = "".join(_rows(self._stats[name]))
+        return self._rows[name]
 
     def top(self, k: int | None = None) -> list[ConfigStats]:
         """The first ``k`` configs by score, however few runs they have: those most worth a replicate."""
@@ -73,7 +81,7 @@ def render_table(table: VarianceTable, limit: int = 20) -> str:
         shown.append(table["C1"])
     hidden = len(table) - len(shown)
     note = f"\n{hidden} more config{'s' if hidden > 1 else ''} with a lower score not shown.\n" if hidden else ""
-    return TABLE_HEAD + "".join(row for stats in shown for row in _rows(stats)) + note
+    return TABLE_HEAD + "".join(table.rows(stats.config_id) for stats in shown) + note
 
 
 def _rows(stats: ConfigStats) -> Iterator[str]:

@@ -98,8 +98,9 @@ def pattern(points: Sequence[TrajectoryPoint], limits: Thresholds = DEFAULTS) ->
     its V_rest phases together gain less than `vrest_gain`. tau, which may already be at its ceiling, must not lose more
     than `decay`. What fits no class (no V_rest phase, undefined values, tau lost) is `unclear`, with the reason.
     """
-    moves = {name: _moves(points, name) for name in ("connectivity_r2", "vrest_r2", "tau_r2")}
-    levels = _ends(points, "connectivity_r2", "joint")
+    segments = _segments(points)
+    moves = {name: _moves(segments, name) for name in ("connectivity_r2", "vrest_r2", "tau_r2")}
+    levels = _ends(segments, "connectivity_r2", "joint")
     conn, vrest, tau = moves.values()
     if not levels or None in levels or not conn or None in (*conn, *vrest, *tau):
         return PatternReport(pattern="unclear", reason="the phases or values needed are not all there")
@@ -135,14 +136,13 @@ def _segments(points: Sequence[TrajectoryPoint]) -> list[list[TrajectoryPoint]]:
     return [list(group) for _, group in groupby(points, key=lambda point: (point.epoch, point.phase))]
 
 
-def _ends(points: Sequence[TrajectoryPoint], column: Column, phase: Phase) -> list[float | None]:
+def _ends(segments: list[list[TrajectoryPoint]], column: Column, phase: Phase) -> list[float | None]:
     """Last value of each segment of ``phase``."""
-    return [getattr(segment[-1], column) for segment in _segments(points) if segment[0].phase == phase]
+    return [getattr(segment[-1], column) for segment in segments if segment[0].phase == phase]
 
 
-def _moves(points: Sequence[TrajectoryPoint], column: Column) -> list[float | None]:
+def _moves(segments: list[list[TrajectoryPoint]], column: Column) -> list[float | None]:
     """By how much each V_rest segment moved ``column`` from the end of the segment before it."""
-    segments = _segments(points)
     pairs = [(a[-1], b[-1]) for a, b in pairwise(segments) if b[0].phase == "V_rest"]
     return [_gain(getattr(a, column), getattr(b, column)) for a, b in pairs]
 

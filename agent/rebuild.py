@@ -1,0 +1,62 @@
+"""`nightfly rebuild`: write every derived file of a run anew from journal and blobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.derived import Derived
+from agent.ledger import Ledger
+from agent.plan import write_configs
+from state.blobs import BlobStore
+from state.campaign import parse_campaign
+from state.errors import RunError
+from state.journal import read_records
+from state.lock import DriverLock
+from state.paths import RunPaths
+
+
+def rebuild(root: Path) -> list[Path]:
+    """Write campaign, log, memory, scores, snapshots, configs and tree picture of the run in ``root``; returns them.
+
+    Equal journals give equal bytes. A log that someone changed is kept aside. RunError while a driver is at work,
+    for a damaged journal, and for a missing blob.
+    """
+    paths = RunPaths(root)
+    if not paths.journal.exists():
+        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    lock = DriverLock(paths.lock)
+    try:
+        ledger, derived = read_ledger(paths)
+        written = list(derived.contents())
+        derived.flush(draw=True)
+        written += [*write_configs(ledger, paths), *([paths.tree_picture] if ledger.history.iterations else [])]
+    finally:
+        lock.release()
+    return written
+
+
+def read_ledger(paths: RunPaths) -> tuple[Ledger, Derived]:
+    """The state of a run and the files it implies, read without the driver's lock."""
+    blobs = BlobStore(paths.blobs)
+    ledger: Ledger | None = None
+    for record in read_records(paths.journal):
+        if ledger is None:
+            campaign = parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal")
+            ledger = Ledger(campaign, blobs)
+            derived = Derived(paths, ledger)
+        ledger.fold(record)
+        derived.apply(record)
+    if ledger is None:
+        raise RunError(f"{paths.journal}: holds no record; the run never began")
+    return ledger, derived
+
+
+def print_rebuild(root: Path) -> None:
+    """Rebuild and say what was written."""
+    written = rebuild(root)
+    print(f"{root}: wrote {len(written)} files anew from the journal: {', '.join(_names(root, written))}")
+
+
+def _names(root: Path, written: list[Path]) -> list[str]:
+    names = [str(path.relative_to(root)) for path in written]
+    return names if len(names) <= 12 else [*names[:11], f"and {len(names) - 11} more"]

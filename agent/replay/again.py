@@ -1,0 +1,110 @@
+"""`nightfly replay --ask`: puts the prompt of a past batch to the model of today. Writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.ask import conversation, read_reply
+from agent.llm import LLMClient
+from agent.replay.evidence import Evidence
+from agent.replay.records import Replay
+from agent.reply import ProposalReply, parse_reply, reply_schema
+from agent.verdict import Verdict
+from state.campaign import parse_campaign
+from state.errors import RunError
+from state.journal import read_records
+from state.paths import RunPaths
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Proposals by slot, as given then and as given now (None = unreadable), and what the guard says of the new."""
+
+    batch: int
+    then: list[ProposalReply] | None
+    now: list[ProposalReply] | None
+    verdict: Verdict
+    models: tuple[str, str]
+
+
+def ask_again(root: Path, batch: int, llm: LLMClient) -> Answers:
+    """The first prompt of ``batch`` (0 = the start call) put to ``llm``; the old reply is the one first received."""
+    paths = RunPaths(root)
+    if not paths.journal.exists():
+        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    replay, reply = _until_reply(paths, batch)
+    context = replay.context()
+    start, n = context.kind == "start", context.n_parallel
+    completion = llm.complete(conversation(replay, context), reply_schema(n, start))
+    new, verdict = read_reply(replay, context, completion.text)
+    old = _proposals(replay.blobs.text(reply["reply"]), n, start) if reply.get("reply") else None
+    return Answers(batch, old, new.proposals if new else None, verdict, (reply.get("model", ""), completion.model))
+
+
+def _until_reply(paths: RunPaths, batch: int) -> tuple[Replay, dict[str, Any]]:
+    """The state just before the first reply of ``batch``, and that reply's record."""
+    replay: Replay | None = None
+    evidence = Evidence(paths.blobs)
+    for record in read_records(paths.journal):
+        if replay is None:
+            replay = Replay(parse_campaign(evidence.text(record.data["campaign"]), "the campaign"), evidence)
+        if record.type == "reply_received" and record.batch == batch:
+            return replay, record.data
+        replay.fold(record)
+    raise RunError(f"{paths.root}: no reply was received about batch {batch}; see `nightfly replay` for its batches")
+
+
+def _proposals(text: str, n: int, start: bool) -> list[ProposalReply] | None:
+    try:
+        return parse_reply(text, n, start).proposals
+    except ValueError:
+        return None
+
+
+def client_of(root: Path, dry_run: bool | None) -> LLMClient:
+    """The model that the run itself used, or the mocked one when ``dry_run`` says so."""
+    from agent.rebuild import read_ledger
+    from agent.run import make_llm
+
+    ledger, _ = read_ledger(RunPaths(root))
+    return make_llm(ledger.campaign, ledger.history.dry_run if dry_run is None else dry_run)
+
+
+def as_data(answers: Answers) -> dict[str, Any]:
+    """Both answers as plain data."""
+    then, now = ([p.model_dump() for p in side] if side else None for side in (answers.then, answers.now))
+    violations = [violation.sentence() for violation in answers.verdict.violations]
+    return {
+        "batch": answers.batch,
+        "models": list(answers.models),
+        "then": then,
+        "now": now,
+        "violations_now": violations,
+    }
+
+
+def as_lines(answers: Answers) -> list[str]:
+    """Both answers slot by slot, then what the guard says of the new one."""
+    lines = [f"batch {answers.batch}: then {answers.models[0] or 'unknown'}, now {answers.models[1] or 'unknown'}"]
+    sides = answers.then or [], answers.now or []
+    for slot in range(max(map(len, sides))):
+        old, new = (_told(side[slot]) if slot < len(side) else ["unreadable"] for side in sides)
+        lines.append(f"slot_{slot}: {'same' if old == new else 'different'}")
+        lines += [f"  then  {line}" for line in old] + [f"  now   {line}" for line in new if old != new]
+    found = [violation.sentence() for violation in answers.verdict.violations]
+    lines += [f"the guard would send back: {sentence}" for sentence in found] or ["the guard accepts the new answer"]
+    return lines
+
+
+def _told(proposal: ProposalReply) -> list[str]:
+    """A proposal in lines; control characters of the model's text never reach the terminal."""
+    seeds = f"seeds {proposal.simulation_seed}/{proposal.training_seed} ({proposal.seed_rationale})"
+    lines = (
+        f"{proposal.role} of {proposal.parent}, {seeds}",
+        f"Mutation: {proposal.mutation}",
+        f"Parent rule: {proposal.parent_rule}",
+        f"Hypothesis: {proposal.hypothesis}",
+    )
+    return ["".join(c if c.isprintable() else " " for c in line) for line in lines]

@@ -1,0 +1,133 @@
+"""Computes what each journal record must say from the records before it, and says where it says something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from agent.ask import judged, prompt_data
+from agent.commit import committed_data
+from agent.context import build_context
+from agent.ledger import Ledger
+from agent.plan import planned_data
+from agent.replay.compare import first_difference, text_difference
+from agent.replay.evidence import Evidence
+from prompts.context import Context
+from prompts.render import template_hashes
+from state.campaign import Campaign
+from state.journal import Record
+
+
+class Replay(Ledger):
+    """A ledger over evidence; `check` a record first, then `fold` it."""
+
+    blobs: Evidence
+
+    def __init__(self, campaign: Campaign, blobs: Evidence) -> None:
+        super().__init__(campaign, blobs)
+        self._context: Context | None = None
+        self._templates = template_hashes()
+        self._checks: dict[str, Callable[[Record], Iterator[str]]] = {
+            "campaign_started": self._campaign,
+            "batch_planned": self._planned,
+            "slot_started": self._started,
+            "slot_finished": self._finished,
+            "slot_failed": self._finished,
+            "prompt_rendered": self._prompt,
+            "reply_received": self._reply,
+            "reply_rejected": self._judged,
+            "reply_accepted": self._judged,
+            "batch_committed": self._committed,
+        }
+
+    def fold(self, record: Record) -> None:
+        """Take in one record; what the prompts are made of changes with results and commits."""
+        super().fold(record)
+        if record.type in ("batch_planned", "slot_finished", "slot_failed", "batch_committed"):
+            self._context = None
+
+    def check(self, record: Record) -> Iterator[str]:
+        """Every way in which ``record`` departs from what the records before it imply."""
+        return self._checks.get(record.type, lambda record: iter(()))(record)
+
+    def context(self) -> Context:
+        """The facts of the conversation in hand, gathered once."""
+        if self._context is None:
+            self._context = build_context(self)
+        return self._context
+
+    def _campaign(self, record: Record) -> Iterator[str]:
+        made = {"name": self.campaign.name, "identity": self.campaign.identity()}
+        yield from _differs(made, {key: record.data.get(key) for key in made})
+
+    def _planned(self, record: Record) -> Iterator[str]:
+        yield from _differs(planned_data(self), record.data)
+        if record.batch != self.history.committed + 1:
+            yield f"batch {record.batch} is planned while batch {self.history.committed} was the last committed"
+
+    def _started(self, record: Record) -> Iterator[str]:
+        iteration = self.history.iterations[record.data["iteration"]]
+        run_id = f"{iteration.planned.run_id}.a{iteration.attempts + 1}"
+        yield from _differs({"run_id": run_id, "slot": iteration.planned.slot}, _part(record, "run_id", "slot"))
+        if iteration.result is not None:
+            yield f"iteration {iteration.planned.iteration} is started although it has a result"
+
+    def _finished(self, record: Record) -> Iterator[str]:
+        iteration = self.history.iterations[record.data["iteration"]]
+        result, planned = record.data["result"], iteration.planned
+        made = {"run_id": iteration.run_id, "config_hash": planned.config_hash}
+        yield from _differs(made, {key: result.get(key) for key in made})
+        if iteration.result is not None:
+            yield f"iteration {planned.iteration} has a second result"
+        if (result["status"] == "failed") != (record.type == "slot_failed"):
+            yield f"iteration {planned.iteration} has status {result['status']} in a {record.type} record"
+        yield from self._faults(record.data["artifacts"].values())
+
+    def _prompt(self, record: Record) -> Iterator[str]:
+        made, stored = prompt_data(self, self.context()), record.data
+        for part in ("system", "text"):
+            if made[part] != stored[part]:
+                yield self._other_text(part, made[part], stored)
+        for part in ("kind", "images"):
+            yield from _differs({part: made[part]}, {part: stored[part]})
+        yield from self._faults(stored["images"].values())
+        yield from self._faults([stored["system"], stored["text"]])
+
+    def _other_text(self, part: str, made: str, stored: dict[str, Any]) -> str:
+        changed = [name for name, digest in self._templates.items() if stored["templates"].get(name) != digest]
+        why = f"templates changed since: {', '.join(changed)}" if changed else "templates are the same: code changed"
+        fault = self.blobs.fault(stored[part])
+        ours = self.blobs.made(made) or ""
+        return fault or f"{text_difference(ours, self.blobs.text(stored[part]), f'prompt ({part})')} ({why})"
+
+    def _reply(self, record: Record) -> Iterator[str]:
+        if record.data["reply"] is not None:
+            yield from self._faults([record.data["reply"]])
+
+    def _judged(self, record: Record) -> Iterator[str]:
+        kind, made = judged(self, self.context())
+        if kind != record.type:
+            yield f"the reply is recorded as {record.type}; the guard of today says {kind} ({_why(made)})"
+        else:
+            yield from _differs(made, record.data)
+
+    def _committed(self, record: Record) -> Iterator[str]:
+        yield from _differs(committed_data(self), record.data)
+        yield from self._faults([record.data["memory"]])
+
+    def _faults(self, names: Any) -> Iterator[str]:
+        yield from filter(None, map(self.blobs.fault, names))
+
+
+def _part(record: Record, *keys: str) -> dict[str, Any]:
+    return {key: record.data.get(key) for key in keys}
+
+
+def _differs(made: dict[str, Any], stored: dict[str, Any]) -> Iterator[str]:
+    difference = first_difference(made, stored)
+    if difference is not None:
+        yield difference
+
+
+def _why(made: dict[str, Any]) -> str:
+    return "; ".join(made.get("violations", [])[:1]) or "it is accepted"

@@ -1,0 +1,95 @@
+"""`nightfly replay --retrain N`: trains an iteration again from its recorded config and compares the metrics."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.ledger import Ledger
+from agent.rebuild import read_ledger
+from state.errors import RunError
+from state.history import Iteration
+from state.paths import RunPaths
+from state.records import METRICS, SlotResult
+from trainer.dispatch import Ended, Job, collect
+from trainer.engines.inline import InlineEngine
+
+# Another kind of device sums in another order; training amplifies that to about the spread of training seeds.
+TOLERANCE = 0.05
+TIMED = "training_time_min"
+A_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric, recorded and now; ``agrees`` None = not compared (a time)."""
+
+    metric: str
+    recorded: float | None
+    now: float | None
+    agrees: bool | None
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """How a second training of an iteration compares with the first; ``tolerance`` 0 = must be equal."""
+
+    iteration: int
+    devices: tuple[str, str]
+    tolerance: float
+    rows: list[Row]
+    failure: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing contradicts the record."""
+        return self.failure is None and all(row.agrees is not False for row in self.rows)
+
+
+def retrain(root: Path, number: int) -> Retraining:
+    """Train iteration ``number`` of the run in ``root`` again, in a folder of its own that is removed after."""
+    ledger, _ = read_ledger(RunPaths(root))
+    iteration = ledger.history.iterations.get(number)
+    if iteration is None or iteration.result is None:
+        last = max((n for n, it in ledger.history.iterations.items() if it.result), default=0)
+        raise RunError(f"{root}: iteration {number} has no result; finished iterations go from 1 to {last}")
+    with tempfile.TemporaryDirectory(prefix="nightfly-retrain-") as folder:
+        now = _train(ledger, iteration, Path(folder))
+    return compare(number, iteration.result, now)
+
+
+def _train(ledger: Ledger, iteration: Iteration, folder: Path) -> SlotResult:
+    job = Job(iteration.run_id or "", iteration.planned.config_hash, folder, A_DAY_S)
+    job.write(ledger.blobs.text(iteration.planned.config))
+    if ledger.campaign.trainer == "surrogate":
+        engine = InlineEngine()
+        engine.submit([job])
+        return collect(engine.poll()[1][0])
+    with (folder / "stderr.log").open("wb") as errors:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer.slot", str(folder)], stdout=errors, stderr=errors, check=False
+        )
+    return collect(Ended(job, done.returncode))
+
+
+def compare(number: int, old: SlotResult, new: SlotResult) -> Retraining:
+    """Hold ``new`` against ``old``: equal on the same device, within TOLERANCE on another one."""
+    devices = old.device, new.device
+    tolerance = 0.0 if devices[0] == devices[1] else TOLERANCE
+    failures = [result.failure.kind if result.failure else None for result in (old, new)]
+    if failures[0] != failures[1]:
+        told = [kind or "done" for kind in failures]
+        return Retraining(number, devices, tolerance, [], f"recorded as {told[0]}, now {told[1]}")
+    rows = []
+    for metric in METRICS:
+        a, b = old.metrics.get(metric), new.metrics.get(metric)
+        agrees = None if metric == TIMED else _agree(a, b, tolerance)
+        rows.append(Row(metric, a, b, agrees))
+    return Retraining(number, devices, tolerance, rows)
+
+
+def _agree(a: float | None, b: float | None, tolerance: float) -> bool:
+    return a == b if a is None or b is None else abs(a - b) <= tolerance
