@@ -12,6 +12,7 @@ from agent.llm import Completion, LLMClient, Prompt, Turn
 from agent.night import Night
 from agent.reply import Reply, Unreadable, parse_reply, reply_schema
 from agent.settle import settle
+from agent.user_input import pending
 from agent.verdict import Verdict, Violation
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
@@ -21,6 +22,7 @@ from state.journal import RecordType
 
 def ask(night: Night, llm: LLMClient) -> None:
     """Converse until a reply is accepted; every prompt and reply is journaled before anything else happens with it."""
+    _take_input(night)
     context = build_context(night)
     while not (attempts := night.history.attempts) or attempts[-1].accepted is None:
         if not attempts or attempts[-1].rejected is not None:
@@ -29,6 +31,13 @@ def ask(night: Night, llm: LLMClient) -> None:
             _send(night, llm, context)
         else:
             night.record(*judged(night, context))
+
+
+def _take_input(night: Night) -> None:
+    """Journal the instructions that wait in user_input.md, once a conversation: its prompt is made from the record."""
+    history = night.history
+    if history.user_input is None and not history.attempts and (text := pending(night.paths.user_input)):
+        night.record("user_input_taken", {"kind": "instruction", "text": night.blobs.put(text)})
 
 
 def prompt_data(ledger: Ledger, context: Context) -> dict[str, Any]:

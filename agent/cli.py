@@ -46,6 +46,9 @@ def run(
     batches: Annotated[
         int | None, typer.Option(min=1, help="End after this many batches in all; default: the campaign's budget.")
     ] = None,
+    finish_by: Annotated[
+        str | None, typer.Option(help="Begin no batch that would not be finished by then: HH:MM, or YYYY-MM-DD HH:MM.")
+    ] = None,
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new run beside an earlier one instead of continuing it.")
     ] = False,
@@ -61,7 +64,7 @@ def run(
     """
     from agent.run import run_campaign
 
-    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, new, allow_cpu, json))
+    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, allow_cpu, json))
 
 
 @app.command()
@@ -128,6 +131,38 @@ def export(
     from agent.export import export as pack
 
     print(pack(run, out))
+
+
+@app.command()
+def tell(run: RunArgument, text: Annotated[str, typer.Argument(help="What Claude should know or do.")]) -> None:
+    """Add an instruction to user_input.md; Claude reads it with the next prompt."""
+    from agent.steer import tell as give
+
+    give(run, text)
+
+
+@app.command()
+def pause(run: RunArgument) -> None:
+    """Begin no further batch until `nightfly resume`; the running batch is finished."""
+    from agent.steer import ask_driver
+
+    ask_driver(run, "pause")
+
+
+@app.command()
+def resume(run: RunArgument) -> None:
+    """Go on after `nightfly pause`, or take back a `nightfly stop` that has not happened yet."""
+    from agent.steer import ask_driver
+
+    ask_driver(run, "resume")
+
+
+@app.command()
+def stop(run: RunArgument) -> None:
+    """End the night after the running batch; given twice, at once (`nightfly run` continues either way)."""
+    from agent.steer import ask_driver
+
+    ask_driver(run, "stop")
 
 
 def main() -> None:

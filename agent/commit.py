@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.ledger import Ledger
 from agent.night import Night
+from agent.user_input import move_acknowledged
 from state.history import Iteration
 from ucb.entry import Judgement, LogEntry, entry_from
 from ucb.table import update_line
@@ -15,6 +16,23 @@ def commit(night: Night) -> None:
     """Journal `batch_committed`, then bring analysis.md, memory.md and the scores up to it."""
     night.record("batch_committed", committed_data(night))
     night.derived.flush()
+    acknowledge(night)
+
+
+def acknowledge(night: Night) -> None:
+    """Move the instructions that Claude has acknowledged; what an earlier driver left undone is done now."""
+    history = night.history
+    accepted = history.attempts[-1].accepted if history.attempts else None
+    answer = accepted["acknowledged"] if accepted and history.committed == history.planned else None
+    if (
+        answer
+        and history.user_input
+        and (history.acknowledged is None or history.acknowledged.batch != history.planned)
+    ):
+        night.record("user_input_taken", {"kind": "acknowledged", "text": history.user_input, "answer": answer})
+    if (done := history.acknowledged) is not None and done.batch == history.planned:
+        text = night.blobs.text(done.text)
+        move_acknowledged(night.paths.user_input, text, done.answer, done.batch, done.time)
 
 
 def committed_data(ledger: Ledger) -> dict[str, Any]:

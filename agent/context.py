@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.budget import budget_left
 from agent.ledger import Ledger
 from agent.policy import demand, slot_minutes
 from agent.verdict import Facts
@@ -51,8 +52,8 @@ def build_context(ledger: Ledger) -> Context:
         seeds=_seed_offers(ledger),
         last_node=len(history.iterations),
         memory=memory,
-        user_input="",
-        budget=_budget(ledger),
+        user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
+        budget=budget_left(ledger),
     )
 
 
@@ -202,10 +203,3 @@ def _node_view(ledger: Ledger, score: Score) -> NodeView:
         minutes=ledger.views.times.predict(config),
         values=explored_values(ledger, config),
     )
-
-
-def _budget(ledger: Ledger) -> str:
-    most = ledger.campaign.budget.max_batches
-    if most is None:
-        return "no limit on batches"
-    return f"{max(0, most - ledger.history.planned)} of {most} batches"

@@ -28,6 +28,7 @@ def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
         for ended in engine.poll()[1]:
             _record_result(night, waiting.pop(ended.job.run_id), collect(ended))
         watch(night, list(waiting.values()))
+        night.take_requests()
         with night.interrupt.welcome():
             time.sleep(POLL_S if waiting else 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.spending import Spending
 from agent.views import Views
 from state.blobs import BlobStore
 from state.campaign import Campaign
@@ -17,8 +18,10 @@ class Ledger:
         self.blobs = blobs
         self.history = History()
         self.views = Views(campaign, self.history, blobs)
+        self.spending = Spending()
 
     def fold(self, record: Record) -> None:
         """Take in one record."""
         self.history.apply(record)
         self.views.apply(record)
+        self.spending.apply(record, self.history)

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
 from agent.ask import ask
-from agent.commit import commit
+from agent.budget import why_stop
+from agent.commit import acknowledge, commit
 from agent.harvest import Watch, run_slots
 from agent.llm import LLMClient
 from agent.night import Night
 from agent.plan import plan_batch, write_configs
+from agent.requests import LOOK_EVERY_S
+from state.campaign import Budget
 from trainer.dispatch import Dispatcher
 
 
-def run_night(night: Night, llm: LLMClient, engine: Dispatcher, watch: Watch, batches: int | None) -> str:
-    """Run batches until ``batches`` are committed (None = no limit); returns why it ended.
+def run_night(night: Night, llm: LLMClient, engine: Dispatcher, watch: Watch, budget: Budget) -> str:
+    """Run batches until the next one would break ``budget`` or someone asks to stop; returns why it ended.
 
     Can be called on a run in any state: each step looks at the journal and does only what is not yet there.
     """
     try:
         if night.history.committed < 0:
             start(night, llm)
+        acknowledge(night)
         write_configs(night, night.paths)
-        while batches is None or night.history.committed < batches:
+        while (reason := _why_stop(night, budget)) is None:
             run_batch(night, llm, engine, watch)
     finally:
         engine.close()
-    reason = f"{night.history.committed} batches are committed, as asked"
-    night.record("budget_stop", {"reason": reason})
     return reason
 
 
@@ -42,3 +47,23 @@ def run_batch(night: Night, llm: LLMClient, engine: Dispatcher, watch: Watch) ->
     run_slots(night, engine, watch)
     ask(night, llm)
     commit(night)
+
+
+def _why_stop(night: Night, budget: Budget) -> str | None:
+    """Why no further batch is begun; a batch that was begun is always brought to its end. Waits while paused."""
+    night.take_requests()
+    while True:
+        if night.history.asked == "stop":
+            reason = f"stopped on request after batch {night.history.committed}"
+            night.record("driver_stopped", {"reason": reason})
+            return reason
+        # A batch that is planned but not committed is paid for in part already.
+        begun = night.history.planned > night.history.committed
+        if not begun and (why := why_stop(night, budget, datetime.now(UTC))) is not None:
+            night.record("budget_stop", {"reason": why})
+            return why
+        if night.history.asked != "pause":
+            return None
+        with night.interrupt.welcome():
+            time.sleep(LOOK_EVERY_S)
+        night.take_requests()

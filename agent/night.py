@@ -8,12 +8,14 @@ from typing import Any
 from agent.derived import Derived
 from agent.interrupt import Interrupt
 from agent.ledger import Ledger
+from agent.requests import Inbox
+from agent.user_input import HEADER
 from state.blobs import BlobStore
 from state.campaign import Campaign, load_campaign
 from state.config import flatten
 from state.errors import RunError
 from state.files import write_atomic
-from state.journal import Journal, Record, RecordType
+from state.journal import Journal, Record, RecordType, read_records
 from state.lock import DriverLock
 from state.paths import RunPaths
 
@@ -26,6 +28,7 @@ class Night(Ledger):
         self.paths = paths
         self.derived = Derived(paths, self)
         self.interrupt = Interrupt()
+        self.inbox = Inbox(paths.requests)
         self._lock = DriverLock(paths.lock)
         try:
             self.journal = Journal(paths.journal, self.fold)
@@ -42,6 +45,14 @@ class Night(Ledger):
         """Append to the journal; ``batch`` is the one in hand unless given."""
         return self.journal.append(kind, self.history.planned if batch is None else batch, data)
 
+    def take_requests(self) -> None:
+        """Journal what other shells have asked; KeyboardInterrupt when they asked to stop at once."""
+        for path, kind in self.inbox.waiting():
+            self.record("user_input_taken", {"kind": kind})
+            path.unlink(missing_ok=True)
+        if self.history.asked == "stop-now":
+            raise KeyboardInterrupt
+
     def close(self) -> None:
         """Release journal and lock."""
         self.journal.close()
@@ -52,11 +63,11 @@ def open_night(campaign_file: Path, root: Path, dry_run: bool) -> Night:
     """Open ``root`` for the campaign in ``campaign_file``: a new run, or the continuation of its own earlier one."""
     campaign, paths = load_campaign(campaign_file), RunPaths(root)
     _refuse_foreign(paths, campaign, campaign_file)
-    night = Night(paths, campaign)
+    night = Night(paths, _as_begun(paths, campaign))
     try:
         if night.history.campaign_blob is None:
             _begin(night, campaign_file.read_text(encoding="utf-8"), dry_run)
-        _refuse_changed(night, campaign_file, dry_run)
+        _refuse_changed(night, campaign, campaign_file, dry_run)
     except BaseException:
         night.close()
         raise
@@ -83,7 +94,7 @@ def _refuse_foreign(paths: RunPaths, campaign: Campaign, campaign_file: Path) ->
 def _begin(night: Night, text: str, dry_run: bool) -> None:
     write_atomic(night.paths.campaign, text)
     if not night.paths.user_input.exists():
-        write_atomic(night.paths.user_input, USER_INPUT)
+        write_atomic(night.paths.user_input, HEADER)
     data = {
         "name": night.campaign.name,
         "campaign": night.blobs.put(text),
@@ -93,10 +104,17 @@ def _begin(night: Night, text: str, dry_run: bool) -> None:
     night.record("campaign_started", data, batch=0)
 
 
-def _refuse_changed(night: Night, campaign_file: Path, dry_run: bool) -> None:
+def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
+    """The campaign as the run was begun with it, but for engine and budget: no later edit changes what prompts say."""
+    if not paths.journal.exists() or next(read_records(paths.journal), None) is None:
+        return campaign
+    return load_campaign(paths.campaign).model_copy(update={"engine": campaign.engine, "budget": campaign.budget})
+
+
+def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:
     root, history = night.paths.root, night.history
-    if history.campaign_identity != night.campaign.identity():
-        key = changed_key(load_campaign(night.paths.campaign), night.campaign)
+    if history.campaign_identity != campaign.identity():
+        key = changed_key(load_campaign(night.paths.campaign), campaign)
         raise RunError(
             f"{campaign_file}: {key} differs from the campaign that {root} was started with; "
             "undo the change, or start a new run with --new"
@@ -112,11 +130,3 @@ def changed_key(old: Campaign, new: Campaign) -> str:
         flatten(campaign.model_dump(exclude={"engine", "budget", "description"})) for campaign in (old, new)
     )
     return next((key for key in {**before, **after} if before.get(key) != after.get(key)), "a value")
-
-
-USER_INPUT = """# Input for Claude
-
-Write instructions below the line; they reach Claude with the next prompt.
-
----
-"""

@@ -8,27 +8,37 @@ import platform
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from agent.budget import budget_left, frozen
 from agent.display import Display
 from agent.llm import LLMClient, LLMUnavailable
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
 from agent.prepare import prepare
-from state.campaign import Campaign, load_campaign
+from state.campaign import Budget, Campaign, load_campaign
 from state.errors import RunError, UserError
 from state.journal import read_records
 from state.paths import RunPaths
+from state.schema import validate
 from trainer.engines.factory import find_gpus, make_engine
 
 PACKAGES = ("anthropic", "torch", "torch_geometric", "flyvis", "numpy", "scipy", "scikit-learn", "pydantic")
 
 
 def run_campaign(
-    file: Path, runs_dir: Path, dry_run: bool, batches: int | None, new: bool, allow_cpu: bool, as_json: bool
+    file: Path,
+    runs_dir: Path,
+    dry_run: bool,
+    batches: int | None,
+    finish_by: str | None,
+    new: bool,
+    allow_cpu: bool,
+    as_json: bool,
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
     if file.is_dir():
@@ -39,15 +49,16 @@ def run_campaign(
         root = choose_root(runs_dir, campaign.name, new)
     llm = make_llm(campaign, dry_run)
     prepared = prepare(campaign, file, allow_cpu)
-    limit = batches or campaign.budget.max_batches
+    budget = tonight(campaign, batches, finish_by)
     engine = make_engine(campaign)
     night = open_night(file, root, dry_run)
     try:
-        with night.interrupt, Display(limit) as display:
-            _introduce(night, display, prepared, limit, runs_dir / campaign.name)
-            night.record("driver_started", _driver(night, prepared))
+        night.inbox.clear()
+        with night.interrupt, Display(budget.max_batches) as display:
+            night.record("driver_started", _driver(night, prepared, budget))
+            _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
-                reason = run_night(night, llm, engine, display.watch, limit)
+                reason = run_night(night, llm, engine, display.watch, budget)
             except KeyboardInterrupt:
                 reason = "stopped by the user"
                 night.record("driver_stopped", {"reason": reason})
@@ -58,6 +69,13 @@ def run_campaign(
         return _conclude(night, reason, as_json)
     finally:
         night.close()
+
+
+def tonight(campaign: Campaign, batches: int | None, finish_by: str | None) -> Budget:
+    """The campaign's budget with the options of this call; ConfigError when its end is past or no time."""
+    given = {"max_batches": batches, "finish_by": finish_by}
+    fields = campaign.budget.model_dump() | {key: value for key, value in given.items() if value is not None}
+    return frozen(validate(Budget, fields, "budget"), datetime.now(UTC))
 
 
 def choose_root(runs_dir: Path, name: str, new: bool) -> Path:
@@ -90,7 +108,7 @@ def make_llm(campaign: Campaign, dry_run: bool) -> LLMClient:
     return ClaudeClient(campaign.claude)
 
 
-def _driver(night: Night, prepared: dict[str, Any]) -> dict[str, Any]:
+def _driver(night: Night, prepared: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """Who drives, with what, and where: for the auditor."""
     return {
         "version": _version("nightfly"),
@@ -102,6 +120,7 @@ def _driver(night: Night, prepared: dict[str, Any]) -> dict[str, Any]:
         "gpus": find_gpus(),
         "torn_bytes_cut": night.journal.torn_bytes,
         "connectome": prepared,
+        "budget": budget.model_dump(),
     }
 
 
@@ -127,10 +146,10 @@ def _git_commit() -> str | None:
     return done.stdout.strip()
 
 
-def _introduce(night: Night, display: Display, prepared: dict[str, Any], limit: int | None, first: Path) -> None:
+def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: Path) -> None:
     history, name = night.history, night.campaign.name
     state = "new run" if history.planned == 0 else f"continuing after batch {history.committed}"
-    display.say(f"{name}: {state} in {night.paths.root}; ends after {limit or 'no fixed number of'} batches")
+    display.say(f"{name}: {state} in {night.paths.root}; budget left: {budget_left(night)}")
     display.say(
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges, {prepared['truth']}; "
         f"{night.campaign.claude.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from state.config import (
     PLACE_KEYS,
@@ -131,9 +132,23 @@ class EngineConfig(Section):
 
 
 class Budget(Section):
-    """When the night ends by itself. Not part of a campaign's identity."""
+    """When the night ends by itself: before the batch that would break a limit. Not part of a campaign's identity."""
 
     max_batches: int | None = Field(None, ge=1)
+    max_dollars: float | None = Field(None, gt=0, description="what Claude may cost")
+    max_tokens: int | None = Field(None, ge=1, description="all tokens of all requests, cached ones too")
+    max_gpu_hours: float | None = Field(None, gt=0, description="summed over slots, failed ones too")
+    finish_by: str | None = Field(None, description='"HH:MM" or "YYYY-MM-DD HH:MM", local time')
+
+    @field_validator("finish_by")
+    @classmethod
+    def _a_time(cls, text: str | None) -> str | None:
+        try:
+            if text is not None:
+                datetime.strptime(text, "%H:%M") if len(text) <= 5 else datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f'{text!r} is no time; write "07:30" or "2026-01-31 07:30", in quotes') from None
+        return text
 
 
 class Seeds(Section):

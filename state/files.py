@@ -115,12 +115,12 @@ def _dump_item(key: str, item: Any, indent: str) -> str:
     if isinstance(item, dict) and item:
         return f"{indent}{key}:\n" + "".join(_dump_item(name, part, indent + "  ") for name, part in item.items())
     if isinstance(item, bool | int | float) or (isinstance(item, str) and len(item) < 60):
-        return f"{indent}{_dump_scalar(key, type(item), item)}"
+        return f"{indent}{_dump_scalar(key, type(item).__name__, item)}"
     return textwrap.indent(_dump({key: item}), indent)
 
 
 @lru_cache(maxsize=4096, typed=True)
-def _dump_scalar(key: str, kind: type, item: Any) -> str:
+def _dump_scalar(key: str, kind: str, item: Any) -> str:
     return _dump({key: item})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from state.campaign import Budget
 from state.journal import Record
 from state.records import Planned, SlotResult
 
@@ -31,9 +32,23 @@ class Attempt:
     accepted: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Instructions (a blob) that Claude has acknowledged, in which batch and when."""
+
+    text: str
+    answer: str
+    batch: int
+    time: str
+
+
 @dataclass
 class History:
-    """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch."""
+    """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
+
+    ``user_input`` is the blob of the instructions in the conversation in hand; ``asked`` what a person last asked of
+    the driver that runs (pause, stop, stop-now) and has not taken back.
+    """
 
     campaign_blob: str | None = None
     campaign_identity: str = ""
@@ -48,6 +63,10 @@ class History:
     config_ids: dict[str, str] = field(default_factory=dict)
     drivers: int = 0
     stopped: str | None = None
+    budget: Budget = field(default_factory=Budget)
+    user_input: str | None = None
+    acknowledged: Acknowledgement | None = None
+    asked: str | None = None
     records: int = 0
 
     def apply(self, record: Record) -> None:
@@ -75,7 +94,9 @@ class History:
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1
-        self.stopped = None
+        self.stopped = self.asked = None
+        if "budget" in record.data:
+            self.budget = Budget.model_validate(record.data["budget"])
 
     def _driver_stopped(self, record: Record) -> None:
         self.stopped = record.data["reason"]
@@ -84,12 +105,23 @@ class History:
         self.stopped = record.data["reason"]
 
     def _user_input_taken(self, record: Record) -> None:
-        """Nothing to fold: the record itself is the fact."""
+        kind = record.data["kind"]
+        if kind == "instruction":
+            self.user_input = record.data["text"]
+        elif kind == "resume":
+            self.asked = None
+        elif kind == "stop" and self.asked in ("stop", "stop-now"):
+            self.asked = "stop-now"
+        elif kind == "acknowledged":
+            self.acknowledged = Acknowledgement(record.data["text"], record.data["answer"], record.batch, record.time)
+        else:
+            self.asked = kind
 
     def _batch_planned(self, record: Record) -> None:
         self.planned = record.batch
         self.batches[record.batch] = []
         self.attempts = []
+        self.user_input = None
         for fields in record.data["slots"]:
             planned = Planned.model_validate(fields)
             self.iterations[planned.iteration] = Iteration(planned)

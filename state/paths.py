@@ -11,7 +11,7 @@ PASSING_NAMES = ("driver.lock", "progress.json", "checkpoint.pt", "heartbeat.jso
 
 def is_passing(path: Path) -> bool:
     """Whether ``path`` is a lock, a progress file, a checkpoint or a temporary file."""
-    return path.name in PASSING_NAMES or path.suffix == ".tmp"
+    return path.name in PASSING_NAMES or path.suffix in (".tmp", ".lock")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class RunPaths:
     def user_input(self) -> Path:
         """The human's file; the program only reads it and marks what was taken."""
         return self.root / "user_input.md"
+
+    @property
+    def requests(self) -> Path:
+        """What other shells ask of the driver: pause, resume, stop."""
+        return self.root / "requests"
 
     @property
     def tree_picture(self) -> Path:

@@ -38,12 +38,13 @@ class Replay(Ledger):
             "reply_rejected": self._judged,
             "reply_accepted": self._judged,
             "batch_committed": self._committed,
+            "user_input_taken": self._input,
         }
 
     def fold(self, record: Record) -> None:
         """Take in one record; what the prompts are made of changes with results and commits."""
         super().fold(record)
-        if record.type in ("batch_planned", "slot_finished", "slot_failed", "batch_committed"):
+        if record.type not in ("prompt_rendered", "reply_received", "reply_rejected"):
             self._context = None
 
     def check(self, record: Record) -> Iterator[str]:
@@ -114,6 +115,9 @@ class Replay(Ledger):
     def _committed(self, record: Record) -> Iterator[str]:
         yield from _differs(committed_data(self), record.data)
         yield from self._faults([record.data["memory"]])
+
+    def _input(self, record: Record) -> Iterator[str]:
+        yield from self._faults([record.data["text"]] if "text" in record.data else [])
 
     def _faults(self, names: Any) -> Iterator[str]:
         yield from filter(None, map(self.blobs.fault, names))

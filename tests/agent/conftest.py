@@ -11,6 +11,7 @@ from agent.llm import LLMClient
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
+from state.campaign import Budget
 from state.files import dump_yaml, read_yaml
 from trainer.engines.inline import InlineEngine
 
@@ -33,7 +34,7 @@ def play(file: Path, root: Path, batches: int, llm: LLMClient | None = None) -> 
     """Run ``batches`` batches in all and return the closed night."""
     night = open_night(file, root, dry_run=True)
     try:
-        run_night(night, llm or MockLLM(), InlineEngine(), lambda *_: None, batches)
+        run_night(night, llm or MockLLM(), InlineEngine(), lambda *_: None, Budget(max_batches=batches))
         night.derived.flush()
     finally:
         night.close()

@@ -10,6 +10,7 @@ import pytest
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
+from state.campaign import Budget
 from tests.agent.conftest import play
 from trainer.engines.inline import InlineEngine
 
@@ -19,7 +20,7 @@ def aside(night: Night) -> list[bytes]:
 
 
 def go_on(night: Night, batches: int) -> None:
-    run_night(night, MockLLM(), InlineEngine(), lambda *_: None, batches)
+    run_night(night, MockLLM(), InlineEngine(), lambda *_: None, Budget(max_batches=batches))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_lost_files_come_back_at_the_next_opening(campaign_file: Path, tmp_path:
     night = play(campaign_file, tmp_path / "r", 2)
     snapshots = sorted(night.paths.snapshots.iterdir())
     files = [night.paths.log, night.paths.memory, night.paths.scores, *snapshots]
-    assert len(snapshots) == 4
+    assert len(snapshots) == 6
     before = [path.read_bytes() for path in files]
     configs = sorted(night.paths.configs.iterdir())
     planned = [path.read_bytes() for path in configs]
@@ -89,10 +90,3 @@ def test_the_memory_holds_the_models_text_and_the_programs_table(campaign_file: 
     assert "| C1 | " in memory
     assert night.blobs.text(night.history.memory).splitlines()[0] in memory
     assert "| C1 | " not in night.blobs.text(night.history.memory)
-
-
-def test_the_humans_file_is_never_written_again(campaign_file: Path, tmp_path: Path) -> None:
-    night = play(campaign_file, tmp_path / "r", 1)
-    night.paths.user_input.write_text("look at node 3\n")
-    play(campaign_file, tmp_path / "r", 2)
-    assert night.paths.user_input.read_text() == "look at node 3\n"

@@ -12,6 +12,7 @@ from agent.interrupt import SIGNALS, Interrupt
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import open_night
+from state.campaign import Budget
 from state.journal import Journal, Record, read_records
 from trainer.engines.inline import InlineEngine
 
@@ -72,7 +73,7 @@ def test_interrupted_within_any_record_the_journal_stays_whole(
         with monkeypatch.context() as patch, night.interrupt:
             patch.setattr(Journal, "_write", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                run_night(night, MockLLM(), InlineEngine(), lambda *_: None, 5)
+                run_night(night, MockLLM(), InlineEngine(), lambda *_: None, Budget(max_batches=5))
             night.record("driver_stopped", {"reason": "x"})
         night.close()
         records: list[Record] = list(read_records(night.paths.journal))

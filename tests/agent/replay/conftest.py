@@ -9,6 +9,7 @@ import pytest
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import open_night
+from state.campaign import Budget
 from state.paths import SlotPaths
 from tests.agent.conftest import write_campaign
 from trainer.dispatch import Job
@@ -31,7 +32,7 @@ def play(root: Path, batches: int = 3) -> Path:
     """A surrogate night of ``batches`` batches in ``root``."""
     night = open_night(write_campaign(root.parent / "campaign.yaml"), root, dry_run=True)
     try:
-        run_night(night, MockLLM(), WritingEngine(), lambda *_: None, batches)
+        run_night(night, MockLLM(), WritingEngine(), lambda *_: None, Budget(max_batches=batches))
         night.derived.flush(draw=True)
     finally:
         night.close()

@@ -1,0 +1,68 @@
+"""What a night has used so far - batches, dollars, tokens, GPU hours, time - folded from the journal."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+
+from state.history import History
+from state.journal import Record
+
+KEPT = 5
+
+
+@dataclass
+class Spending:
+    """Sums over all drivers of a run. ``unpriced`` counts replies whose cost is unknown; they are not free."""
+
+    dollars: float = 0.0
+    unpriced: int = 0
+    tokens: int = 0
+    gpu_hours: float = 0.0
+    last_time: str = ""
+    _planned: str = ""
+    _started: dict[int, str] = field(default_factory=dict)
+    _before: tuple[float, int, float] = (0.0, 0, 0.0)
+    _batches: deque[tuple[float, float, int, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    def apply(self, record: Record, history: History) -> None:
+        """Take in a record that ``history`` has already taken."""
+        self.last_time = record.time
+        if record.type == "batch_planned":
+            self._planned, self._before = record.time, (self.dollars, self.tokens, self.gpu_hours)
+        elif record.type == "slot_started":
+            self._started[record.data["iteration"]] = record.time
+        elif record.type in ("slot_finished", "slot_failed"):
+            self.gpu_hours += self._slot_hours(record, history)
+        elif record.type == "reply_received":
+            self._add_reply(record)
+        elif record.type == "batch_committed" and self._planned:
+            now = self.dollars, self.tokens, self.gpu_hours
+            dollars, tokens, hours = (a - b for a, b in zip(now, self._before, strict=True))
+            self._batches.append((elapsed_s(self._planned, record.time), dollars, int(tokens), hours))
+
+    def _add_reply(self, record: Record) -> None:
+        cost, usage = record.data.get("cost_usd"), record.data.get("usage") or {}
+        self.tokens += sum(count for name, count in usage.items() if name.endswith("_tokens"))
+        self.dollars += cost or 0.0
+        self.unpriced += cost is None and bool(usage)
+
+    def _slot_hours(self, record: Record, history: History) -> float:
+        """Hours on the device; of a slot that was ended from outside, the time since it was started."""
+        started = self._started.pop(record.data["iteration"], record.time)
+        seconds = sum(record.data["result"]["seconds"].values())
+        return (seconds or elapsed_s(started, record.time)) / 3600
+
+    def typical(self) -> tuple[float, float, int, float] | None:
+        """Median seconds, dollars, tokens and GPU hours of the last batches; None before the first is committed."""
+        if not self._batches:
+            return None
+        seconds, dollars, tokens, hours = (median(column) for column in zip(*self._batches, strict=True))
+        return seconds, dollars, int(tokens), hours
+
+
+def elapsed_s(earlier: str, later: str) -> float:
+    """Seconds between two record times; 0 when the clock was set back in between."""
+    return max(0.0, (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds())
