@@ -76,6 +76,18 @@ def status(run: RunArgument, json: JsonOption = False) -> None:
 
 
 @app.command()
+def watchdog(
+    run: RunArgument,
+    every: Annotated[float, typer.Option(min=1.0, help="Seconds between two looks.")] = 30.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once, for cron: exit code 1 if it has died.")] = False,
+) -> None:
+    """Watch the driver of a run from outside and tell people (the campaign's `notify`) if it dies."""
+    from agent.heartbeat import watch
+
+    raise typer.Exit(watch(run, every, once))
+
+
+@app.command()
 def train(
     config: Annotated[
         Path, typer.Argument(help="A slot config, e.g. runs/quickstart/configs/quickstart_00.yaml, or a campaign.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from agent.ledger import Ledger
 from agent.requests import Inbox
 from agent.user_input import HEADER
 from state.blobs import BlobStore
-from state.campaign import Campaign, load_campaign
+from state.campaign import EVENING_KEYS, Campaign, load_campaign
 from state.config import flatten
 from state.errors import RunError
 from state.files import write_atomic
@@ -29,6 +30,7 @@ class Night(Ledger):
         self.derived = Derived(paths, self)
         self.interrupt = Interrupt()
         self.inbox = Inbox(paths.requests)
+        self.observers: list[Callable[[Record], None]] = []
         self._lock = DriverLock(paths.lock)
         try:
             self.journal = Journal(paths.journal, self.fold)
@@ -43,7 +45,10 @@ class Night(Ledger):
 
     def record(self, kind: RecordType, data: dict[str, Any], batch: int | None = None) -> Record:
         """Append to the journal; ``batch`` is the one in hand unless given."""
-        return self.journal.append(kind, self.history.planned if batch is None else batch, data)
+        record = self.journal.append(kind, self.history.planned if batch is None else batch, data)
+        for observer in self.observers:
+            observer(record)
+        return record
 
     def take_requests(self) -> None:
         """Journal what other shells have asked; KeyboardInterrupt when they asked to stop at once."""
@@ -108,7 +113,7 @@ def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
     """The campaign as the run was begun with it, but for engine and budget: no later edit changes what prompts say."""
     if not paths.journal.exists() or next(read_records(paths.journal), None) is None:
         return campaign
-    return load_campaign(paths.campaign).model_copy(update={"engine": campaign.engine, "budget": campaign.budget})
+    return load_campaign(paths.campaign).model_copy(update={key: getattr(campaign, key) for key in EVENING_KEYS})
 
 
 def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:
@@ -126,7 +131,5 @@ def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_r
 
 def changed_key(old: Campaign, new: Campaign) -> str:
     """The first key in which two campaigns differ."""
-    before, after = (
-        flatten(campaign.model_dump(exclude={"engine", "budget", "description"})) for campaign in (old, new)
-    )
+    before, after = (flatten(campaign.shaping()) for campaign in (old, new))
     return next((key for key in {**before, **after} if before.get(key) != after.get(key)), "a value")

@@ -13,8 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from agent.alarms import Alarms, Notifier, check_notify
 from agent.budget import budget_left, frozen
 from agent.display import Display
+from agent.heartbeat import Heartbeat
 from agent.llm import LLMClient, LLMUnavailable
 from agent.loop import run_night
 from agent.mock import MockLLM
@@ -47,6 +49,7 @@ def run_campaign(
     else:
         campaign = load_campaign(file)
         root = choose_root(runs_dir, campaign.name, new)
+    check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
     prepared = prepare(campaign, file, allow_cpu)
     budget = tonight(campaign, batches, finish_by)
@@ -54,7 +57,10 @@ def run_campaign(
     night = open_night(file, root, dry_run)
     try:
         night.inbox.clear()
-        with night.interrupt, Display(budget.max_batches) as display:
+        beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
+        with night.interrupt, beat, Display(budget.max_batches) as display:
+            notifier = Notifier(campaign.notify, campaign.name, display.say)
+            night.observers.append(Alarms(night, notifier))
             night.record("driver_started", _driver(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
@@ -65,6 +71,8 @@ def run_campaign(
             except LLMUnavailable as error:
                 night.record("driver_stopped", {"reason": str(error)})
                 raise UserError(f"{error}. Continue with: nightfly run {root}") from error
+            finally:
+                notifier.wait()
             night.derived.flush(draw=True)
         return _conclude(night, reason, as_json)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -151,11 +151,29 @@ class Budget(Section):
         return text
 
 
+Event = Literal["finished", "stopped", "claude_unreachable", "slots_failing", "driver_died", "new_best"]
+
+
+class Notify(Section):
+    """Who is told what happens at night. Not part of a campaign's identity; secrets stand in the environment only."""
+
+    webhook_env: str | None = Field(
+        None, pattern="^[A-Z_][A-Z0-9_]*$", description="environment variable that holds the address; Slack-compatible"
+    )
+    command: list[str] = Field(default_factory=list, description="program and arguments; the message is on its stdin")
+    events: list[Event] = Field(default_factory=lambda: list(get_args(Event)))
+    timeout_s: float = Field(10.0, gt=0, le=60)
+
+
 class Seeds(Section):
     """Iteration N is offered simulation seed ``simulation_base + N`` and training seed ``training_base + N``."""
 
     simulation_base: int = Field(1000, ge=0, lt=10**9)
     training_base: int = Field(500_000, ge=0, lt=10**9)
+
+
+# Sections that a person may change between evenings of one run.
+EVENING_KEYS = ("engine", "budget", "notify")
 
 
 class Campaign(Section):
@@ -174,6 +192,7 @@ class Campaign(Section):
     thresholds: Thresholds = Thresholds()
     engine: EngineConfig = EngineConfig()
     budget: Budget = Budget()
+    notify: Notify = Notify()
     seeds: Seeds = Seeds()
 
     def base_config(self) -> SlotConfig:
@@ -191,8 +210,12 @@ class Campaign(Section):
         return f"{self.name}_{slot:02d}"
 
     def identity(self) -> str:
-        """Digest of everything that shapes results and decisions; engine and budget may differ between evenings."""
-        return sha256(canonical_json(self.model_dump(exclude={"engine", "budget", "description"})).encode())
+        """Digest of everything that shapes results and decisions; the rest may differ between evenings."""
+        return sha256(canonical_json(self.shaping()).encode())
+
+    def shaping(self) -> dict[str, Any]:
+        """The sections that shape results and decisions."""
+        return self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
 
     @model_validator(mode="after")
     def _room_to_explore(self) -> Self:

@@ -66,6 +66,11 @@ class RunPaths:
         return self.root / "requests"
 
     @property
+    def heartbeat(self) -> Path:
+        """The driver's last sign of life, for the watchdog."""
+        return self.root / "heartbeat.json"
+
+    @property
     def tree_picture(self) -> Path:
         """The exploration tree, drawn after each batch."""
         return self.root / "tree.png"

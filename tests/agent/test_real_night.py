@@ -91,6 +91,11 @@ def test_a_batch_of_real_slots_leaves_everything_it_promises(tmp_path: Path, env
     assert paths.log.read_text().count("## Iter ") == 2
     assert paths.tree_picture.read_bytes().startswith(b"\x89PNG")
     assert "batch 1 slot 0" in said
+    for options in ([], ["--retrain", "1"]):
+        command = [sys.executable, "-m", "agent.cli", "replay", str(paths.root), *options]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "the record is confirmed" in done.stdout
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -1,0 +1,113 @@
+"""Kills a night at random moments, again and again, and compares its files with those of an undisturbed one.
+
+`python -m benchmarks.soak --kills 200`. The driver is a real process on the surrogate; SIGKILL comes up to 0.6 s after
+the first record of each start. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from agent.replay.run import replay_run
+from state.files import dump_yaml, read_yaml
+from state.journal import read_records
+from state.paths import RunPaths
+
+CAMPAIGN = Path(__file__).resolve().parents[1] / "campaigns" / "surrogate.yaml"
+DERIVED = ("analysis.md", "memory.md", "ucb_scores.txt", "configs", "snapshots")
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Every derived file of a run but the picture."""
+    found = [p for name in DERIVED for p in ([root / name] if (root / name).is_file() else (root / name).rglob("*"))]
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+def start(campaign: Path, runs: Path, batches: int) -> subprocess.Popen[bytes]:
+    """A driver in a process group of its own."""
+    command = [sys.executable, "-m", "agent.cli", "run", str(campaign), "--dry-run", "--runs-dir", str(runs)]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(
+        [*command, "--batches", str(batches)], stdout=quiet, stderr=quiet, start_new_session=True, cwd=Path.cwd()
+    )
+
+
+def kill_once(campaign: Path, runs: Path, batches: int, rng: random.Random) -> bool:
+    """Start a driver and kill it somewhere at work; False when it had finished before."""
+    journal = RunPaths(runs / "surrogate").journal
+    size = journal.stat().st_size if journal.exists() else 0
+    driver = start(campaign, runs, batches)
+    while driver.poll() is None and (not journal.exists() or journal.stat().st_size == size):
+        time.sleep(0.005)
+    time.sleep(rng.random() * 0.6)
+    finished = driver.poll() is not None
+    if not finished:
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+    return not finished
+
+
+def doubled(root: Path) -> list[str]:
+    """What was bought or trained twice: replies for one prompt, results for one iteration."""
+    seen: dict[tuple[str, Any], int] = {}
+    for record in read_records(RunPaths(root).journal):
+        if record.type in ("slot_finished", "slot_failed"):
+            key: tuple[str, Any] = ("result", record.data["iteration"])
+        elif record.type in ("batch_planned", "batch_committed", "reply_accepted"):
+            key = (record.type, record.batch)
+        else:
+            continue
+        seen[key] = seen.get(key, 0) + 1
+    return [f"{kind} {what} {count} times" for (kind, what), count in seen.items() if count > 1]
+
+
+def soak(kills: int, batches: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Kill ``kills`` times within nights of ``batches`` batches, as many nights as it takes."""
+    tree, rng = read_yaml(CAMPAIGN), random.Random(seed)
+    campaign = folder / "campaign.yaml"
+    campaign.write_text(dump_yaml(tree))
+    start(campaign, folder / "whole", batches).wait()
+    want = contents(folder / "whole" / "surrogate")
+    done = nights = 0
+    faults: list[str] = []
+    while done < kills:
+        nights += 1
+        runs = folder / f"night{nights}"
+        while done < kills and kill_once(campaign, runs, batches, rng):
+            done += 1
+        start(campaign, runs, batches).wait()
+        root = runs / "surrogate"
+        different = [name for name, data in contents(root).items() if want.get(name) != data]
+        faults += [f"night {nights}: {name} differs" for name in different] + doubled(root)
+        faults += [] if replay_run(root).passed else [f"night {nights}: replay fails"]
+        print(f"night {nights}: {done} kills so far, {len(faults)} faults", flush=True)
+    return {"kills": done, "nights": nights, "batches_per_night": batches, "faults": faults}
+
+
+def main() -> None:
+    """Soak and print; exit code 1 when anything was lost, doubled or different."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--batches", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="nightfly-soak-") as folder:
+        result = soak(arguments.kills, arguments.batches, arguments.seed, Path(folder))
+    result["seconds"] = round(time.monotonic() - began, 1)
+    print(json.dumps(result))
+    sys.exit(1 if result["faults"] else 0)
+
+
+if __name__ == "__main__":
+    main()
