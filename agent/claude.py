@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -19,9 +21,17 @@ from anthropic import (
     PermissionDeniedError,
     transform_schema,
 )
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_any,
+    wait_random_exponential,
+)
 
-from agent.llm import Completion, LLMUnavailable, Prompt
+from agent.llm import Completion, LLMUnavailable, Prompt, Try
+from agent.prices import price
 from state.campaign import ClaudeConfig
 from state.errors import UserError
 
@@ -31,6 +41,8 @@ if TYPE_CHECKING:
 KEY = "ANTHROPIC_API_KEY"
 PASSING_STATUS = (408, 409, 429)
 PASSING_TYPES = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
+# What a request may end with; everything else is a fault of the program.
+TROUBLE = (APIStatusError, APIConnectionError, httpx2.HTTPError, TimeoutError)
 
 
 def require_key() -> None:
@@ -45,27 +57,46 @@ class ClaudeClient:
     """Asks the campaign's model. ``base_url`` and the waits are for tests; retries are capped and jittered."""
 
     def __init__(
-        self, config: ClaudeConfig, base_url: str | None = None, tries: int = 6, longest_wait_s: float = 60.0
+        self, config: ClaudeConfig, base_url: str | None = None, tries: int | None = None, longest_wait_s: float = 60.0
     ) -> None:
         require_key()
-        self._config, self._base_url, self._tries, self._wait = config, base_url, tries, longest_wait_s
+        self._config, self._base_url, self._wait = config, base_url, longest_wait_s
+        patience = stop_after_delay(60 * config.patience_minutes)
+        self._stop = patience if tries is None else stop_any(patience, stop_after_attempt(tries))
 
     def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
         """The reply; LLMUnavailable says in one sentence why there is none and what to do."""
         return asyncio.run(self._complete(prompt, transform_schema(schema)))
 
     async def _complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        tries: list[Try] = []
         retries = AsyncRetrying(
-            stop=stop_after_attempt(self._tries),
+            stop=self._stop,
             wait=wait_random_exponential(multiplier=min(2.0, self._wait), max=self._wait),
             retry=retry_if_exception(is_passing),
             reraise=True,
         )
         try:
             async with AsyncAnthropic(max_retries=0, base_url=self._base_url) as client:
-                return await retries(self._ask, client, prompt, schema)
-        except (APIStatusError, APIConnectionError, httpx2.HTTPError, TimeoutError) as error:
-            raise LLMUnavailable(explain(error, self._config)) from error
+                completion: Completion = await retries(self._try, client, prompt, schema, tries)
+        except TROUBLE as error:
+            raise LLMUnavailable(explain(error, self._config), not is_passing(error), tuple(tries)) from error
+        return replace(completion, tries=tuple(tries))
+
+    async def _try(
+        self, client: AsyncAnthropic, prompt: Prompt, schema: dict[str, Any], tries: list[Try]
+    ) -> Completion:
+        """Ask once and note how it went."""
+        began = time.monotonic()
+        try:
+            completion = await self._ask(client, prompt, schema)
+        except TROUBLE as error:
+            number = error.request_id if isinstance(error, APIStatusError) else None
+            tries.append(Try(_type(error), round(time.monotonic() - began, 3), number))
+            raise
+        seconds = round(time.monotonic() - began, 3)
+        tries.append(Try("ok", seconds, completion.request_id, completion.usage, completion.cost_usd))
+        return completion
 
     async def _ask(self, client: AsyncAnthropic, prompt: Prompt, schema: dict[str, Any]) -> Completion:
         async with asyncio.timeout(self._config.deadline_s):
@@ -102,11 +133,12 @@ def _messages(prompt: Prompt) -> list[Any]:
 
 
 def _completion(message: Message, request_id: str | None) -> Completion:
-    usage = message.usage.model_dump(exclude_none=True)
+    usage = message.usage.model_dump(mode="json", exclude_none=True)
     return Completion(
         text="".join(block.text for block in message.content if block.type == "text"),
         stop_reason=message.stop_reason,
-        usage={key: value for key, value in usage.items() if isinstance(value, int)},
+        usage=usage,
+        cost_usd=price(message.model, usage),
         request_id=request_id,
         model=message.model,
     )

@@ -9,8 +9,23 @@ from prompts.context import Context
 from state.errors import NightflyError
 
 
+@dataclass(frozen=True)
+class Try:
+    """One request to the model: how it ended (`ok` or the kind of error), how long it took, what it used and cost."""
+
+    outcome: str
+    seconds: float
+    request_id: str | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    cost_usd: float | None = None
+
+
 class LLMUnavailable(NightflyError):
-    """No reply could be had; the night may go on with fallbacks or stop in a resumable state."""
+    """No reply could be had. ``fatal``: no waiting helps, a person must act; else the night may go on without one."""
+
+    def __init__(self, message: str, fatal: bool = True, tries: tuple[Try, ...] = ()) -> None:
+        super().__init__(message)
+        self.fatal, self.tries = fatal, tries
 
 
 @dataclass(frozen=True)
@@ -34,14 +49,15 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Completion:
-    """A reply. ``stop_reason`` None means it was cut short; ``usage`` counts tokens by kind."""
+    """A reply, brought by the last of ``tries``. ``stop_reason`` None: cut short; ``usage`` is as the API reports it."""
 
     text: str
     stop_reason: str | None
-    usage: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, Any] = field(default_factory=dict)
     request_id: str | None = None
     model: str = ""
     cost_usd: float | None = None
+    tries: tuple[Try, ...] = ()
 
 
 class LLMClient(Protocol):

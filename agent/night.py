@@ -12,7 +12,7 @@ from agent.ledger import Ledger
 from agent.requests import Inbox
 from agent.user_input import HEADER
 from state.blobs import BlobStore
-from state.campaign import EVENING_KEYS, Campaign, load_campaign
+from state.campaign import EVENING_CLAUDE_KEYS, EVENING_KEYS, Campaign, load_campaign
 from state.config import flatten
 from state.errors import RunError
 from state.files import write_atomic
@@ -113,7 +113,10 @@ def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
     """The campaign as the run was begun with it, but for engine and budget: no later edit changes what prompts say."""
     if not paths.journal.exists() or next(read_records(paths.journal), None) is None:
         return campaign
-    return load_campaign(paths.campaign).model_copy(update={key: getattr(campaign, key) for key in EVENING_KEYS})
+    begun = load_campaign(paths.campaign)
+    today = {key: getattr(campaign.claude, key) for key in EVENING_CLAUDE_KEYS}
+    evening = {key: getattr(campaign, key) for key in EVENING_KEYS}
+    return begun.model_copy(update=evening | {"claude": begun.claude.model_copy(update=today)})
 
 
 def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:

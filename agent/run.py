@@ -8,6 +8,7 @@ import platform
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -69,7 +70,8 @@ def run_campaign(
                 reason = "stopped by the user"
                 night.record("driver_stopped", {"reason": reason})
             except LLMUnavailable as error:
-                night.record("driver_stopped", {"reason": str(error)})
+                tries = [asdict(one) for one in error.tries]
+                night.record("driver_stopped", {"reason": str(error), "tries": tries})
                 raise UserError(f"{error}. Continue with: nightfly run {root}") from error
             finally:
                 notifier.wait()

@@ -11,6 +11,7 @@ from state.history import History
 from state.journal import Record
 
 KEPT = 5
+TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Spending:
 
     def _add_reply(self, record: Record) -> None:
         cost, usage = record.data.get("cost_usd"), record.data.get("usage") or {}
-        self.tokens += sum(count for name, count in usage.items() if name.endswith("_tokens"))
+        self.tokens += sum(count for name, count in usage.items() if name in TOKEN_KINDS)
         self.dollars += cost or 0.0
         self.unpriced += cost is None and bool(usage)
 

@@ -96,6 +96,8 @@ class ClaudeConfig(Section):
     max_tokens: int = Field(32_000, ge=1000)
     repair_turns: int = Field(2, ge=0, le=5)
     deadline_s: float = Field(900.0, gt=0, description="one request, from the first byte sent to the last received")
+    patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
+    max_fallback_batches: int = Field(3, ge=0, description="batches in a row that go on without Claude, then a stop")
     pictures: bool = True
 
     @model_validator(mode="after")
@@ -174,6 +176,8 @@ class Seeds(Section):
 
 # Sections that a person may change between evenings of one run.
 EVENING_KEYS = ("engine", "budget", "notify")
+# Of `claude`, what a person must be able to mend after a stop; none of it stands in a prompt or decides on a reply.
+EVENING_CLAUDE_KEYS = ("model", "effort", "max_tokens", "deadline_s", "patience_minutes", "max_fallback_batches")
 
 
 class Campaign(Section):
@@ -215,7 +219,9 @@ class Campaign(Section):
 
     def shaping(self) -> dict[str, Any]:
         """The sections that shape results and decisions."""
-        return self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
+        shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
+        shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
+        return shaping
 
     @model_validator(mode="after")
     def _room_to_explore(self) -> Self:

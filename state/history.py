@@ -46,6 +46,7 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
+    ``unreachable`` counts the conversations in a row, up to now, that ended because no reply could be had.
     ``user_input`` is the blob of the instructions in the conversation in hand; ``asked`` what a person last asked of
     the driver that runs (pause, stop, stop-now) and has not taken back.
     """
@@ -64,6 +65,7 @@ class History:
     drivers: int = 0
     stopped: str | None = None
     budget: Budget = field(default_factory=Budget)
+    unreachable: int = 0
     user_input: str | None = None
     acknowledged: Acknowledgement | None = None
     asked: str | None = None
@@ -145,6 +147,7 @@ class History:
 
     def _reply_received(self, record: Record) -> None:
         self.attempts[-1].reply = record.data
+        self.unreachable = self.unreachable + 1 if record.data["reply"] is None else 0
 
     def _reply_rejected(self, record: Record) -> None:
         self.attempts[-1].rejected = record.data

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,100 +14,22 @@ from agent.claude import KEY, ClaudeClient
 from agent.context import build_context
 from agent.llm import Completion, LLMUnavailable, Prompt, Turn
 from agent.mock import MockLLM, answer
+from agent.prices import price
 from agent.reply import reply_schema
 from state.campaign import ClaudeConfig
 from state.errors import UserError
 from tests.agent.conftest import play, write_campaign
-
-SECRET = "sk-ant-test-0123456789"
-
-
-def events(text: str, stop: str | None = "end_turn") -> bytes:
-    """A streamed message of the API, with ``stop`` None cut before its end."""
-    usage = {"input_tokens": 12, "output_tokens": 1, "cache_read_input_tokens": 900}
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-test", "content": [],
-               "stop_reason": None, "stop_sequence": None, "usage": usage}  # fmt: skip
-    parts: list[dict[str, Any]] = [
-        {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "ping"},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
-    ]
-    if stop is not None:
-        parts += [
-            {"type": "content_block_stop", "index": 0},
-            {
-                "type": "message_delta",
-                "delta": {"stop_reason": stop, "stop_sequence": None},
-                "usage": {"output_tokens": 34},
-            },
-            {"type": "message_stop"},
-        ]
-    return b"".join(f"event: {part['type']}\ndata: {json.dumps(part)}\n\n".encode() for part in parts)
-
-
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-def stream(text: str, stop: str | None = "end_turn") -> Answer:
-    def send(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("content-type", "text/event-stream")
-        handler.send_header("request-id", "req_ok")
-        handler.end_headers()
-        handler.wfile.write(events(text, stop))
-
-    return send
-
-
-def refuse(status: int, kind: str, code: str | None = None, **headers: str) -> Answer:
-    def send(handler: BaseHTTPRequestHandler) -> None:
-        error = {"type": kind, "message": f"no {SECRET}", "details": {"error_code": code}}
-        body = json.dumps({"type": "error", "error": error}).encode()
-        handler.send_response(status)
-        for name, value in {"content-type": "application/json", "request-id": "req_no", **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return send
-
-
-def hang(handler: BaseHTTPRequestHandler) -> None:
-    """Pings, and nothing else, for longer than any deadline of these tests."""
-    handler.send_response(200)
-    handler.send_header("content-type", "text/event-stream")
-    handler.end_headers()
-    for _ in range(60):
-        handler.wfile.write(b'event: ping\ndata: {"type": "ping"}\n\n')
-        handler.wfile.flush()
-        time.sleep(0.1)
-
-
-class Server:
-    """Answers in the given order, the last one for ever; keeps what was asked."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self.answers, self.requests = list(answers), list[dict[str, Any]]()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                server.requests.append({"path": self.path, "body": json.loads(body), "headers": dict(self.headers)})
-                respond = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
-                try:
-                    respond(self)
-                except (BrokenPipeError, ConnectionResetError):
-                    return
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+from tests.agent.fake_anthropic import (
+    SECRET,
+    Answer,
+    Server,
+    drop,
+    fail_midway,
+    hang,
+    refuse,
+    silent,
+    stream,
+)
 
 
 @pytest.fixture
@@ -170,8 +90,10 @@ def test_a_repair_turn_keeps_the_conversation(serve: Callable[..., Server], prom
         refuse(500, "api_error"),
         refuse(429, "rate_limit_error", retry_after="86400"),
         stream("half", stop=None),
+        drop,
+        fail_midway("overloaded_error"),
     ],
-    ids=["529", "500", "429 with a day to wait", "early end"],
+    ids=["529", "500", "429 with a day to wait", "early end", "drop in mid-stream", "error in mid-stream"],
 )
 def test_passing_trouble_is_waited_out(trouble: Answer, serve: Callable[..., Server], prompt: Prompt) -> None:
     server = serve(trouble, trouble, stream("{}"))
@@ -180,6 +102,8 @@ def test_passing_trouble_is_waited_out(trouble: Answer, serve: Callable[..., Ser
         assert len(server.requests) == 1, "an early end is a reply that was cut, and goes the way of a bad reply"
     else:
         assert (got.text, len(server.requests)) == ("{}", 3)
+        assert [one.outcome == "ok" for one in got.tries] == [False, False, True]
+        assert all(SECRET not in one.outcome for one in got.tries)
 
 
 @pytest.mark.parametrize(
@@ -204,11 +128,29 @@ def test_lasting_trouble_is_one_sentence_without_the_key(
     assert len(server.requests) == requests
 
 
-def test_pings_for_ever_end_at_the_deadline(serve: Callable[..., Server], prompt: Prompt) -> None:
+@pytest.mark.parametrize("trouble", [hang, silent], ids=["pings for ever", "silence"])
+def test_what_never_ends_is_ended_at_the_deadline(
+    trouble: Answer, serve: Callable[..., Server], prompt: Prompt
+) -> None:
     began = time.monotonic()
-    with pytest.raises(LLMUnavailable, match=r"deadline_s = 0\.5"):
-        ask(serve(hang), prompt, tries=1, deadline_s=0.5)
+    with pytest.raises(LLMUnavailable, match=r"deadline_s = 0\.5") as caught:
+        ask(serve(trouble), prompt, tries=2, deadline_s=0.5)
     assert time.monotonic() - began < 5
+    assert not caught.value.fatal
+    assert [one.outcome for one in caught.value.tries] == ["TimeoutError", "TimeoutError"]
+
+
+def test_cached_tokens_are_priced_and_an_unknown_model_is_not_free() -> None:
+    cached = {"input_tokens": 0, "cache_read_input_tokens": 1_000_000, "output_tokens": 0}
+    fresh = {"input_tokens": 1_000_000, "output_tokens": 0}
+    read, full = price("claude-opus-5-5", cached), price("claude-opus-5-5", fresh)
+    assert read is not None
+    assert full is not None
+    assert 0 < read < full / 5
+    hour = {"input_tokens": 0, "output_tokens": 0, "cache_creation_input_tokens": 1_000_000,
+            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 1_000_000}}  # fmt: skip
+    assert (price("claude-opus-5-5", hour) or 0) > full
+    assert price("claude-unheard-of-9", fresh) is None
 
 
 def test_no_key_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
