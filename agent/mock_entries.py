@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prompts.context import ConfigView, Context, SlotView
+from prompts.context import ComparisonView, ConfigView, Context, SlotView
 from prompts.memory import HEADINGS
 
 
@@ -41,35 +41,39 @@ def _observation(view: SlotView) -> str:
 
 
 def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
-    """Compare with the other runs of the config (a replicate) or with the parent's config (a mutation)."""
-    replicate = view.role in ("baseline", "replicate", "fallback")
-    reference = _config(context, view.config_id) if replicate else _parent_config(context, view)
-    value = view.metrics.get("connectivity_R2" if replicate else "V_rest_R2")
-    name = "connectivity_R2" if replicate else "V_rest_R2"
-    mean, std = (reference.mean.get(name), reference.std.get(name)) if reference else (None, None)
-    if value is None or mean is None or std is None or reference is None or reference.runs < 3:
+    """A replicate is held against the other runs of its config, a mutation against its parent's config."""
+    if view.role in ("baseline", "replicate", "fallback"):
+        return _repeats(context, view)
+    found = _comparison(context, view, "V_rest_R2")
+    if found is None:
+        return "inconclusive", "nothing to compare with"
+    kept = _comparison(context, view, "connectivity_R2")
+    cost = kept is not None and kept.verdict == "worse"
+    reason = f"{view.config_id} against {found.against}, {found.sentence}" + ("; connectivity_R2 worse" if cost else "")
+    if found.verdict == "better":
+        return "falsified" if cost else "supported", reason
+    return "falsified" if found.verdict == "worse" else "inconclusive", reason
+
+
+def _repeats(context: Context, view: SlotView) -> tuple[str, str]:
+    config, value = _config(context, view.config_id), view.metrics.get("connectivity_R2")
+    mean, std = (config.mean.get("connectivity_R2"), config.std.get("connectivity_R2")) if config else (None, None)
+    if value is None or mean is None or std is None or config is None or config.runs < 3:
         return "inconclusive", "too few runs to tell the difference from noise"
-    margin = 2 * std
-    if replicate:
-        near = abs(value - mean) <= margin
-        word = "within" if near else "outside"
-        return ("supported" if near else "falsified"), f"{name} {value:.3f} lies {word} {mean:.3f} +- {margin:.3f}"
-    if abs(value - mean) <= margin:
-        return "inconclusive", f"{name} {value:.3f} is within the parent's noise, {mean:.3f} +- {margin:.3f}"
-    better = value > mean
-    return (
-        "supported" if better else "falsified"
-    ), f"{name} {value:.3f} against {mean:.3f} +- {margin:.3f} of the parent"
+    near = abs(value - mean) <= 2 * std
+    word = "within" if near else "outside"
+    reason = f"connectivity_R2 {value:.3f} lies {word} {mean:.3f} +- {2 * std:.3f}"
+    return ("supported" if near else "falsified"), reason
+
+
+def _comparison(context: Context, view: SlotView, metric: str) -> ComparisonView | None:
+    """Of the slot's config with its parent's."""
+    pair = (view.config_id, view.parent_config_id, metric)
+    return next((one for one in context.comparisons if (one.config_id, one.against, one.metric) == pair), None)
 
 
 def _config(context: Context, config_id: str) -> ConfigView | None:
     return next((view for view in context.configs if view.config_id == config_id), None)
-
-
-def _parent_config(context: Context, view: SlotView) -> ConfigView | None:
-    """The config of the parent: by node if it is shown, else the defaults."""
-    owner = {node.node: node.config_id for node in context.nodes}
-    return _config(context, owner.get(view.parent or 0, "C1"))
 
 
 def memory_text(context: Context) -> str:
@@ -77,7 +81,12 @@ def memory_text(context: Context) -> str:
     principles = [
         f"- {view.config_id} is {view.robust} over {view.runs} runs ({_changes(view)})"
         for view in context.configs
-        if view.runs >= 3
+        if view.robust != "undecided"
+    ]
+    principles += [
+        f"- {one.config_id} against {one.against}, {one.sentence}"
+        for one in context.comparisons
+        if one.verdict != "not distinguishable"
     ]
     questions = [
         f"- {view.config_id} has only {view.runs} run{'s' if view.runs > 1 else ''} ({_changes(view)})"
