@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.budget import budget_left
+from agent.comparisons import comparisons
 from agent.ledger import Ledger
 from agent.policy import demand, slot_minutes
 from agent.verdict import Facts
@@ -48,6 +49,7 @@ def build_context(ledger: Ledger) -> Context:
         configs=_config_views(ledger),
         nodes=[_node_view(ledger, score) for score in views.scores(block.number).scores] if slots else [],
         variance_table=render_table(views.table, SHOWN_CONFIGS),
+        comparisons=comparisons(ledger, slots),
         demand=demand(campaign, len(history.iterations), views.standings()),
         seeds=_seed_offers(ledger),
         last_node=len(history.iterations),

@@ -41,35 +41,34 @@ def _observation(view: SlotView) -> str:
 
 
 def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
-    """Compare with the other runs of the config (a replicate) or with the parent's config (a mutation)."""
-    replicate = view.role in ("baseline", "replicate", "fallback")
-    reference = _config(context, view.config_id) if replicate else _parent_config(context, view)
-    value = view.metrics.get("connectivity_R2" if replicate else "V_rest_R2")
-    name = "connectivity_R2" if replicate else "V_rest_R2"
-    mean, std = (reference.mean.get(name), reference.std.get(name)) if reference else (None, None)
+    """A replicate against the other runs of its config; a mutation by the program's comparison with the parent."""
+    if view.role not in ("baseline", "replicate", "fallback"):
+        return _mutation_verdict(context, view)
+    reference, value = _config(context, view.config_id), view.metrics.get("connectivity_R2")
+    mean, std = (
+        (reference.mean.get("connectivity_R2"), reference.std.get("connectivity_R2")) if reference else (None, None)
+    )
     if value is None or mean is None or std is None or reference is None or reference.runs < 3:
         return "inconclusive", "too few runs to tell the difference from noise"
     margin = 2 * std
-    if replicate:
-        near = abs(value - mean) <= margin
-        word = "within" if near else "outside"
-        return ("supported" if near else "falsified"), f"{name} {value:.3f} lies {word} {mean:.3f} +- {margin:.3f}"
-    if abs(value - mean) <= margin:
-        return "inconclusive", f"{name} {value:.3f} is within the parent's noise, {mean:.3f} +- {margin:.3f}"
-    better = value > mean
-    return (
-        "supported" if better else "falsified"
-    ), f"{name} {value:.3f} against {mean:.3f} +- {margin:.3f} of the parent"
+    near = abs(value - mean) <= margin
+    word = "within" if near else "outside"
+    told = f"connectivity_R2 {value:.3f} lies {word} {mean:.3f} +- {margin:.3f}"
+    return ("supported" if near else "falsified"), told
+
+
+def _mutation_verdict(context: Context, view: SlotView) -> tuple[str, str]:
+    mine = [comparison for comparison in context.comparisons if comparison.config_id == view.config_id]
+    parent = next((comparison for comparison in mine if "parent" in comparison.against), mine[0] if mine else None)
+    if parent is None:
+        return "inconclusive", "nothing to compare with yet"
+    found = parent.verdicts.get("V_rest_R2")
+    word = {"better": "supported", "worse": "falsified"}.get(str(found), "inconclusive")
+    return word, f"V_rest_R2 is {found} against {parent.against}"
 
 
 def _config(context: Context, config_id: str) -> ConfigView | None:
     return next((view for view in context.configs if view.config_id == config_id), None)
-
-
-def _parent_config(context: Context, view: SlotView) -> ConfigView | None:
-    """The config of the parent: by node if it is shown, else the defaults."""
-    owner = {node.node: node.config_id for node in context.nodes}
-    return _config(context, owner.get(view.parent or 0, "C1"))
 
 
 def memory_text(context: Context) -> str:

@@ -95,6 +95,15 @@ class NodeView(Section):
     values: dict[str, Scalar]
 
 
+class VerdictView(Section):
+    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric."""
+
+    config_id: str
+    against: str
+    verdicts: dict[str, Literal["better", "worse", "not distinguishable"]]
+    sentences: list[str]
+
+
 class Rule(Section):
     """One explorable key."""
 
@@ -130,6 +139,7 @@ class Context(Section):
     configs: list[ConfigView]
     nodes: list[NodeView]
     variance_table: str
+    comparisons: list[VerdictView]
     demand: Demand
     seeds: list[SeedOffer]
     last_node: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prompts.context import ConfigView, Context, Curve, Demand, NodeView, Rule, SeedOffer, SlotView
+from prompts.context import ConfigView, Context, Curve, Demand, NodeView, Rule, SeedOffer, SlotView, VerdictView
 from state.config import Scalar
 from state.records import METRICS, Failure
 
@@ -29,6 +29,14 @@ def batch_context() -> Context:
         slots=[_finished(), _failed()],
         configs=[_config("C1", {}), _config("C2", {"training.n_epochs": 3})],
         nodes=[_node()],
+        comparisons=[
+            VerdictView(
+                config_id="C2",
+                against="the baseline C1",
+                verdicts={"connectivity_R2": "not distinguishable", "V_rest_R2": "better"},
+                sentences=["connectivity_R2: not distinguishable with 3 and 4 runs", "V_rest_R2: better {{ so }}"],
+            )
+        ],
         variance_table="| Config ID | Runs |\n|---|---|\n| C1 | 3 |",
         demand=Demand(baseline=False, min_replicates=1, reason="top configs with fewer than 3 runs: C2 (1)"),
         seeds=[

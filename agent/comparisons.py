@@ -1,0 +1,40 @@
+"""Which configs the next prompt compares: those of the batch and the best one, with baseline and parent."""
+
+from __future__ import annotations
+
+from agent.ledger import Ledger
+from prompts.context import VerdictView
+from state.history import Iteration
+from ucb.compare import compare, render_comparison
+
+COMPARED = ("connectivity_R2", "V_rest_R2", "tau_R2")
+BASELINE = "C1"
+
+
+def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[VerdictView]:
+    """At most two a slot and one of the best config; the baseline is compared with nothing."""
+    pairs: dict[tuple[str, str], str] = {}
+    for iteration in slots:
+        config = iteration.planned.config_id
+        pairs[config, BASELINE] = f"the baseline {BASELINE}"
+        parent = ledger.history.iterations.get(iteration.planned.parent or 0)
+        if parent is not None:
+            pairs.setdefault((config, parent.planned.config_id), f"its parent's config {parent.planned.config_id}")
+    for best in ledger.views.table.ranking(1):
+        pairs.setdefault((best.config_id, BASELINE), f"the baseline {BASELINE} (the best config so far)")
+    return [
+        _view(ledger, config, reference, words)
+        for (config, reference), words in pairs.items()
+        if config not in (BASELINE, reference) and config in ledger.views.table and reference in ledger.views.table
+    ]
+
+
+def _view(ledger: Ledger, config: str, reference: str, words: str) -> VerdictView:
+    runs, others = (ledger.views.table[name].runs for name in (config, reference))
+    found = [compare(runs, others, metric) for metric in COMPARED]
+    return VerdictView(
+        config_id=config,
+        against=words,
+        verdicts={comparison.metric: comparison.verdict for comparison in found},
+        sentences=[render_comparison(comparison) for comparison in found],
+    )
