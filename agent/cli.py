@@ -76,6 +76,21 @@ def status(run: RunArgument, json: JsonOption = False) -> None:
 
 
 @app.command()
+def prompt(
+    run: RunArgument,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=0, help="The conversation about this batch; 0 is the start call."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Print exactly what was sent to Claude about a batch, and what came back, or what would be sent next."""
+    from agent.prompt import print_prompt
+
+    print_prompt(run, batch, json)
+
+
+@app.command()
 def watchdog(
     run: RunArgument,
     every: Annotated[float, typer.Option(min=1.0, help="Seconds between two looks.")] = 30.0,
