@@ -17,7 +17,7 @@ from state.config import SlotConfig
 from state.files import dump_yaml
 from state.paths import SlotPaths
 from state.records import METRICS, SlotResult
-from trainer import slot
+from trainer import attempt, slot
 from trainer.connectome import Connectome
 from trainer.fit import TrainingDiverged
 from trainer.progress import HEADER, Progress
@@ -27,16 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def config(tmp_path: Path, tiny_config: SlotConfig, tiny_truth: Connectome) -> SlotConfig:
-    path = tmp_path / "tiny.npz"
-    tiny_truth.save(path)
-    return tiny_config.replaced(
-        {
-            "connectome.source": "file",
-            "connectome.path": str(path),
-            "simulation.visual_input_type": "photographs",
-        }
-    )
+def config(slot_config: SlotConfig) -> SlotConfig:
+    return slot_config
 
 
 def lay_down(folder: Path, config: SlotConfig, config_hash: str | None = None) -> SlotPaths:
@@ -128,7 +120,7 @@ def test_every_failure_has_its_kind(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(slot, "fit", fail)
+    monkeypatch.setattr(attempt, "fit", fail)
     result = slot.train_slot(config, tmp_path / "slot", "r", config.hash())
     assert result.status == "failed"
     assert result.failure is not None
@@ -159,7 +151,7 @@ def test_files_of_an_earlier_attempt_are_gone_before_work_begins(
         seen.extend(path.exists() for path in old)
         raise MemoryError
 
-    monkeypatch.setattr(slot, "load_connectome", look)
+    monkeypatch.setattr(attempt, "load_connectome", look)
     slot.run_folder(paths.root)
     assert seen == [False] * len(old)
 
