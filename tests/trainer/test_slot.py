@@ -186,3 +186,17 @@ def test_sigterm_ends_the_worker_promptly_without_a_result(tmp_path: Path, confi
     finally:
         worker.kill()
     assert not paths.result.exists()
+
+
+def test_running_out_of_memory_for_real_is_told_apart(tmp_path: Path, config: SlotConfig) -> None:
+    """4e8 frames of 42 neurons do not fit into 8 GiB of address space."""
+    paths = lay_down(tmp_path / "slot", config.replaced({"simulation.n_frames": 400_000_000}))
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33));"
+    code = f"{limit} from trainer.slot import main; sys.exit(main([{str(paths.root)!r}]))"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    failure = SlotResult.model_validate(json.loads(paths.result.read_bytes())).failure
+    assert failure is not None
+    assert failure.kind == "out_of_memory"
+    assert len(failure.message) > 20
