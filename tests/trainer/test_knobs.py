@@ -161,8 +161,6 @@ def test_the_command_prints_json_or_one_sentence(tmp_path: Path, monkeypatch: py
     assert "torch" not in imported
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(dump_yaml({"name": "x"}))
-    done = subprocess.run(
-        [*command[:1], *command[3:], str(wrong)], capture_output=True, text=True, check=False, cwd=ROOT
-    )
+    done = subprocess.run([*command, str(wrong)], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
