@@ -192,6 +192,17 @@ def stop(run: RunArgument) -> None:
     ask_driver(run, "stop")
 
 
+@app.command()
+def doctor(
+    campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/quickstart.yaml.")],
+    json: JsonOption = False,
+) -> None:
+    """Look for what would spoil a night, and say how to mend it; ends with 1 when something would."""
+    from agent.doctor import examine
+
+    raise typer.Exit(examine(campaign, json))
+
+
 def main() -> None:
     """Entry point: a user's mistake is one sentence on stderr and exit code 2."""
     from state.errors import NightflyError

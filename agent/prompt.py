@@ -50,9 +50,7 @@ def next_prompt(root: Path) -> list[Part]:
     waiting = ledger.history.unfinished()
     if waiting:
         slots = ", ".join(str(iteration.planned.iteration) for iteration in waiting)
-        raise RunError(
-            f"{root}: the next prompt waits for iterations {slots} to finish; see --batch for past ones"
-        )
+        raise RunError(f"{root}: the next prompt waits for iterations {slots} to finish; see --batch for past ones")
     if ledger.history.committed == ledger.history.planned:
         following = ledger.history.planned + 1
         raise RunError(f"{root}: the next prompt comes after batch {following}, which is not planned yet; see --batch")

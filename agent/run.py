@@ -48,7 +48,7 @@ def run_campaign(
         file, root, dry_run = file / RunPaths(file).campaign.name, file, was_dry_run(file)
         campaign = load_campaign(file)
     else:
-        campaign = load_campaign(file)
+        campaign = load_campaign(file, lambda note: print(f"nightfly: {note}", file=sys.stderr))
         root = choose_root(runs_dir, campaign.name, new)
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
