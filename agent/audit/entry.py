@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import get_args
 
 from agent.audit.findings import Finding, excerpt
 from agent.audit.mutation import Mutation, read_mutation
 from agent.audit.read import Field, Section
 from agent.audit.values import UNDEFINED, Value, read_config, read_number, read_pairs, split_notes
+from state.records import Status
 
 ROOT = 0
-STATUSES = ("converged", "partial", "failed")
+STATUSES: tuple[Status, ...] = get_args(Status)
 _ROOT_WORDS = frozenset({"root", "none", "null", "-", "0", "start"})
 _ID = re.compile(r"(?:node|iter|#)?_?([0-9]{1,9})\W{0,3}", re.IGNORECASE)
 _WORDS = re.compile(r"[a-z]+")
@@ -26,7 +28,7 @@ class Entry:
     iteration: int
     line: int
     title: str
-    status: str | None
+    status: Status | None
     fields: dict[str, Field]
     node: int | None = None
     parent: int | None = None
@@ -74,9 +76,10 @@ def _unreadable(entry: Entry, label: str, expected: str, code: str = "line-unrea
     return Finding(code, entry.iteration, entry.lines(label), found, expected)
 
 
-def _status(title: str) -> str | None:
+def _status(title: str) -> Status | None:
     """The first of the three words in a header, which may be decorated."""
-    return next((word for word in _WORDS.findall(title[:400].casefold()) if word in STATUSES), None)
+    words = _WORDS.findall(title[:400].casefold())
+    return next((status for word in words for status in STATUSES if word == status), None)
 
 
 def read_id(text: str | None) -> int | None:

@@ -87,5 +87,5 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Worst first, then by line."""
-    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.lines[:1], f.code, f.found))
+    """Worst first, then those of the whole log, then by entry."""
+    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.iteration or 0, f.code, f.lines))

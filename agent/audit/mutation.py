@@ -14,7 +14,9 @@ Kind = Literal["changes", "none", "baseline", "prose"]
 _ARROW = re.compile(r"-{1,4}>|={1,4}>|[→⇒➔➜⟶]")
 _PRINCIPLE = re.compile(r"\b(?:testing|test of) principle", re.IGNORECASE)
 _BOUNDARY = frozenset({";", "and", "+", "&", "plus"})
-_RERUN = re.compile(r"\b(?:re-?run|repeat|replicate) of (?:(?:node|iter|iteration) {0,2})?#?([0-9]{1,9})", re.IGNORECASE)
+_RERUN = re.compile(
+    r"\b(?:re-?run|repeat|replicate) of (?:(?:node|iter|iteration) {0,2})?#?([0-9]{1,9})", re.IGNORECASE
+)
 _NONE = re.compile(r"\W{0,4}(?:none|no[ -]mutation|no[ -]change|unchanged|re-?run|robustness re-?run)\b", re.IGNORECASE)
 _BASELINE = re.compile(r"\b(?:baseline|block[ -]start|initial spread)", re.IGNORECASE)
 

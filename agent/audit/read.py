@@ -127,7 +127,11 @@ def _take(document: Document, section: Section | None, number: int, row: str) ->
 
 def _heading(document: Document, number: int, row: str) -> Section | None:
     match = _HEADER.match(row)
-    if match and not _RANGE.match(match[2]) and (not match[2].strip() or match[2].lstrip("* ")[:1] in (":", "-", "–", "—", "(")):
+    if (
+        match
+        and not _RANGE.match(match[2])
+        and (not match[2].strip() or match[2].lstrip("* ")[:1] in (":", "-", "–", "—", "("))
+    ):
         section = Section(number, int(match[1]), match[2].lstrip("*: -–—").rstrip("* "))
         document.sections.append(section)
         return section
@@ -141,7 +145,7 @@ def _heading(document: Document, number: int, row: str) -> Section | None:
 
 def _label(row: str) -> tuple[str, str]:
     """Label and text of `Label: text`, also in bold or as a list item; an unknown label is none."""
-    name, colon, text = row[:60].partition(":")
+    name, colon, _ = row[:60].partition(":")
     if not colon:
         return "", ""
     label = _BY_NAME.get(name.strip("-*•`_ ").casefold(), "")
