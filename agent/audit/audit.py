@@ -86,7 +86,7 @@ def _check(entries: Sequence[Entry], assumed: Assumptions) -> list[Finding]:
         *check_ids(entries),
         *check_parents(entries, assumed),
         *check_next(entries, assumed),
-        *check_presence(entries),
+        *check_presence(entries, assumed),
         *check_mutations(entries),
         *check_repeats(entries, assumed),
         *check_metrics(entries, assumed),

@@ -15,12 +15,15 @@ _DECLARED = re.compile(r"\bduplicate of (?:(?:iter|node|iteration) {0,2})?([0-9]
 
 
 def find_parents(entries: Sequence[Entry]) -> dict[int, Entry]:
-    """Line of an entry -> the entry its parent id means: the last one of that id above it, else the first below."""
+    """Line of an entry -> the entry its parent id means: the last one of that id above it, else the first below.
+
+    A parent from the future means none.
+    """
     by_id: dict[int, Entry] = {}
     found: dict[int, Entry] = {}
     for entry in entries:
-        if entry.parent and entry.parent in by_id and entry.parent != entry.iteration:
-            found[entry.line] = by_id[entry.parent]
+        if entry.parent in by_id and _is_before(entry):
+            found[entry.line] = by_id[entry.parent or 0]
         for number in (entry.id, entry.iteration):
             by_id[number] = entry
     first: dict[int, Entry] = {}
@@ -28,9 +31,13 @@ def find_parents(entries: Sequence[Entry]) -> dict[int, Entry]:
         for number in (entry.iteration, entry.id):
             first.setdefault(number, entry)
     for entry in entries:
-        if entry.parent and entry.line not in found and entry.parent in first and first[entry.parent] is not entry:
-            found[entry.line] = first[entry.parent]
+        if entry.line not in found and entry.parent in first and _is_before(entry):
+            found[entry.line] = first[entry.parent or 0]
     return found
+
+
+def _is_before(entry: Entry) -> bool:
+    return entry.parent is not None and 0 < entry.parent < entry.iteration and entry.parent != entry.id
 
 
 def check_mutations(entries: Sequence[Entry]) -> Iterator[Finding]:

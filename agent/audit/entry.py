@@ -17,6 +17,7 @@ ROOT = 0
 STATUSES: tuple[Status, ...] = get_args(Status)
 _ROOT_WORDS = frozenset({"root", "none", "null", "-", "0", "start"})
 _ID = re.compile(r"(?:node|iter|#)?_?([0-9]{1,9})\W{0,3}", re.IGNORECASE)
+_NODE_WORD = re.compile(r"\b(?:node|iter|iteration) {0,2}#?(?=[0-9])", re.IGNORECASE)
 _WORDS = re.compile(r"[a-z]+")
 _FREE = ("Node", "Config", "Metrics", "Mutation")
 
@@ -93,7 +94,8 @@ def read_id(text: str | None) -> int | None:
 
 
 def _read_ids(entry: Entry) -> Iterable[Finding]:
-    node, following = (read_pairs(split_notes(_text(entry, label))[0]) for label in ("Node", "Next"))
+    texts = (_NODE_WORD.sub("", split_notes(_text(entry, label))[0]) for label in ("Node", "Next"))
+    node, following = (read_pairs(text) for text in texts)
     entry.node, entry.parent = read_id(node.get("id")) or None, read_id(node.get("parent"))
     entry.next_parent = read_id(following.get("parent"))
     if entry.next_parent is None and _text(entry, "Next").casefold().startswith("root"):

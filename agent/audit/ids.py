@@ -76,21 +76,22 @@ def check_parents(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Fi
 
 def check_next(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:
     """`Next:` may name root or a node of this or an earlier batch, but never the id that comes next."""
-    by_batch: dict[int, set[int]] = {}
+    lasts: dict[int, int] = {}
     for entry in entries:
-        by_batch.setdefault(assumed.batch(entry.iteration), set()).update((entry.iteration, entry.id))
-    known = set().union(*by_batch.values()) if by_batch else set()
+        batch = assumed.batch(entry.iteration)
+        lasts[batch] = max(lasts.get(batch, 0), entry.iteration, entry.id)
+    known = {entry.iteration for entry in entries} | {entry.id for entry in entries}
     first = min(known, default=1)
     for entry in entries:
         parent = entry.next_parent
         if not parent:
             continue
-        last = max(by_batch[assumed.batch(entry.iteration)])
+        last = lasts[assumed.batch(entry.iteration)]
         found = f"`Next: parent={parent}` in entry {entry.iteration}"
         if parent == entry.id + 1:
             expected = f"another node, or root: read as the parent of entry {parent}, it would be its own"
             yield Finding("next-id-plus-one", entry.iteration, entry.lines("Next"), found, expected)
-        elif parent > max(last, entry.iteration):
+        elif parent > last:
             expected = f"a node up to {last}, or root"
             yield Finding("next-missing-node", entry.iteration, entry.lines("Next"), f"{found}, yet to come", expected)
         elif parent not in known and parent > first:
@@ -98,9 +99,10 @@ def check_next(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Findi
             yield Finding("next-missing-node", entry.iteration, entry.lines("Next"), found, "an id of the log")
 
 
-def check_presence(entries: Sequence[Entry]) -> Iterator[Finding]:
+def check_presence(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:
     """Entries without a `Next:` line, all in one note; the last batch needs none."""
-    without = [entry for entry in entries if "Next" not in entry.fields]
+    newest = max((assumed.batch(entry.iteration) for entry in entries), default=0)
+    without = [e for e in entries if "Next" not in e.fields and assumed.batch(e.iteration) != newest]
     if without:
         lines = tuple(entry.line for entry in without)
         found = f"no `Next:` line in {len(without)} of {len(entries)} entries: {ranges(e.iteration for e in without)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.audit.values import Value, canonical, is_key, read_pairs, read_value, split_notes
+from agent.audit.values import Value, canonical, is_key, join_thousands, read_pairs, read_value, split_notes
 
 Kind = Literal["changes", "none", "baseline", "prose"]
 
@@ -48,7 +48,7 @@ class Mutation:
 def read_mutation(text: str) -> Mutation:
     """Read ``text``: `key: old -> new` and `key=new`, joined by commas, semicolons, AND, + or full stops."""
     told = _PRINCIPLE.split(text, maxsplit=1)[0]
-    outside, notes = split_notes(_ARROW.sub(" -> ", told))
+    outside, notes = split_notes(_ARROW.sub(" -> ", join_thousands(told)))
     changes = tuple(_changes(outside)) or tuple(_arrows(notes))
     values = ((canonical(key), read_value(value)) for key, value in read_pairs(outside + " ; " + notes).items())
     mentions = tuple((key, value) for key, value in values if value is not None)
@@ -90,11 +90,9 @@ def _items(text: str) -> Iterator[list[str]]:
 
 def _arrow(words: list[str]) -> Change | None:
     """`key: old -> new`, `key old -> new`, `[code] key: a -> b -> new`; words after the new value are a remark."""
-    first = words.index("->")
+    first, last = words.index("->"), len(words) - 1 - words[::-1].index("->")
     key, old = _key_and_old(words[:first])
-    rest = words[first + 1 :]
-    while "->" in rest:
-        rest = rest[rest.index("->") + 1 :]
+    rest = words[last + 1 :]
     if not key or not rest:
         return None
     return Change(canonical(key), read_value(old), read_value(rest[0]), " ".join(words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -103,7 +104,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     nodes = [
         {
             "node": score.node,
-            "ucb": score.ucb,
+            "ucb": score.ucb if math.isfinite(score.ucb) else None,
             "parent": _node(score.parent),
             "visits": score.visits,
             "connectivity_R2": score.connectivity_R2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from agent.audit.audit import audit
@@ -25,6 +26,8 @@ def audit_file(
     UserError when a file cannot be read or holds no entry (log) or no score (score file). The JSON object is
     described at `agent.audit.report.to_json`.
     """
+    if ucb_c is not None and not math.isfinite(ucb_c):
+        raise UserError(f"--ucb-c: found {ucb_c}, expected a finite number")
     scores = None if ucb_scores is None else _read(ucb_scores, "a file such as ucb_scores.txt")
     result = audit(_read(log, "a log such as analysis.md"), scores, n_parallel, n_iter_block, ucb_c)
     if not result.entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -43,14 +44,16 @@ def differences(entries: Sequence[Entry], assumed: Assumptions) -> list[Differen
     """Where a `Next:` reading gives another parent than the `Node:` line.
 
     A block may begin at root whatever the block before it said, so root in the first batch of a block is no difference.
+    Ids that appear twice are left out: which entry is meant cannot be told.
     """
     found = []
+    uses = Counter(entry.id for entry in entries)
     by_node = parents_of(entries, "node", assumed)
     lines = {entry.id: entry.line for entry in entries}
     for reading in READINGS[1:] if assumed.n_parallel > 1 else ("next-entry",):
         for node, parent in parents_of(entries, reading, assumed).items():
             starts = assumed.batch(node) * assumed.n_parallel % assumed.n_iter_block == 0
-            if parent != by_node[node] and not (starts and by_node[node] == ROOT):
+            if uses[node] == 1 and parent != by_node[node] and not (starts and by_node[node] == ROOT):
                 found.append(Difference(reading, node, lines[node], by_node[node], parent))
     return found
 

@@ -32,6 +32,7 @@ UNDEFINED = frozenset({"nan", "n/a", "na", "none", "null", "inf", "-inf", "+inf"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,6})?")
 # The look-behind lets a match begin at the start of a word only, which keeps the search linear.
 _PAIR = re.compile(r"(?<![\w.])([A-Za-z_][\w.]{0,79}) {0,4}[=:] {0,4}([^\s,;()=]+)")
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9.eE]))")
 _KEY = re.compile(r"[A-Za-z_][\w.]{0,79}")
 _TRUE, _FALSE = frozenset({"true", "t", "yes"}), frozenset({"false", "f", "no"})
 
@@ -102,6 +103,11 @@ def split_notes(text: str) -> tuple[str, str]:
     return " ".join(outside), " ; ".join(notes)
 
 
+def join_thousands(text: str) -> str:
+    """`10,000` as `10000`; a comma that separates items has no three digits and end of number behind it."""
+    return _THOUSANDS.sub("", text)
+
+
 def read_pairs(text: str) -> dict[str, str]:
     """Key as written -> value as written, of every `key=value` or `key: value`; of equal keys the first."""
     found: dict[str, str] = {}
@@ -112,5 +118,6 @@ def read_pairs(text: str) -> dict[str, str]:
 
 def read_config(text: str) -> dict[str, Value]:
     """Canonical key -> value of a `Config:` line; undefined values are left out."""
-    values = {canonical(key): read_value(value) for key, value in read_pairs(split_notes(text)[0]).items()}
+    pairs = read_pairs(split_notes(join_thousands(text))[0])
+    values = {canonical(key): read_value(value) for key, value in pairs.items()}
     return {key: value for key, value in values.items() if value is not None}
