@@ -13,7 +13,7 @@ Kind = Literal["changes", "none", "baseline", "prose"]
 
 _ARROW = re.compile(r"-{1,4}>|={1,4}>|[→⇒➔➜⟶]")
 _PRINCIPLE = re.compile(r"\b(?:testing|test of) principle", re.IGNORECASE)
-_BOUNDARY = frozenset({";", "and", "+", "&", "plus"})
+_BOUNDARY = frozenset({";", ".", "and", "+", "&", "plus"})
 _RERUN = re.compile(
     r"\b(?:re-?run|repeat|replicate) of (?:(?:node|iter|iteration) {0,2})?#?([0-9]{1,9})", re.IGNORECASE
 )
@@ -74,17 +74,16 @@ def _arrows(text: str) -> Iterator[Change]:
 
 
 def _items(text: str) -> Iterator[list[str]]:
-    """The words of each item; a full stop at the end of a word that is no number ends one, too."""
+    """The words of each item; a full stop after a word ends one, too, unless an arrow follows."""
     item: list[str] = []
-    for word in text.replace(",", " ; ").replace(";", " ; ").split():
-        if word.casefold() in _BOUNDARY:
-            yield item
-            item = []
-            continue
-        item.append(word)
-        if word.endswith(".") and len(word) > 1:
-            yield item
-            item = []
+    words = text.replace(",", " ; ").replace(";", " ; ").split()
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if word.casefold() not in _BOUNDARY:
+            item.append(word)
+            if not word.endswith(".") or following == "->":
+                continue
+        yield item
+        item = []
     yield item
 
 
