@@ -78,9 +78,11 @@ def _parse(path: Path, number: int, line: bytes) -> Record:
     try:
         fields = json.loads(line)
         record = Record.model_validate(fields)
-    except (ValueError, ValidationError) as error:
+        expected = chain_hash({key: value for key, value in fields.items() if key != "hash"})
+    # JSON reads what canonical JSON never writes: NaN, lone surrogates, deeper nesting than Python recurses.
+    except (ValueError, ValidationError, RecursionError) as error:
         raise JournalError(f"{path}, line {number + 1}: not a journal record; it was changed after writing") from error
-    if chain_hash({key: value for key, value in fields.items() if key != "hash"}) != record.hash:
+    if expected != record.hash:
         raise JournalError(f"{path}, line {number + 1}: its hash does not match; it was changed after writing")
     return record
 
