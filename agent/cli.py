@@ -203,6 +203,28 @@ def doctor(
     raise typer.Exit(examine(campaign, json))
 
 
+@app.command()
+def audit(
+    log: Annotated[Path, typer.Argument(help="A log in markdown, e.g. runs/quickstart/analysis.md, or another's.")],
+    ucb_scores: Annotated[Path | None, typer.Option(help="The score file to recompute and compare with.")] = None,
+    n_parallel: Annotated[
+        int | None, typer.Option(min=1, help="Entries a batch; default: as the log shows, else 4.")
+    ] = None,
+    n_iter_block: Annotated[
+        int | None, typer.Option(min=1, help="Entries a block; default: as the log shows, else 12.")
+    ] = None,
+    ucb_c: Annotated[float | None, typer.Option(help="Constant of the score; default: as the file says.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a log that anybody wrote: ids, parents, mutations, statuses, both readings of the tree, scores.
+
+    Exit code 0 when no finding is an error, 1 when one is, 2 when the file cannot be audited.
+    """
+    from agent.audit.run import audit_file
+
+    raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c))
+
+
 def main() -> None:
     """Entry point: a user's mistake is one sentence on stderr and exit code 2."""
     from state.errors import NightflyError
