@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from agent.checks import check_claims, claim_violations
 from agent.context import build_context, guard_facts
 from agent.guard import check
 from agent.ledger import Ledger
@@ -151,10 +152,18 @@ def judged(ledger: Ledger, context: Context) -> tuple[RecordType, dict[str, Any]
     if last.get("reply", "") is None:
         return "reply_accepted", settle(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
     reply, verdict = read_reply(ledger, context, _reply_text(ledger, attempts[-1]), stop)
+    if not _claims_sent_back(ledger):
+        verdict.violations += claim_violations(verdict)
     repairs = sum(attempt.prompt["kind"] == "repair" for attempt in attempts)
     if verdict.violations and repairs < ledger.campaign.claude.repair_turns:
         return "reply_rejected", {"violations": [v.sentence() for v in verdict.violations]}
     return "reply_accepted", settle(ledger, context, reply, verdict)
+
+
+def _claims_sent_back(ledger: Ledger) -> bool:
+    """Whether this conversation has already had its one chance to mend a wrong figure."""
+    rejected = [attempt.rejected or {} for attempt in ledger.history.attempts]
+    return any(text.startswith("[claim]") for one in rejected for text in one.get("violations", []))
 
 
 def _before_unreachable(ledger: Ledger, context: Context, why: str) -> tuple[Reply | None, Verdict]:
@@ -183,4 +192,7 @@ def read_reply(
             found = f"a reply cut off (stop_reason {stop_reason}): {error}"
             return None, _nothing(context, "cut", found, "a shorter reply, whole within claude.max_tokens")
         return None, _nothing(context, "unreadable", str(error), "one JSON object of the given schema")
-    return reply, check(reply, guard_facts(ledger, context))
+    verdict = check(reply, guard_facts(ledger, context))
+    if context.kind == "batch":
+        check_claims(ledger, context, reply, verdict)
+    return reply, verdict

@@ -48,6 +48,18 @@ def why_stop(ledger: Ledger, budget: Budget, now: datetime) -> str | None:
     return None
 
 
+def batches_left(ledger: Ledger, budget: Budget, dollars: float | None, tokens: int) -> int | None:
+    """Batches until a limit on batches, dollars or tokens ends the night, if one takes so much; None = none of them."""
+    spent, ends = ledger.spending, []
+    if budget.max_batches is not None:
+        ends.append(budget.max_batches - max(ledger.history.committed, 0))
+    if budget.max_dollars is not None and dollars:
+        ends.append(int((budget.max_dollars - spent.dollars) / dollars))
+    if budget.max_tokens is not None and tokens:
+        ends.append((budget.max_tokens - spent.tokens) // tokens)
+    return max(0, min(ends)) if ends else None
+
+
 def budget_left(ledger: Ledger) -> str:
     """What is left, in words for the prompt; from the journal alone, so that a replay says the same."""
     budget, spent = ledger.history.budget, ledger.spending

@@ -31,13 +31,15 @@ from tenacity import (
 )
 
 from agent.llm import Completion, LLMUnavailable, Prompt, Try
+from agent.preflight import ModelFacts
 from agent.prices import price
 from state.campaign import ClaudeConfig
 from state.errors import UserError
 
 if TYPE_CHECKING:
-    from anthropic.types import Message
+    from anthropic.types import Message, ModelCapabilities
 
+LOOK_S = 60.0
 KEY = "ANTHROPIC_API_KEY"
 PASSING_STATUS = (408, 409, 429)
 PASSING_TYPES = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
@@ -67,6 +69,28 @@ class ClaudeClient:
     def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
         """The reply; LLMUnavailable says in one sentence why there is none and what to do."""
         return asyncio.run(self._complete(prompt, transform_schema(schema)))
+
+    def preflight(self, system: str, text: str) -> ModelFacts:
+        """What the API says of the model and of such a prompt; LLMUnavailable when it cannot be asked."""
+        return asyncio.run(self._preflight(system, text))
+
+    async def _preflight(self, system: str, text: str) -> ModelFacts:
+        model = self._config.model
+        try:
+            async with AsyncAnthropic(max_retries=2, base_url=self._base_url) as client, asyncio.timeout(LOOK_S):
+                info = await client.models.retrieve(model)
+                counted = await client.messages.count_tokens(
+                    model=model, system=system, messages=[{"role": "user", "content": text}]
+                )
+        except TROUBLE as error:
+            raise LLMUnavailable(explain(error, self._config)) from error
+        return ModelFacts(
+            max_input_tokens=info.max_input_tokens,
+            max_tokens=info.max_tokens,
+            lifecycle=info.lifecycle or "active",
+            lacking=_lacking(info.capabilities, self._config),
+            prompt_tokens=counted.input_tokens,
+        )
 
     async def _complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
         tries: list[Try] = []
@@ -116,6 +140,21 @@ class ClaudeClient:
             ) as stream:
                 message = await stream.get_final_message()
                 return _completion(message, stream.request_id)
+
+
+def _lacking(capabilities: ModelCapabilities | None, config: ClaudeConfig) -> tuple[str, ...]:
+    """What the campaign needs and the model says it cannot do."""
+    if capabilities is None:
+        return ()
+    needs: dict[str, Any] = {"structured outputs": capabilities.structured_outputs, "thinking": capabilities.thinking}
+    if config.pictures:
+        needs["pictures (claude.pictures)"] = capabilities.image_input
+    effort = capabilities.effort
+    lacking = [name for name, support in needs.items() if support is not None and not support.supported]
+    level = getattr(effort, config.effort, None) if effort is not None else None
+    if level is not None and not level.supported:
+        lacking.append(f"effort {config.effort}")
+    return tuple(lacking)
 
 
 def _messages(prompt: Prompt) -> list[Any]:

@@ -76,6 +76,21 @@ def status(run: RunArgument, json: JsonOption = False) -> None:
 
 
 @app.command()
+def prompt(
+    run: RunArgument,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=0, help="The conversation about this batch; 0 is the start call."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Print exactly what was sent to Claude about a batch, and what came back, or what would be sent next."""
+    from agent.prompt import print_prompt
+
+    print_prompt(run, batch, json)
+
+
+@app.command()
 def watchdog(
     run: RunArgument,
     every: Annotated[float, typer.Option(min=1.0, help="Seconds between two looks.")] = 30.0,
@@ -175,6 +190,39 @@ def stop(run: RunArgument) -> None:
     from agent.steer import ask_driver
 
     ask_driver(run, "stop")
+
+
+@app.command()
+def doctor(
+    campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/quickstart.yaml.")],
+    json: JsonOption = False,
+) -> None:
+    """Look for what would spoil a night, and say how to mend it; ends with 1 when something would."""
+    from agent.doctor import examine
+
+    raise typer.Exit(examine(campaign, json))
+
+
+@app.command()
+def audit(
+    log: Annotated[Path, typer.Argument(help="A log in markdown, e.g. runs/quickstart/analysis.md, or another's.")],
+    ucb_scores: Annotated[Path | None, typer.Option(help="The score file to recompute and compare with.")] = None,
+    n_parallel: Annotated[
+        int | None, typer.Option(min=1, help="Entries a batch; default: as the log shows, else 4.")
+    ] = None,
+    n_iter_block: Annotated[
+        int | None, typer.Option(min=1, help="Entries a block; default: as the log shows, else 12.")
+    ] = None,
+    ucb_c: Annotated[float | None, typer.Option(help="Constant of the score; default: as the file says.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a log that anybody wrote: ids, parents, mutations, statuses, both readings of the tree, scores.
+
+    Exit code 0 when no finding is an error, 1 when one is, 2 when the file cannot be audited.
+    """
+    from agent.audit.run import audit_file
+
+    raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c))
 
 
 def main() -> None:

@@ -39,10 +39,15 @@ def committed_data(ledger: Ledger) -> dict[str, Any]:
     """The data of `batch_committed` that follows from the accepted reply and the results."""
     accepted = ledger.history.attempts[-1].accepted
     assert accepted is not None
+    batch = ledger.history.batch(ledger.history.planned)
+    checks = accepted["checks"] or [[] for _ in batch]
+    # A wrong figure in the memory has no entry of its own; it is told in the last one of the batch.
+    if batch:
+        checks = [*checks[:-1], [*checks[-1], *(f"in the memory, {text}" for text in accepted["memory_checks"])]]
     entries = [
-        make_entry(ledger, iteration, Judgement.model_validate(judgement), proposal["parent"])
-        for iteration, judgement, proposal in zip(
-            ledger.history.batch(ledger.history.planned), accepted["judgements"], accepted["proposals"], strict=False
+        make_entry(ledger, iteration, Judgement.model_validate(judgement), proposal["parent"], wrong)
+        for iteration, judgement, proposal, wrong in zip(
+            batch, accepted["judgements"], accepted["proposals"], checks, strict=False
         )
     ]
     return {
@@ -53,7 +58,9 @@ def committed_data(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def make_entry(ledger: Ledger, iteration: Iteration, judgement: Judgement, next_parent: int | None) -> LogEntry:
+def make_entry(
+    ledger: Ledger, iteration: Iteration, judgement: Judgement, next_parent: int | None, checks: list[str]
+) -> LogEntry:
     """The log section of one iteration: facts from the journal, opinions from ``judgement``."""
     assert iteration.result is not None
     return entry_from(
@@ -64,5 +71,6 @@ def make_entry(ledger: Ledger, iteration: Iteration, judgement: Judgement, next_
         explored=ledger.campaign.explorable,
         variance_update=update_line(ledger.views.table[iteration.planned.config_id]),
         next_parent=next_parent,
+        checks=checks,
         limits=ledger.campaign.thresholds,
     )

@@ -1,63 +1,42 @@
-"""Which configs a batch prompt compares: those of the batch with their parents and the baseline, and the best ones."""
+"""Which configs the next prompt compares: those of the batch and the best one, with baseline and parent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
-
 from agent.ledger import Ledger
-from agent.slot_view import parent_config_id
-from prompts.context import ComparisonView
+from prompts.context import VerdictView
 from state.history import Iteration
-from ucb.compare import Comparison, compare, render_comparison
-from ucb.variance import ConfigStats
+from ucb.compare import compare, render_comparison
 
-METRICS = ("connectivity_R2", "V_rest_R2")
-TOP = 3
-# More runs than these change a verdict little, and a night must not slow down as its best config is run again.
-LATEST_RUNS = 40
-
-Relation = Literal["baseline", "parent"]
+COMPARED = ("connectivity_R2", "V_rest_R2", "tau_R2")
+BASELINE = "C1"
+# More runs change a verdict little, and a long night must not slow down as its best config is run again and again.
+LATEST_RUNS = 48
 
 
-def comparisons(ledger: Ledger, slots: Sequence[Iteration]) -> list[ComparisonView]:
-    """Each pair of configs once, in the order of the slots, then the top configs against the baseline."""
-    views: list[ComparisonView] = []
-    if not slots:
-        return views
-    seen: set[tuple[str, str]] = set()
-    for name, against, relation in _pairs(ledger, slots):
-        known = name in ledger.views.table and against in ledger.views.table
-        if name != against and known and (name, against) not in seen:
-            seen.add((name, against))
-            views += [_view(ledger, name, against, relation, metric) for metric in METRICS]
-    return views
-
-
-def _pairs(ledger: Ledger, slots: Sequence[Iteration]) -> Iterator[tuple[str, str, Relation]]:
-    baseline = parent_config_id(ledger, None)
+def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[VerdictView]:
+    """At most two a slot and one of the best config; the baseline is compared with nothing."""
+    pairs: dict[tuple[str, str], str] = {}
     for iteration in slots:
-        name = iteration.planned.config_id
-        yield name, baseline, "baseline"
-        yield name, parent_config_id(ledger, iteration.planned.parent), "parent"
-    for stats in ledger.views.table.top(TOP):
-        yield stats.config_id, baseline, "baseline"
+        config = iteration.planned.config_id
+        pairs[config, BASELINE] = f"the baseline {BASELINE}"
+        parent = ledger.history.iterations.get(iteration.planned.parent or 0)
+        if parent is not None:
+            pairs.setdefault((config, parent.planned.config_id), f"its parent's config {parent.planned.config_id}")
+    for best in ledger.views.table.ranking(1):
+        pairs.setdefault((best.config_id, BASELINE), f"the baseline {BASELINE} (the best config so far)")
+    return [
+        _view(ledger, config, reference, words)
+        for (config, reference), words in pairs.items()
+        if config not in (BASELINE, reference) and config in ledger.views.table and reference in ledger.views.table
+    ]
 
 
-def _view(ledger: Ledger, name: str, against: str, relation: Relation, metric: str) -> ComparisonView:
-    found = compare_configs(ledger.views.table[name], ledger.views.table[against], metric)
-    return ComparisonView(
-        config_id=name,
-        against=against,
-        relation=relation,
-        metric=metric,
-        verdict=found.verdict,
-        difference=found.difference,
-        runs=found.runs,
-        sentence=render_comparison(found),
+def _view(ledger: Ledger, config: str, reference: str, words: str) -> VerdictView:
+    runs, others = (ledger.views.table[name].runs[-LATEST_RUNS:] for name in (config, reference))
+    found = [compare(runs, others, metric) for metric in COMPARED]
+    return VerdictView(
+        config_id=config,
+        against=words,
+        verdicts={comparison.metric: comparison.verdict for comparison in found},
+        sentences=[render_comparison(comparison) for comparison in found],
     )
-
-
-def compare_configs(candidate: ConfigStats, reference: ConfigStats, metric: str) -> Comparison:
-    """`ucb.compare.compare` on the latest runs of both."""
-    return compare(candidate.runs[-LATEST_RUNS:], reference.runs[-LATEST_RUNS:], metric)

@@ -49,7 +49,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Completion:
-    """A reply, brought by the last of ``tries``. ``stop_reason`` None: cut short; ``usage`` is as the API reports it."""
+    """A reply, brought by the last of ``tries``. ``stop_reason`` None: cut short; ``usage`` as the API tells it."""
 
     text: str
     stop_reason: str | None

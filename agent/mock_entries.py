@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prompts.context import ComparisonView, ConfigView, Context, SlotView
+from prompts.context import ConfigView, Context, SlotView
 from prompts.memory import HEADINGS
 
 
@@ -41,35 +41,30 @@ def _observation(view: SlotView) -> str:
 
 
 def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
-    """A replicate is held against the other runs of its config, a mutation against its parent's config."""
-    if view.role in ("baseline", "replicate", "fallback"):
-        return _repeats(context, view)
-    found = _comparison(context, view, "V_rest_R2")
-    if found is None:
-        return "inconclusive", "nothing to compare with"
-    kept = _comparison(context, view, "connectivity_R2")
-    cost = kept is not None and kept.verdict == "worse"
-    reason = f"{view.config_id} against {found.against}, {found.sentence}" + ("; connectivity_R2 worse" if cost else "")
-    if found.verdict == "better":
-        return "falsified" if cost else "supported", reason
-    return "falsified" if found.verdict == "worse" else "inconclusive", reason
-
-
-def _repeats(context: Context, view: SlotView) -> tuple[str, str]:
-    config, value = _config(context, view.config_id), view.metrics.get("connectivity_R2")
-    mean, std = (config.mean.get("connectivity_R2"), config.std.get("connectivity_R2")) if config else (None, None)
-    if value is None or mean is None or std is None or config is None or config.runs < 3:
+    """A replicate against the other runs of its config; a mutation by the program's comparison with the parent."""
+    if view.role not in ("baseline", "replicate", "fallback"):
+        return _mutation_verdict(context, view)
+    reference, value = _config(context, view.config_id), view.metrics.get("connectivity_R2")
+    mean, std = (
+        (reference.mean.get("connectivity_R2"), reference.std.get("connectivity_R2")) if reference else (None, None)
+    )
+    if value is None or mean is None or std is None or reference is None or reference.runs < 3:
         return "inconclusive", "too few runs to tell the difference from noise"
-    near = abs(value - mean) <= 2 * std
+    margin = 2 * std
+    near = abs(value - mean) <= margin
     word = "within" if near else "outside"
-    reason = f"connectivity_R2 {value:.3f} lies {word} {mean:.3f} +- {2 * std:.3f}"
-    return ("supported" if near else "falsified"), reason
+    told = f"connectivity_R2 {value:.3f} lies {word} {mean:.3f} +- {margin:.3f}"
+    return ("supported" if near else "falsified"), told
 
 
-def _comparison(context: Context, view: SlotView, metric: str) -> ComparisonView | None:
-    """Of the slot's config with its parent's."""
-    pair = (view.config_id, view.parent_config_id, metric)
-    return next((one for one in context.comparisons if (one.config_id, one.against, one.metric) == pair), None)
+def _mutation_verdict(context: Context, view: SlotView) -> tuple[str, str]:
+    mine = [comparison for comparison in context.comparisons if comparison.config_id == view.config_id]
+    parent = next((comparison for comparison in mine if "parent" in comparison.against), mine[0] if mine else None)
+    if parent is None:
+        return "inconclusive", "nothing to compare with yet"
+    found = parent.verdicts.get("V_rest_R2")
+    word = {"better": "supported", "worse": "falsified"}.get(str(found), "inconclusive")
+    return word, f"V_rest_R2 is {found} against {parent.against}"
 
 
 def _config(context: Context, config_id: str) -> ConfigView | None:
@@ -84,9 +79,10 @@ def memory_text(context: Context) -> str:
         if view.robust != "undecided"
     ]
     principles += [
-        f"- {one.config_id} against {one.against}, {one.sentence}"
+        f"- {one.config_id} against {one.against}: {sentence}"
         for one in context.comparisons
-        if one.verdict != "not distinguishable"
+        for (_, found), sentence in zip(one.verdicts.items(), one.sentences, strict=True)
+        if found != "not distinguishable"
     ]
     questions = [
         f"- {view.config_id} has only {view.runs} run{'s' if view.runs > 1 else ''} ({_changes(view)})"

@@ -48,7 +48,7 @@ def run_campaign(
         file, root, dry_run = file / RunPaths(file).campaign.name, file, was_dry_run(file)
         campaign = load_campaign(file)
     else:
-        campaign = load_campaign(file)
+        campaign = load_campaign(file, lambda note: print(f"nightfly: {note}", file=sys.stderr))
         root = choose_root(runs_dir, campaign.name, new)
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
@@ -65,6 +65,7 @@ def run_campaign(
             night.record("driver_started", _driver(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
+                look_ahead(night, llm, display, budget)
                 reason = run_night(night, llm, engine, display.watch, budget)
             except KeyboardInterrupt:
                 reason = "stopped by the user"
@@ -79,6 +80,20 @@ def run_campaign(
         return _conclude(night, reason, as_json)
     finally:
         night.close()
+
+
+def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -> None:
+    """With the real Claude: check key, model, prompt and price, and say what the night will take."""
+    if night.history.dry_run:
+        return
+    from agent.claude import ClaudeClient
+    from agent.preflight import estimate, next_prompt, refuse_unfit
+
+    if isinstance(llm, ClaudeClient):
+        facts = llm.preflight(*next_prompt(night))
+        refuse_unfit(facts, night.campaign.claude, budget)
+        for text in estimate(facts, night, budget):
+            display.say(text)
 
 
 def tonight(campaign: Campaign, batches: int | None, finish_by: str | None) -> Budget:

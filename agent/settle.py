@@ -39,6 +39,8 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
         "memory": memory or ledger.blobs.put(context.memory),
         "block_summary": reply.block_summary if reply else None,
         "acknowledged": reply.acknowledged if reply else None,
+        "checks": verdict.checks,
+        "memory_checks": verdict.memory_checks,
         "warnings": [v.sentence() for v in verdict.warnings],
         "fallbacks": replaced,
     }

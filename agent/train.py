@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from rich.table import Table
 
 from agent.display import line, show
 from agent.progress import read_progress
-from state.campaign import Campaign
+from state.campaign import load_campaign
 from state.config import SlotConfig
 from state.errors import RunError
 from state.files import dump_yaml, read_yaml
+from state.legacy import load_slot_config
 from state.paths import SlotPaths
 from state.records import METRICS, SlotResult
-from state.schema import validate
 from trainer.dispatch import Ended, Job, collect
 from trainer.engines.factory import find_gpus, usable_cores
 from trainer.engines.local import LocalEngine
@@ -44,11 +45,17 @@ def train_by_hand(file: Path, out: Path, as_json: bool) -> int:
 
 
 def read_config(file: Path) -> SlotConfig:
-    """A slot config; of a campaign, its defaults."""
-    tree = read_yaml(file)
-    if "explorable" in tree:
-        return validate(Campaign, tree, str(file)).base_config()
-    return validate(SlotConfig, tree, str(file))
+    """A slot config, also one of the predecessor; of a campaign, its defaults. stderr tells what was translated."""
+    if "explorable" in read_yaml(file):
+        return load_campaign(file, _tell).base_config()
+    config, notes = load_slot_config(file)
+    for note in notes:
+        _tell(note)
+    return config
+
+
+def _tell(note: str) -> None:
+    print(f"nightfly: {note}", file=sys.stderr)
 
 
 def _run(job: Job) -> SlotResult:

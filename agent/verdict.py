@@ -55,13 +55,18 @@ class Accepted:
 
 @dataclass
 class Verdict:
-    """What the guard says of a reply; ``accepted`` has None where a slot was refused."""
+    """What the guard says of a reply; ``accepted`` has None where a slot was refused.
+
+    ``checks`` are the figures of each slot's entry that the measurements contradict, ``memory_checks`` those of memory.
+    """
 
     violations: list[Violation] = field(default_factory=list)
     warnings: list[Violation] = field(default_factory=list)
     accepted: list[Accepted | None] = field(default_factory=list)
     entries: list[EntryReply | None] = field(default_factory=list)
     memory: str | None = None
+    checks: list[list[str]] = field(default_factory=list)
+    memory_checks: list[str] = field(default_factory=list)
 
 
 def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:

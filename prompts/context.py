@@ -104,19 +104,6 @@ class ConfigView(Section):
     values: dict[str, Scalar]
 
 
-class ComparisonView(Section):
-    """Whether one config is better than another in one metric, as `ucb.compare` finds it."""
-
-    config_id: str
-    against: str
-    relation: Literal["baseline", "parent"] = Field(description="what ``against`` is to ``config_id``")
-    metric: str
-    verdict: Literal["better", "worse", "not distinguishable"]
-    difference: float | None
-    runs: tuple[int, int]
-    sentence: str
-
-
 class NodeView(Section):
     """One node of the current block with its UCB score."""
 
@@ -130,6 +117,15 @@ class NodeView(Section):
     pattern: str
     minutes: float | None = Field(description="predicted for its config from the slots so far")
     values: dict[str, Scalar]
+
+
+class VerdictView(Section):
+    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric."""
+
+    config_id: str
+    against: str
+    verdicts: dict[str, Literal["better", "worse", "not distinguishable"]]
+    sentences: list[str]
 
 
 class Rule(Section):
@@ -167,10 +163,10 @@ class Context(Section):
     pictures: bool = Field(description="whether each finished slot's pictures go with the batch prompt")
     slots: list[SlotView]
     configs: list[ConfigView]
-    comparisons: list[ComparisonView]
     nodes: list[NodeView] = Field(description="best first; of a large block only the best")
     more_nodes: int = Field(description="nodes of the block that are not shown")
     variance_table: str
+    comparisons: list[VerdictView]
     demand: Demand
     seeds: list[SeedOffer]
     last_node: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -19,6 +20,7 @@ from state.config import (
 )
 from state.errors import ConfigError
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
+from state.legacy import translate
 from state.schema import Section, nearest, validate
 from state.thresholds import Thresholds
 
@@ -259,11 +261,21 @@ def _try(base: SlotConfig, key: str, value: Any) -> None:
         raise ValueError(f"{error} (an allowed value of {key})") from error
 
 
-def load_campaign(path: Path) -> Campaign:
-    """Read and validate a campaign file; ConfigError says file, key and what would be right."""
-    return validate(Campaign, read_yaml(path), str(path))
+def load_campaign(path: Path, tell: Callable[[str], None] = lambda note: None) -> Campaign:
+    """Read and validate a campaign file; ConfigError says file, key and what would be right.
+
+    Its sections may come from a config of the predecessor: ``tell`` hears what that meant, see `state.legacy`.
+    """
+    return _validated(read_yaml(path), str(path), tell)
 
 
 def parse_campaign(text: str, name: str) -> Campaign:
     """A campaign from its text; ``name`` stands for the file in errors."""
-    return validate(Campaign, parse_yaml(text, name), name)
+    return _validated(parse_yaml(text, name), name, lambda note: None)
+
+
+def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None]) -> Campaign:
+    read = translate(tree, name, keep=tuple(Campaign.model_fields))
+    for note in read.notes:
+        tell(note)
+    return validate(Campaign, read.tree, name)

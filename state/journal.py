@@ -78,10 +78,12 @@ def _parse(path: Path, number: int, line: bytes) -> Record:
     try:
         fields = json.loads(line)
         record = Record.model_validate(fields)
-    except (ValueError, ValidationError) as error:
+        # Over the bytes as they stand: a changed byte that parses to the same value is a changed byte.
+        expected = sha256(line[:-1].replace(f'"hash":"{record.hash}",'.encode(), b"", 1))
+    # JSON reads what canonical JSON never writes: NaN, lone surrogates, deeper nesting than Python recurses.
+    except (ValueError, ValidationError, RecursionError) as error:
         raise JournalError(f"{path}, line {number + 1}: not a journal record; it was changed after writing") from error
-    # Over the bytes as they stand: a changed byte that parses to the same value is a changed byte.
-    if sha256(line[:-1].replace(f'"hash":"{record.hash}",'.encode(), b"", 1)) != record.hash:
+    if expected != record.hash:
         raise JournalError(f"{path}, line {number + 1}: its hash does not match; it was changed after writing")
     return record
 

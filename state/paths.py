@@ -135,6 +135,11 @@ class SlotPaths:
         return self.root / "progress.json"
 
     @property
+    def checkpoint(self) -> Path:
+        """Where a pre-empted training goes on; gone once there is a result."""
+        return self.root / "checkpoint.pt"
+
+    @property
     def activity(self) -> Path:
         """Picture of the simulated voltages."""
         return self.root / "activity.png"

@@ -40,3 +40,13 @@ class Adam:
         torch.addcmul(offset, scratch, factor, out=scratch)
         torch.div(self._mean, scratch, out=gradient)
         self.theta.addcmul_(gradient, self.rates, value=-1.0)
+
+    def state(self) -> tuple[Tensor, Tensor]:
+        """The averages [P] of gradient and squared gradient; with the number of steps, all that is remembered."""
+        return self._mean, self._square
+
+    def restore(self, mean: Tensor, square: Tensor, n_steps: int) -> None:
+        """Go on, in place, as after ``n_steps`` steps that left these averages."""
+        self._mean.copy_(mean)
+        self._square.copy_(square)
+        self._done = n_steps

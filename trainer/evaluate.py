@@ -51,7 +51,8 @@ def evaluate(model: GNN, data: Dataset, truth: Connectome, stats: Activity, delt
         one_step = one_step_score(model, data.test)
         result.set("test_R2", one_step.r2, one_step.reason, test_slope=one_step.slope)
         traces = rollout(model, data, delta_t)
-        mean, median, reason = rollout_scores(traces, data.rollout_voltage)
-        result.set("test_pearson", mean, reason, test_pearson_median=median)
+        rolled = rollout_scores(traces, data.rollout_voltage)
+        extra = {"test_pearson_median": rolled.median, "test_pearson_neurons": float(rolled.neurons) or None}
+        result.set("test_pearson", rolled.mean, rolled.reason, **extra)
     result.found, result.traces = found, traces
     return result

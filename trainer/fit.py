@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import Tensor
 
 from state.config import SlotConfig, TrainingConfig
 from state.errors import NightflyError
@@ -52,6 +53,17 @@ class Moment:
     phase: Phase
     iteration: int
     total: int
+
+
+@dataclass(frozen=True)
+class State:
+    """What training depends on between two blocks: parameters and Adam's averages [P], generator, iterations done."""
+
+    theta: Tensor
+    mean: Tensor
+    square: Tensor
+    random: Tensor
+    iteration: int
 
 
 def iterations_per_epoch(config: SlotConfig) -> int:
@@ -117,24 +129,33 @@ def fit(
     stats: Activity,
     on_point: Callable[[TrajectoryPoint], None],
     on_moment: Callable[[Moment], None] = lambda moment: None,
+    on_block: Callable[[Trainer], None] = lambda trainer: None,
+    start: State | None = None,
 ) -> None:
     """Train ``model`` in place; Adam's state is kept across phases and epochs.
 
     Frames are drawn on the device from training.seed. Raises TrainingDiverged within BLOCK iterations of the first
-    value that is not finite.
+    value that is not finite. ``on_block`` comes after each block and its point, where `Trainer.state` is all that the
+    rest depends on; from such a ``start`` the rest is the same, bit for bit on a CPU.
     """
     loop = Trainer(model, config, data, stats)
-    total = iterations_per_epoch(config) * config.training.n_epochs
+    total, planned = iterations_per_epoch(config) * config.training.n_epochs, 0
     with torch.inference_mode():
+        if start is not None:
+            loop.restore(start)
         for stage in stages(config):
             set_rates(loop.adam, model, config.training, stage.fast)
             for done, wanted in _blocks(stage):
+                planned += done
+                if planned <= loop.iteration:
+                    continue
                 loop.run(done)
                 on_moment(Moment(stage.epoch, stage.phase, loop.iteration, total))
                 if wanted:
                     scores = recovery_scores(recover(model, data, stats), truth)
                     r2 = [scores[name].r2 for name in ("connectivity_R2", "V_rest_R2", "tau_R2")]
                     on_point(_point(stage, loop.iteration, r2))
+                on_block(loop)
 
 
 def _point(stage: Stage, iteration: int, r2: list[float | None]) -> TrajectoryPoint:
@@ -184,3 +205,15 @@ class Trainer:
         # Some products turn a NaN into 0, so the loss alone may look healthy over broken parameters.
         if not math.isfinite(float(self.step.loss + self.model.theta.sum())):
             raise TrainingDiverged(self.iteration)
+
+    def state(self) -> State:
+        """Views, valid until the next block; see `State`."""
+        mean, square = self.adam.state()
+        return State(self.model.theta, mean, square, self._random.get_state(), self.iteration)
+
+    def restore(self, state: State) -> None:
+        """Go on, in place, where `state` was taken."""
+        self.model.theta.copy_(state.theta)
+        self.adam.restore(state.mean, state.square, state.iteration)
+        self._random.set_state(state.random)
+        self.iteration = state.iteration

@@ -37,6 +37,16 @@ class Score:
 
 
 @dataclass(frozen=True)
+class RolloutScore:
+    """Mean and median of Pearson r over the ``neurons`` that have one, or None and the reason."""
+
+    mean: float | None
+    median: float | None = None
+    neurons: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Activity:
     """Mean and standard deviation of each neuron's voltage [N], and over everything (``xnorm``)."""
 
@@ -163,20 +173,24 @@ def rollout(model: GNN, data: Dataset, delta_t: float) -> Tensor:
     return traces
 
 
-def rollout_scores(traces: Tensor, true: Tensor) -> tuple[float | None, float | None, str]:
-    """Mean and median over neurons of Pearson r between traces [T, N]; or None, None and the reason.
+def rollout_scores(traces: Tensor, true: Tensor) -> RolloutScore:
+    """Pearson r between traces [T, N] of each neuron; its mean is test_pearson.
 
-    Neurons whose true trace does not vary have no r and are left out; a predicted trace that does not vary counts as 0.
+    A neuron whose true trace varies by no more than TRACE_STD has no r and is left out; a predicted trace that does not
+    vary counts as 0. r is bounded, so a neuron that hardly moves cannot spoil the mean by more than its share; the
+    median tells when many do.
     """
     if not bool(torch.isfinite(traces).all()):
-        return None, None, "the rollout left the finite range"
+        return RolloutScore(None, reason="the rollout left the finite range")
     x, y = (t.double() - t.double().mean(0) for t in (true, traces))
     sx, sy = x.square().mean(0).sqrt(), y.square().mean(0).sqrt()
     moving = sx > TRACE_STD
     if not bool(moving.any()):
-        return None, None, "no neuron's true trace varies"
+        return RolloutScore(None, reason="no neuron's true trace varies")
+    if not bool(torch.isfinite(sy).all()):
+        return RolloutScore(None, reason="the spread of the rollout is out of range")
     r = torch.where(sy > TRACE_STD, (x * y).mean(0) / (sx * sy).clamp_min(1e-300), 0.0)[moving]
-    return float(r.mean()), float(np.median(r.cpu().numpy())), ""
+    return RolloutScore(float(r.mean()), float(np.median(r.cpu().numpy())), len(r))
 
 
 def _grid(low: Tensor, high: Tensor) -> Tensor:

@@ -41,18 +41,18 @@ class Reporter:
         self.now = Progress(time=time.time())
         self._path, self._listener = path, listener
         self._written = float("-inf")
-        self._stage_start = time.monotonic()
+        self._stage_start, self._first = time.monotonic(), 0
 
-    def stage(self, name: str, total: int = 0) -> None:
-        """A new stage begins; always written."""
-        self._stage_start = time.monotonic()
-        self.now = replace(self.now, stage=name, iteration=0, total=total, eta_s=None)
+    def stage(self, name: str, total: int = 0, first: int = 0) -> None:
+        """A new stage begins, with ``first`` of its ``total`` steps done earlier; always written."""
+        self._stage_start, self._first = time.monotonic(), first
+        self.now = replace(self.now, stage=name, iteration=first, total=total, eta_s=None)
         self._publish(force=True)
 
     def advance(self, iteration: int, total: int, epoch: int = 0, phase: str = "") -> None:
-        """Steps done of the stage; the time left is linear in them."""
-        spent = time.monotonic() - self._stage_start
-        eta = spent * (total - iteration) / iteration if iteration else None
+        """Steps done of the stage; the time left is linear in those of this attempt."""
+        spent, done = time.monotonic() - self._stage_start, iteration - self._first
+        eta = spent * (total - iteration) / done if done > 0 else None
         self.now = replace(self.now, iteration=iteration, total=total, epoch=epoch, phase=phase, eta_s=eta)
         self._publish()
 

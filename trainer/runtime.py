@@ -14,6 +14,7 @@ import torch
 
 from state.errors import ConfigError
 
+_OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "ALLOC_FAILED")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # names of glibc's malloc.h
 
 
@@ -65,7 +66,7 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` means that memory ran out; torch's CPU allocator says so only in its text."""
+    """Whether ``error`` means that memory ran out; several of torch's and CUDA's errors say so only in their text."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ LOWER_IS_BETTER = frozenset({"training_time_min"})
 MIN_PAIRS = 3
 LEVEL = 0.95
 POWER = 0.80
-_RESAMPLES = 4000
+_RESAMPLES = 2000
 _SAME = 1e-9
 
 
@@ -69,10 +70,10 @@ def compare(candidate: Sequence[Run], reference: Sequence[Run], metric: str = "c
 
 @dataclass(frozen=True)
 class _Noise:
-    """Noise of a difference of means: its centred bootstrap draws, standard error, degrees of freedom, and the
-    variance that one more run of each config would carry."""
+    """Noise of a difference of means: the samples, its standard error, degrees of freedom, and the variance that one
+    more run of each config would carry."""
 
-    draws: Sample
+    samples: tuple[Sample, ...]
     error: float
     freedom: float
     variance: float
@@ -80,16 +81,14 @@ class _Noise:
     @classmethod
     def of(cls, *samples: Sample) -> _Noise:
         """From one sample of paired differences, or two samples compared unpaired."""
-        rng = np.random.default_rng(0)
-        draws = [x[rng.integers(0, len(x), (_RESAMPLES, len(x)))].mean(axis=1) - x.mean() for x in samples]
         known = [float(x.var(ddof=1)) if np.ptp(x) > _SAME else 0.0 for x in samples if len(x) > 1]
         if len(known) < len(samples):
-            return cls(draws[0], 0.0, 0.0, 2 * known[0] if known else 0.0)
+            return cls(samples, 0.0, 0.0, 2 * known[0] if known else 0.0)
         terms = [variance / len(x) for variance, x in zip(known, samples, strict=True)]
         square = sum(terms)
         parts = sum(term**2 / (len(x) - 1) for term, x in zip(terms, samples, strict=True))
         freedom = square**2 / parts if parts > 0 else 0.0
-        return cls(draws[0] - sum(draws[1:]), math.sqrt(square), freedom, sum(known))
+        return cls(samples, math.sqrt(square), freedom, sum(known))
 
     def interval(self, difference: float) -> tuple[float, float]:
         """Percentile bootstrap, stretched for small samples.
@@ -99,10 +98,23 @@ class _Noise:
         draws are scaled to the unbiased standard error and the t quantile (Welch's degrees of freedom), and keep
         their skew.
         """
-        low, high = np.quantile(self.draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        first, *others = [_centred_draws(x, number) for number, x in enumerate(self.samples)]
+        draws = first - sum(others)
+        low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         t_over_z = float(stdtrit(self.freedom, (1 + LEVEL) / 2) / ndtri((1 + LEVEL) / 2))
-        stretch = t_over_z * self.error / float(self.draws.std())
+        stretch = t_over_z * self.error / float(draws.std())
         return difference + stretch * float(low), difference + stretch * float(high)
+
+
+def _centred_draws(x: Sample, number: int) -> Sample:
+    """Bootstrap means of ``x`` minus its mean; always the same resamples for the ``number``-th sample of a size."""
+    draws: Sample = x[_resamples(len(x), number)].mean(axis=1) - x.mean()
+    return draws
+
+
+@lru_cache(maxsize=64)
+def _resamples(n: int, number: int) -> NDArray[np.int64]:
+    return np.random.default_rng([number, n]).integers(0, n, (_RESAMPLES, n))
 
 
 def runs_needed(difference: float, variance: float) -> int | None:

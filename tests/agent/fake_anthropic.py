@@ -82,7 +82,7 @@ class Server:
         self.answers, self.requests = list(answers), list[dict[str, Any]]()
         self.model: dict[str, Any] | Answer = {
             "type": "model", "id": "claude-opus-5-5", "display_name": "x", "created_at": "2026-01-01T00:00:00Z",
-            "max_tokens": 64_000, "max_input_tokens": 1_000_000, "capabilities": None,
+            "max_tokens": 64_000, "max_input_tokens": 1_000_000, "capabilities": None, "lifecycle": "active",
         }  # fmt: skip
         self.counted: dict[str, Any] | Answer = {"input_tokens": 4321}
         server = self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prompts.context import (
-    ComparisonView,
     ConfigView,
     Context,
     Curve,
@@ -14,6 +13,7 @@ from prompts.context import (
     Rule,
     SeedOffer,
     SlotView,
+    VerdictView,
 )
 from state.config import Scalar
 from state.records import METRICS, Failure
@@ -50,9 +50,16 @@ def batch_context() -> Context:
         pictures=True,
         slots=[_finished(), _failed()],
         configs=[_config("C1", {}), _config("C2", {"training.n_epochs": 3})],
-        comparisons=[_comparison()],
         nodes=[_node()],
         more_nodes=1,
+        comparisons=[
+            VerdictView(
+                config_id="C2",
+                against="the baseline C1",
+                verdicts={"connectivity_R2": "not distinguishable", "V_rest_R2": "better"},
+                sentences=["connectivity_R2: not distinguishable with 3 and 4 runs", "V_rest_R2: better {{ so }}"],
+            )
+        ],
         variance_table="| Config ID | Runs |\n|---|---|\n| C1 | 3 |",
         demand=Demand(baseline=False, min_replicates=1, reason="top configs with fewer than 3 runs: C2 (1)"),
         seeds=[
@@ -171,19 +178,6 @@ def _config(name: str, changes: dict[str, Scalar]) -> ConfigView:
         simulation_seeds=[1001, 1002],
         changes=changes,
         values=VALUES | changes,
-    )
-
-
-def _comparison() -> ComparisonView:
-    return ComparisonView(
-        config_id="C2",
-        against="C1",
-        relation="parent",
-        metric="V_rest_R2",
-        verdict="not distinguishable",
-        difference=0.012,
-        runs=(3, 3),
-        sentence="V_rest_R2: not distinguishable with 3 and 3 runs, difference +0.012",
     )
 
 

@@ -79,6 +79,16 @@ def test_a_changed_deleted_or_moved_line_is_named(tmp_path: Path) -> None:
             Journal(path, ignore)
 
 
+@pytest.mark.parametrize("value", ["NaN", '"\\ud800"', "[" * 5000 + "]" * 5000])
+def test_json_that_canonical_json_never_writes_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path, lambda _: None) as journal:
+        journal.append("campaign_started", 0, {"key": "VALUE"})
+    path.write_text(path.read_text().replace('"VALUE"', value))
+    with pytest.raises(JournalError, match="line 1"):
+        list(read_records(path))
+
+
 def test_any_single_flipped_byte_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "j"
     write(path, 3)

@@ -100,3 +100,12 @@ def tiny_config() -> SlotConfig:
             "training": {"batch_size": 4, "data_augmentation_loop": 2, "n_metric_points": 5, "device": "cpu"},
         }
     )
+
+
+@pytest.fixture
+def slot_config(tmp_path: Path, tiny_config: SlotConfig, tiny_truth: Connectome) -> SlotConfig:
+    """The tiny network in a file, seen through photographs in motion: what a worker can run."""
+    path = tmp_path / "tiny.npz"
+    tiny_truth.save(path)
+    changes = {"connectome.source": "file", "connectome.path": str(path), "simulation.visual_input_type": "photographs"}
+    return tiny_config.replaced(dict(changes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.cluster import cluster_accuracy, neuron_features
+from trainer.cluster import N_COMPONENTS, cluster_accuracy, neuron_features
 
 
 def blobs(distance: float, n_types: int = 20, members: int = 15) -> tuple[np.ndarray, np.ndarray]:
@@ -22,6 +22,13 @@ def test_types_far_apart_are_told_apart_better_than_types_on_one_heap() -> None:
     # 100 components for 20 types: each type keeps the largest of its pieces.
     assert far > near + 0.1
     assert 0.0 < near < far <= 1.0
+
+
+def test_types_in_places_of_their_own_score_one() -> None:
+    """As many types as the mixture has components, each in one far-away place."""
+    accuracy, reason = cluster_accuracy(*blobs(1e4, n_types=N_COMPONENTS, members=4))
+    assert reason == ""
+    assert accuracy == pytest.approx(1.0, abs=0.02)
 
 
 def test_repeatable_and_bounded_by_few_neurons() -> None:

@@ -16,6 +16,7 @@ from trainer.connectome import Connectome
 from trainer.gnn import GNN
 from trainer.metrics import (
     Activity,
+    RolloutScore,
     activity,
     one_step_score,
     recover,
@@ -83,6 +84,51 @@ def test_true_functions_score_one(
     for name in ("connectivity_R2", "tau_R2", "V_rest_R2"):
         assert scores[name].r2 == pytest.approx(1.0, abs=1e-6), name
         assert scores[name].slope == pytest.approx(1.0, rel=1e-4), name
+
+
+N_KNOTS, V_MAX = 256, 4.0
+
+
+def fully_exact_model(truth: Connectome) -> GNN:
+    """Like `exact_model`, and g_phi(v) is sqrt(relu(v)), linear between 256 knots: the signal is relu(v) itself."""
+    exact, n_types = exact_model(truth), len(truth.type_names)
+    sizes = GraphModelConfig(
+        embedding_dim=n_types,
+        input_size=1 + n_types,
+        input_size_update=3 + n_types,
+        hidden_dim=N_KNOTS,
+        hidden_dim_update=2 * n_types,
+        n_layers=2,
+        n_layers_update=2,
+    )
+    model = GNN(sizes, truth, dtype=torch.float64)
+    model.theta.zero_()
+    for group in ("W", "embedding", "f_theta"):
+        model.theta[model.groups[group]] = exact.theta[exact.groups[group]]
+    knots = V_MAX * (torch.arange(N_KNOTS + 1, dtype=torch.float64) / N_KNOTS) ** 2
+    slopes = knots.sqrt().diff() / knots.diff()
+    hidden, last = model.g_phi.matrices
+    hidden[:-1, 0], hidden[:-1, -1], hidden[-1, -1] = 1.0, -knots[:-1], 1.0
+    last[0, :-1] = torch.diff(slopes, prepend=torch.zeros(1, dtype=torch.float64))
+    return model
+
+
+def test_a_network_whose_two_perceptrons_are_the_true_functions_scores_one_everywhere(
+    tiny_truth: Connectome, tiny_dataset: SimpleNamespace
+) -> None:
+    """No function of the code is replaced; all five R2 and r that compare with the truth are 1, with slope 1."""
+    model = fully_exact_model(tiny_truth)
+    data = SimpleNamespace(
+        **{k: in_double(v) if isinstance(v, SimpleNamespace) else v.double() for k, v in vars(tiny_dataset).items()}
+    )
+    assert float(data.train.voltage.max()) < V_MAX
+    stats = activity(data.train)
+    scores = recovery_scores(recover(model, data.train, stats), tiny_truth)
+    scores["test_R2"] = one_step_score(model, data.test)
+    for name, result in scores.items():
+        assert result.r2 == pytest.approx(1.0, abs=1e-4), name
+        assert result.slope == pytest.approx(1.0, rel=2e-3), name
+    assert rollout_scores(rollout(model, data, 0.02), data.rollout_voltage).mean == pytest.approx(1.0, abs=1e-3)
 
 
 def test_weights_set_by_hand_score_one_up_to_the_common_scale(
@@ -176,19 +222,41 @@ def test_predictions_of_the_true_functions_are_perfect(
     result = one_step_score(model, data.test, batch=7)
     assert result.r2 == pytest.approx(1.0, abs=1e-6)
     assert result.slope == pytest.approx(1.0, rel=1e-4)
-    mean, median, reason = rollout_scores(rollout(model, data, 0.02), data.rollout_voltage)
-    assert mean == pytest.approx(1.0, abs=1e-4)
-    assert median == pytest.approx(1.0, abs=1e-4)
-    assert reason == ""
+    rolled = rollout_scores(rollout(model, data, 0.02), data.rollout_voltage)
+    assert rolled.mean == pytest.approx(1.0, abs=1e-4)
+    assert rolled.median == pytest.approx(1.0, abs=1e-4)
+    assert rolled.reason == ""
 
 
 def test_rollout_scores_leave_out_constant_truth_and_report_a_blow_up() -> None:
     time = torch.linspace(0, 6, 50)
     true = torch.stack([time.sin(), time.cos(), torch.ones(50)], dim=1)
     learned = torch.stack([time.sin(), -time.cos(), time], dim=1)
-    mean, median, _ = rollout_scores(learned, true)
-    assert mean == pytest.approx(0.0, abs=1e-6)
-    assert median == pytest.approx(0.0, abs=1e-6)
+    found = rollout_scores(learned, true)
+    assert found.mean == pytest.approx(0.0, abs=1e-6)
+    assert found.median == pytest.approx(0.0, abs=1e-6)
+    assert found.neurons == 2
     learned[3, 0] = math.nan
-    assert rollout_scores(learned, true) == (None, None, "the rollout left the finite range")
-    assert rollout_scores(true, torch.ones(50, 3))[0] is None
+    assert rollout_scores(learned, true) == RolloutScore(None, reason="the rollout left the finite range")
+    assert rollout_scores(true, torch.ones(50, 3)).mean is None
+    assert "varies" in rollout_scores(true, torch.ones(50, 3)).reason
+
+
+def test_a_neuron_that_hardly_moves_cannot_blow_up_the_mean() -> None:
+    """Nine perfect neurons; the tenth moves by 1e-5 and is predicted to swing by 1e6."""
+    time = torch.linspace(0, 6, 200, dtype=torch.float64)
+    true = torch.stack([(time + k).sin() for k in range(10)], dim=1)
+    true[:, 9] = 0.5 + 1e-5 * (7 * time).cos()
+    learned = true.clone()
+    learned[:, 9] = 1e6 * (5 * time).sin()
+    found = rollout_scores(learned, true)
+    assert found.median == pytest.approx(1.0)
+    assert found.mean is not None
+    assert 0.8 <= found.mean <= 1.0
+    assert found.neurons == 10
+
+
+def test_a_trace_that_runs_away_gives_a_reason() -> None:
+    true = torch.linspace(0, 1, 20)[:, None]
+    learned = true.double() * 1e200
+    assert "out of range" in rollout_scores(learned, true).reason

@@ -17,7 +17,7 @@ from state.config import SlotConfig
 from state.files import dump_yaml
 from state.paths import SlotPaths
 from state.records import METRICS, SlotResult
-from trainer import slot
+from trainer import attempt, slot
 from trainer.connectome import Connectome
 from trainer.fit import TrainingDiverged
 from trainer.progress import HEADER, Progress
@@ -27,16 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def config(tmp_path: Path, tiny_config: SlotConfig, tiny_truth: Connectome) -> SlotConfig:
-    path = tmp_path / "tiny.npz"
-    tiny_truth.save(path)
-    return tiny_config.replaced(
-        {
-            "connectome.source": "file",
-            "connectome.path": str(path),
-            "simulation.visual_input_type": "photographs",
-        }
-    )
+def config(slot_config: SlotConfig) -> SlotConfig:
+    return slot_config
 
 
 def lay_down(folder: Path, config: SlotConfig, config_hash: str | None = None) -> SlotPaths:
@@ -128,7 +120,7 @@ def test_every_failure_has_its_kind(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(slot, "fit", fail)
+    monkeypatch.setattr(attempt, "fit", fail)
     result = slot.train_slot(config, tmp_path / "slot", "r", config.hash())
     assert result.status == "failed"
     assert result.failure is not None
@@ -159,7 +151,7 @@ def test_files_of_an_earlier_attempt_are_gone_before_work_begins(
         seen.extend(path.exists() for path in old)
         raise MemoryError
 
-    monkeypatch.setattr(slot, "load_connectome", look)
+    monkeypatch.setattr(attempt, "load_connectome", look)
     slot.run_folder(paths.root)
     assert seen == [False] * len(old)
 
@@ -194,3 +186,17 @@ def test_sigterm_ends_the_worker_promptly_without_a_result(tmp_path: Path, confi
     finally:
         worker.kill()
     assert not paths.result.exists()
+
+
+def test_running_out_of_memory_for_real_is_told_apart(tmp_path: Path, config: SlotConfig) -> None:
+    """4e8 frames of 42 neurons do not fit into 8 GiB of address space."""
+    paths = lay_down(tmp_path / "slot", config.replaced({"simulation.n_frames": 400_000_000}))
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33));"
+    code = f"{limit} from trainer.slot import main; sys.exit(main([{str(paths.root)!r}]))"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    failure = SlotResult.model_validate(json.loads(paths.result.read_bytes())).failure
+    assert failure is not None
+    assert failure.kind == "out_of_memory"
+    assert len(failure.message) > 20

@@ -1,0 +1,109 @@
+"""One audit from bytes to findings: read, assume, check, rebuild, recompute. Knows no files and no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.audit.assume import Assumptions, assume
+from agent.audit.changes import check_mutations, check_repeats
+from agent.audit.entry import Entry, read_entry
+from agent.audit.findings import Finding, in_order
+from agent.audit.ids import check_ids, check_next, check_parents, check_presence
+from agent.audit.metrics import check_metrics
+from agent.audit.read import read_document
+from agent.audit.scores import Comparison, ScoreFile, block_to_score, read_scores, recompute
+from agent.audit.trees import READINGS, Difference, check_readings, differences
+from state.campaign import ClaudeConfig
+from ucb.score import Block
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything an audit found. ``comparisons`` hold the block's scores, the reading that fits the file best first."""
+
+    bytes: int
+    lines: int
+    entries: list[Entry]
+    findings: list[Finding]
+    score_findings: list[Finding]
+    assumed: Assumptions
+    ucb_c: float
+    why_c: str
+    differences: list[Difference]
+    block: Block
+    comparisons: list[Comparison]
+    score_file: ScoreFile | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is a finding that is an error."""
+        return any(finding.severity == "error" for finding in (*self.findings, *self.score_findings))
+
+
+def audit(
+    log: bytes,
+    scores: bytes | None = None,
+    n_parallel: int | None = None,
+    n_iter_block: int | None = None,
+    ucb_c: float | None = None,
+) -> Audit:
+    """Audit a log of any content; what is not given is read off the log (or the score file) or taken by default."""
+    document = read_document(log)
+    findings = list(document.findings)
+    entries: list[Entry] = []
+    for section in document.sections:
+        entry, unread = read_entry(section)
+        entries.append(entry)
+        findings += unread
+    file = None if scores is None else read_scores(scores)
+    size = file.last - file.first + 1 if file and file.first is not None and file.last is not None else None
+    assumed = assume(document, entries, n_parallel, n_iter_block, size if size and size > 0 else None)
+    unlike = differences(entries, assumed)
+    findings += _check(entries, assumed)
+    findings += check_readings(unlike, len(entries), assumed)
+    c, why_c = _constant(ucb_c, file)
+    comparisons = _compare(entries, file, assumed, c)
+    score_findings = [*file.findings, *comparisons[0].unlike] if file else []
+    return Audit(
+        bytes=len(log),
+        lines=document.lines,
+        entries=entries,
+        findings=in_order(findings),
+        score_findings=in_order(score_findings),
+        assumed=assumed,
+        ucb_c=c,
+        why_c=why_c,
+        differences=unlike,
+        block=block_to_score(entries, file, assumed),
+        comparisons=comparisons,
+        score_file=file,
+    )
+
+
+def _check(entries: Sequence[Entry], assumed: Assumptions) -> list[Finding]:
+    return [
+        *check_ids(entries),
+        *check_parents(entries, assumed),
+        *check_next(entries, assumed),
+        *check_presence(entries, assumed),
+        *check_mutations(entries),
+        *check_repeats(entries, assumed),
+        *check_metrics(entries, assumed),
+    ]
+
+
+def _constant(given: float | None, file: ScoreFile | None) -> tuple[float, str]:
+    if given is not None:
+        return given, "as given"
+    if file is not None and file.c is not None:
+        return file.c, "from the score file's header"
+    default: float = ClaudeConfig.model_fields["ucb_c"].default
+    return default, "default"
+
+
+def _compare(entries: Sequence[Entry], file: ScoreFile | None, assumed: Assumptions, c: float) -> list[Comparison]:
+    """One comparison a reading, sorted by the nodes reproduced; a stable sort keeps `node` first among equals."""
+    readings = READINGS if assumed.n_parallel > 1 else ("node", "next-entry")
+    comparisons = [recompute(entries, reading, file, assumed, c) for reading in readings]
+    return sorted(comparisons, key=lambda comparison: -comparison.reproduced)

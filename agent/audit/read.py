@@ -1,0 +1,161 @@
+"""A markdown log as sections of labelled lines, whatever else it holds. Knows no meaning of a line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from agent.audit.findings import Finding, excerpt, ranges
+
+LONGEST_LINE = 20_000
+
+LABELS = (
+    "Node",
+    "Mode/Strategy",
+    "Mode",
+    "Strategy",
+    "Seeds",
+    "Config",
+    "Simulation",
+    "Metrics",
+    "R2 trajectory",
+    "Failure",
+    "Activity",
+    "Degeneracy",
+    "Embedding",
+    "CODE MODIFICATION",
+    "Mutation",
+    "Parent rule",
+    "Hypothesis",
+    "Observation",
+    "Verdict",
+    "Check",
+    "Variance update",
+    "Testing principle",
+    "Next",
+)
+_REPEATABLE = frozenset({"Check", "CODE MODIFICATION", "Testing principle"})
+_BY_NAME = {label.casefold(): label for label in LABELS}
+_HEADER = re.compile(r"#{1,6} {0,4}\**Iter(?:ation)?\.? {1,4}([0-9]{1,9})(?![0-9])(.*)", re.IGNORECASE | re.DOTALL)
+_ALMOST = re.compile(r"#{1,6} {0,4}\**Iter(?:ation)?\b.{0,40}:", re.IGNORECASE)
+_RANGE = re.compile(r" {0,2}[-–—] {0,2}[0-9]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
+
+
+@dataclass(frozen=True)
+class Field:
+    """What stands behind a label, and on which line (from 1)."""
+
+    line: int
+    text: str
+
+
+@dataclass
+class Section:
+    """One `## Iter N: status`: header line, number, the rest of the header, its labelled lines, and other lines."""
+
+    line: int
+    iteration: int
+    title: str
+    fields: dict[str, Field] = field(default_factory=dict)
+    others: list[int] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+
+    def add(self, label: str, line: int, text: str) -> bool:
+        """Take a labelled line; False when the label was there before."""
+        self.others += self.waiting
+        self.waiting.clear()
+        if label in self.fields:
+            return label in _REPEATABLE
+        self.fields[label] = Field(line, text)
+        return True
+
+
+@dataclass
+class Document:
+    """A log: its sections in file order, its other headings as (line, text), and what could not be read."""
+
+    lines: int
+    sections: list[Section] = field(default_factory=list)
+    headings: list[Field] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_document(data: bytes) -> Document:
+    """Read a log of any content in one pass; never fails."""
+    text = data.decode("utf-8-sig", errors="replace")
+    rows = text.split("\n")
+    document = Document(lines=len(rows) - (not rows[-1]))
+    odd: list[int] = []
+    section: Section | None = None
+    for number, row in enumerate(rows, 1):
+        if len(row) > LONGEST_LINE:
+            row = _cut(document, number, row)
+        if _CONTROL.search(row):
+            odd.append(number)
+        section = _take(document, section, number, row.rstrip())
+    if odd:
+        found = "bytes that are not UTF-8 text, or control characters"
+        document.findings.append(Finding("line-unreadable", None, tuple(odd), found, "plain UTF-8 text"))
+    _report_ignored(document)
+    return document
+
+
+def _cut(document: Document, number: int, row: str) -> str:
+    found = f"a line of {len(row)} characters, of which the first {LONGEST_LINE} were read"
+    document.findings.append(Finding("line-unreadable", None, (number,), found, f"at most {LONGEST_LINE} characters"))
+    return row[:LONGEST_LINE]
+
+
+def _take(document: Document, section: Section | None, number: int, row: str) -> Section | None:
+    """Sort one row in; the section that the next row belongs to."""
+    if row.startswith("#"):
+        return _heading(document, number, row)
+    if section is None or not row or row.startswith((">", "|")):
+        return section
+    if row.strip("-_* ") == "" and len(row) > 2:
+        return None
+    label, text = _label(row)
+    if not label:
+        section.waiting.append(number)
+    elif not section.add(label, number, text):
+        found = f"a second `{label}:` line"
+        expected = f"one, as on line {section.fields[label].line}, which was used"
+        document.findings.append(Finding("line-twice", section.iteration, (number,), found, expected))
+    return section
+
+
+def _heading(document: Document, number: int, row: str) -> Section | None:
+    match = _HEADER.match(row)
+    if (
+        match
+        and not _RANGE.match(match[2])
+        and (not match[2].strip() or match[2].lstrip("* ")[:1] in (":", "-", "–", "—", "("))
+    ):
+        section = Section(number, int(match[1]), match[2].lstrip("*: -–—").rstrip("* "))
+        document.sections.append(section)
+        return section
+    if _ALMOST.match(row):
+        document.findings.append(
+            Finding("line-unreadable", None, (number,), f"the header `{excerpt(row)}`", "`## Iter N: status`")
+        )
+    document.headings.append(Field(number, row))
+    return None
+
+
+def _label(row: str) -> tuple[str, str]:
+    """Label and text of `Label: text`, also in bold or as a list item; an unknown label is none."""
+    name, colon, _ = row[:60].partition(":")
+    if not colon:
+        return "", ""
+    label = _BY_NAME.get(name.strip("-*•`_ ").casefold(), "")
+    return label, row[len(name) + 1 :].strip().lstrip("*").strip() if label else ""
+
+
+def _report_ignored(document: Document) -> None:
+    ignored = [line for section in document.sections for line in section.others]
+    if ignored:
+        found = f"{len(ignored)} lines within entries that begin with no known label (lines {ranges(ignored)})"
+        document.findings.append(
+            Finding("lines-ignored", None, tuple(ignored), excerpt(found), "labelled lines; these were passed over")
+        )
