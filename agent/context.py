@@ -5,9 +5,9 @@ from __future__ import annotations
 from agent.budget import budget_left
 from agent.comparisons import comparisons
 from agent.ledger import Ledger
-from agent.policy import demand
+from agent.policy import demand, slot_minutes
 from agent.slot_view import explored_values, slot_view
-from agent.verdict import Facts
+from agent.verdict import Facts, ParentRun
 from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule, SeedOffer
 from prompts.memory import empty_memory
 from state.campaign import PROTECTED, Campaign
@@ -91,7 +91,18 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         parent_config=ledger.views.parent_config,
         known_runs=ledger.views.known_runs,
         predict_minutes=ledger.views.times.predict,
+        seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
+        parent_run=lambda node: _parent_run(ledger, node),
+        block_end=context.block_end,
+        user_input=context.kind == "batch" and bool(context.user_input),
     )
+
+
+def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
+    iteration = ledger.history.iterations.get(node) if node is not None else None
+    if iteration is None or iteration.result is None:
+        return None
+    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result))
 
 
 def _rules(ledger: Ledger) -> list[Rule]:

@@ -33,6 +33,7 @@ class Views:
         self.table = VarianceTable(campaign.thresholds)
         self.times = TimeModel()
         self.known_runs: set[tuple[str, int, int]] = set()
+        self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
         self.nodes: dict[int, TreeNode] = {}
         self._configs: dict[str, SlotConfig] = {}
@@ -41,7 +42,9 @@ class Views:
         """Fold in one record that `History` has already taken."""
         if record.type == "batch_planned":
             for iteration in self.history.batch(record.batch):
-                self.known_runs.add(run_key(self.config(iteration)))
+                run = run_key(self.config(iteration))
+                self.known_runs.add(run)
+                self.seeds_of.setdefault(run[0], set()).add(run[1])
         elif record.type in ("slot_finished", "slot_failed"):
             self._learn(self.history.iterations[record.data["iteration"]])
 

@@ -39,6 +39,8 @@ PROTECTED = {
     "training.device": "the engine decides where a slot runs",
     "training.n_metric_points": "it changes how often a run is looked at, not the run",
     "training.penalty_stride": "it is a matter of speed, fixed for the campaign",
+    "claude": "how Claude is asked and how the night is cut into blocks is the user's choice",
+    "policy": "the rules of the night are the user's choice",
     "graph_model.input_size": "it follows from embedding_dim",
     "graph_model.input_size_update": "it follows from embedding_dim",
 }

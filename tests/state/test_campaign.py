@@ -45,7 +45,8 @@ def test_the_full_size_campaign_is_the_addendums() -> None:
 
 @pytest.mark.parametrize("key", sorted(PROTECTED))
 def test_protected_keys_cannot_be_made_explorable(key: str) -> None:
-    full = {"simulation": "simulation.n_frames", "connectome": "connectome.seed"}.get(key, key)
+    sections = {"simulation": "n_frames", "connectome": "seed", "claude": "ucb_c", "policy": "max_changes"}
+    full = f"{key}.{sections[key]}" if key in sections else key
     assert protection(full)
     with pytest.raises(ConfigError, match="protected"):
         make(explorable={full: {"min": 1, "max": 10}})
