@@ -99,6 +99,7 @@ def two_edits(reply: Any) -> None:
 CASES: dict[str, Any] = {
     "parent_missing": edit(parent=0),
     "parent_future": edit(parent=9),
+    "parent_next_slot": edit(parent=6),
     "duplicate_key": edits(("training.n_epochs", 3), ("training.n_epochs", 3)),
     "protected_key": edits(("training.learning_rate_W_start", 0.01)),
     "unknown_key": edits(("training.alternate_jont_ratio", 0.3)),
