@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.policy import REPLICATE_ROLES, width
+from agent.policy import REPLICATE_ROLES, next_slot_node, width
 from agent.reply import ProposalReply, Reply
 from agent.seed_rules import check_seed_modes, check_seeds
 from agent.text_rules import MAX_PROSE, check_entry, check_memory, check_text
@@ -39,7 +39,7 @@ def _check_proposal(slot: int, proposal: ProposalReply, facts: Facts, verdict: V
     def violate(code: str, key: str, what: object, allowed: str) -> None:
         found.append(Violation(code=code, slot=slot, key=_short(key), found=_short(what), allowed=allowed))
 
-    parent = _check_parent(proposal, facts, violate)
+    parent = _check_parent(slot, proposal, facts, violate)
     changes = _check_edits(proposal.edits, parent, facts.campaign, violate) if parent else {}
     _check_prose(proposal, violate)
     check_seeds(slot, proposal, facts, violate)
@@ -54,13 +54,16 @@ def _check_proposal(slot: int, proposal: ProposalReply, facts: Facts, verdict: V
     return None if found else accepted
 
 
-def _check_parent(proposal: ProposalReply, facts: Facts, violate: Violate) -> SlotConfig | None:
+def _check_parent(slot: int, proposal: ProposalReply, facts: Facts, violate: Violate) -> SlotConfig | None:
     number = None if proposal.parent == "root" else proposal.parent
     config = facts.parent_config(number)
     if config is None:
         future = number is not None and isinstance(number, int) and number > facts.last_node
         code = "parent_future" if future else "parent_missing"
         violate(code, "parent", proposal.parent, f"root, or a finished or failed node from 1 to {facts.last_node}")
+    elif number is not None and number == next_slot_node(slot, len(facts.seeds), facts.last_node):
+        what = f"{number}, which would make the entry's line `Next: parent=id+1`"
+        violate("parent_next_slot", "parent", what, "another node, or the same parent in another slot")
     return config
 
 

@@ -7,11 +7,12 @@ as Claude's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agent.llm import Completion, Prompt
 from agent.mock_entries import judge, memory_text
+from agent.policy import next_slot_node, node_to_repeat
 from prompts.context import ConfigView, Context, NodeView, Rule
 from state.config import Scalar
 from ucb.grammar import render_mutation
@@ -51,12 +52,27 @@ def propose(context: Context) -> list[Slot]:
         return [_baseline(context, slot) for slot in range(context.n_parallel)]
     replicates = max(context.demand.min_replicates, 1)
     explorers = context.n_parallel - replicates
-    moves, done = _moves(context), {tuple(sorted(view.values.items())) for view in context.configs}
-    slots = []
+    moves, done = list(_moves(context)), {tuple(sorted(view.values.items())) for view in context.configs}
+    slots, turns = [], list(range(replicates))
     for slot in range(context.n_parallel):
         proposal = _explore(context, slot, moves, done) if slot < explorers else None
-        slots.append(proposal or _replicate(context, slot, slot - explorers))
+        slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns)))
     return slots
+
+
+def _turn(context: Context, slot: int, turns: list[int]) -> int:
+    """Take the first of ``turns`` whose config has a node that ``slot`` may name; 0 when none are left."""
+    fitting = (turn for turn in turns if node_to_repeat(context, slot, _choose(context.configs, turn)))
+    turn = next(fitting, turns[0] if turns else 0)
+    turns[:] = [other for other in turns if other != turn]
+    return turn
+
+
+def _choose(configs: Sequence[ConfigView], turn: int) -> ConfigView:
+    """On even turns a promising config with few runs, on odd ones the best."""
+    ranked = sorted(configs, key=_promise, reverse=True)
+    young = [view for view in ranked if view.runs < 3]
+    return young[0] if turn % 2 == 0 and young else ranked[0]
 
 
 def _baseline(context: Context, slot: int) -> Slot:
@@ -76,17 +92,15 @@ def _baseline(context: Context, slot: int) -> Slot:
 
 def _replicate(context: Context, slot: int, turn: int) -> Slot:
     """Even turns build up a promising config with few runs on new data; odd ones test the best on known data."""
-    ranked = sorted(context.configs, key=_promise, reverse=True)
-    young = [view for view in ranked if view.runs < 3]
-    config = young[0] if turn % 2 == 0 and young else ranked[0]
+    config = _choose([view for view in context.configs if node_to_repeat(context, slot, view)], turn)
     offer = context.seeds[slot]
     same = turn % 2 == 1 and bool(config.simulation_seeds)
     return {
         "role": "replicate",
-        "parent": config.node,
+        "parent": (node := node_to_repeat(context, slot, config)),
         "parent_rule": f"{config.config_id} has {config.runs} runs"
         + ("; its data are kept to isolate training variance" if same else "; it needs runs on new data"),
-        "mutation": render_mutation({}, "replicate", config.node),
+        "mutation": render_mutation({}, "replicate", node),
         "edits": [],
         "simulation_seed": config.simulation_seeds[0] if same else offer.simulation_seed,
         "training_seed": offer.training_seed,
@@ -101,10 +115,13 @@ def _promise(view: ConfigView) -> tuple[float, float, str]:
 
 
 def _explore(
-    context: Context, slot: int, moves: Iterator[tuple[NodeView, Rule, Scalar]], done: set[tuple[Any, ...]]
+    context: Context, slot: int, moves: list[tuple[NodeView, Rule, Scalar]], done: set[tuple[Any, ...]]
 ) -> Slot | None:
     """The next untried single change of the best nodes; None when every neighbour has been tried."""
-    for node, rule, value in moves:
+    barred = next_slot_node(slot, context.n_parallel, context.last_node)
+    for move in [move for move in moves if move[0].node != barred]:
+        moves.remove(move)
+        node, rule, value = move
         child = tuple(sorted((node.values | {rule.key: value}).items()))
         if child in done:
             continue

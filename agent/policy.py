@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prompts.context import Demand
+from prompts.context import ConfigView, Context, Demand
 from state.campaign import Campaign
 from state.config import SlotConfig
 from state.records import SlotResult
@@ -44,6 +44,23 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
         filter(None, [reason, f"{missing} of the top {policy.top_configs} not yet found" if missing else ""])
     )
     return Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason)
+
+
+def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:
+    """The node of the slot after ``slot`` in the batch just done, which the addendum bars as `Next: parent`.
+
+    None for the last slot and before the first batch.
+    """
+    return last_node - n_parallel + slot + 2 if last_node and slot + 1 < n_parallel else None
+
+
+def node_to_repeat(context: Context, slot: int, config: ConfigView) -> int | None:
+    """A node of ``config`` that ``slot`` may name as parent: the latest, else one of batch or block, else None."""
+    barred = next_slot_node(slot, context.n_parallel, context.last_node)
+    shown = [(view.iteration, view.config_id) for view in context.slots]
+    shown += [(view.node, view.config_id) for view in context.nodes]
+    nodes = [config.node, *(node for node, config_id in shown if config_id == config.config_id)]
+    return next((node for node in nodes if node != barred), None)
 
 
 def width(config: SlotConfig) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.ledger import Ledger
-from agent.policy import REPLICATE_ROLES
+from agent.policy import REPLICATE_ROLES, node_to_repeat
 from agent.reply import Reply
 from agent.text_rules import kept
 from agent.verdict import Accepted, Verdict, mutation_line, run_key
@@ -79,9 +79,10 @@ def _proposal(item: Accepted) -> dict[str, Any]:
 def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]]) -> dict[str, Any]:
     """A replicate of the best config that needs runs, so that the GPU never idles; a baseline run in block 1."""
     offer = context.seeds[slot]
-    config = None if context.demand.baseline or not context.configs else _needy(context.configs)
+    free = [config for config in context.configs if node_to_repeat(context, slot, config)]
+    config = None if context.demand.baseline or not free else _needy(free)
     role: Role = "baseline" if config is None else "fallback"
-    parent = None if config is None else config.node
+    parent = None if config is None else node_to_repeat(context, slot, config)
     return {
         "role": role,
         "parent": parent,

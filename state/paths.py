@@ -150,6 +150,11 @@ class SlotPaths:
         return self.root / "embedding.png"
 
     @property
+    def lock(self) -> Path:
+        """Held while `nightfly train` works in the folder; slots of a night are under the night's own lock."""
+        return self.root / "driver.lock"
+
+    @property
     def stderr(self) -> Path:
         """Everything the worker said."""
         return self.root / "stderr.log"

@@ -50,7 +50,7 @@ def test_flyvis_is_imported_in_one_module_only() -> None:
 
 def test_the_driver_loads_neither_torch_nor_flyvis() -> None:
     code = (
-        "import sys, agent.cli, agent.run, agent.status, agent.train\n"
+        "import sys, agent.cli, agent.run, agent.status, agent.train, agent.doctor\n"
         "print([name for name in ('torch', 'flyvis', 'torch_geometric', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -14,7 +14,7 @@ from trainer import runtime
 from trainer.checkpoint import EVERY_S, Checkpoint, CheckpointFile, Owner
 from trainer.connectome import Connectome, load_connectome
 from trainer.evaluate import Evaluation, evaluate
-from trainer.fit import Moment, Trainer, fit, iterations_per_epoch
+from trainer.fit import BLOCK, Moment, Trainer, fit, iterations_per_epoch
 from trainer.gnn import GNN
 from trainer.metrics import Activity, activity
 from trainer.progress import Listener, MetricsLog, Reporter
@@ -55,6 +55,7 @@ class Attempt:
         training = _Training(self, CheckpointFile(self.paths.checkpoint, owner, run_id, self.checkpoint_s))
         model = training.run(truth, data, stats, device)
         self._lap("training")
+        # training_time_min is training alone, with that of earlier attempts.
         self.seconds["training"] += training.earlier_s
         self.reporter.stage("evaluation")
         result = evaluate(model, data, truth, stats, self.config.simulation.delta_t)
@@ -106,6 +107,7 @@ class _Training:
         self._log = MetricsLog(attempt.paths.metrics_log)
         self._termination = Termination()
         self._began = self._block_began = time.perf_counter()
+        self._block_first = 0
 
     def run(self, truth: Connectome, data: Dataset, stats: Activity, device: torch.device) -> GNN:
         """The trained network; ``trajectory`` and ``earlier_s`` (seconds of earlier attempts) are then complete."""
@@ -126,6 +128,7 @@ class _Training:
         self.reporter.stage("training", total, first)
         for point in found.trajectory if found else ():
             self._keep(point)
+        self._block_first = first
         self._began = self._block_began = time.perf_counter()
 
     def _keep(self, point: TrajectoryPoint) -> None:
@@ -137,10 +140,10 @@ class _Training:
         self.reporter.advance(moment.iteration, moment.total, moment.epoch, moment.phase)
 
     def _after_block(self, trainer: Trainer) -> None:
-        now = time.perf_counter()
+        now, done = time.perf_counter(), trainer.iteration - self._block_first
         if self._termination.wanted or self.checkpoints.due():
             self.checkpoints.save(trainer.state(), self.trajectory, self.earlier_s + now - self._began)
         if self._termination.wanted:
             self._termination.end()
-        self._termination.expect(now - self._block_began)
-        self._block_began = now
+        self._termination.expect((now - self._block_began) * BLOCK / done)
+        self._block_began, self._block_first = time.perf_counter(), trainer.iteration

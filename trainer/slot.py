@@ -82,7 +82,8 @@ def _interval(job: dict[str, Any]) -> float:
 
 def remove_stale(paths: SlotPaths) -> None:
     """Remove what an earlier attempt left but its checkpoint, so that nothing old can be read as new."""
-    for path in (paths.result, paths.metrics_log, paths.progress, *paths.pictures):
+    half_written = paths.root.glob(".*.tmp")
+    for path in (paths.result, paths.metrics_log, paths.progress, *paths.pictures, *half_written):
         path.unlink(missing_ok=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.audit.entry import Entry
@@ -13,6 +13,9 @@ from agent.audit.read import Document
 from state.thresholds import Thresholds
 
 DEFAULT_PARALLEL, DEFAULT_BLOCK = 4, 12
+
+# A setting and where it comes from.
+Given = tuple[float, str]
 
 _BATCH = re.compile(r"#+ *Batch [0-9]{1,6}\b[^(\n]{0,40}\(iters? ([0-9]{1,9}) ?[-–] ?([0-9]{1,9})", re.IGNORECASE)
 _BLOCK = re.compile(r"#+ *(?:Simulation )?Block ([0-9]{1,6})\b(?! *Summary| *,)", re.IGNORECASE)
@@ -64,13 +67,16 @@ class Assumptions:
 def assume(
     document: Document,
     entries: Sequence[Entry],
-    n_parallel: int | None = None,
-    n_iter_block: int | None = None,
+    given: Mapping[str, Given],
     score_block: int | None = None,
 ) -> Assumptions:
     """Settings as given, else as the log (or ``score_block``, the size in a score file's header) shows them."""
-    parallel, why_parallel = (n_parallel, "as given") if n_parallel else _parallel(document, entries)
-    block, why_block = (n_iter_block, "as given") if n_iter_block else _block(document, entries, score_block)
+    parallel, why_parallel = _parallel(document, entries)
+    block, why_block = _block(document, entries, score_block)
+    if "n_parallel" in given:
+        parallel, why_parallel = int(given["n_parallel"][0]), given["n_parallel"][1]
+    if "n_iter_block" in given:
+        block, why_block = int(given["n_iter_block"][0]), given["n_iter_block"][1]
     limits, why_limits = _limits(entries)
     why = {"n_parallel": why_parallel, "n_iter_block": why_block, "limits": why_limits}
     return Assumptions(parallel, block, limits, why)
@@ -80,16 +86,16 @@ def _parallel(document: Document, entries: Sequence[Entry]) -> tuple[int, str]:
     sizes = (int(m[2]) - int(m[1]) + 1 for heading in document.headings if (m := _BATCH.match(heading.text[:200])))
     if common := _most_common(size for size in sizes if 0 < size <= 64):
         return common, "from the log's batch headings"
-    chained, inside = 0, 0
-    for entry in entries:
-        if entry.parent and (entry.iteration - 1) % DEFAULT_PARALLEL:
-            inside += 1
-            chained += entry.parent == entry.iteration - 1
-    if inside and 2 * chained > inside:
-        return 1, f"{chained} of {inside} entries have the entry just before them as parent, which no batch allows"
     if any("parallel" in heading.text[:200].casefold() for heading in document.headings[:1]):
         return DEFAULT_PARALLEL, "default for a log whose title says parallel"
-    return DEFAULT_PARALLEL, "default"
+    why = "default"
+    for size in (DEFAULT_PARALLEL, 2):
+        inside = [entry for entry in entries if entry.parent and (entry.iteration - 1) % size]
+        wrong = sum(1 for entry in inside if (entry.parent or 0) >= entry.iteration - (entry.iteration - 1) % size)
+        if len(inside) < 2 or 2 * wrong <= len(inside):
+            return size, why
+        why = f"in batches of {size}, {wrong} of {len(inside)} entries would have a parent of their own batch"
+    return 1, why
 
 
 def _block(document: Document, entries: Sequence[Entry], score_block: int | None) -> tuple[int, str]:

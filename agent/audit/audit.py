@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.audit.assume import Assumptions, assume
+from agent.audit.assume import Assumptions, Given, assume
 from agent.audit.changes import check_mutations, check_repeats
 from agent.audit.entry import Entry, read_entry
 from agent.audit.findings import Finding, in_order
@@ -44,11 +44,14 @@ class Audit:
 def audit(
     log: bytes,
     scores: bytes | None = None,
-    n_parallel: int | None = None,
-    n_iter_block: int | None = None,
-    ucb_c: float | None = None,
+    given: Mapping[str, Given] | None = None,
 ) -> Audit:
-    """Audit a log of any content; what is not given is read off the log (or the score file) or taken by default."""
+    """Audit a log of any content.
+
+    ``given`` may hold n_parallel, n_iter_block and ucb_c; what it lacks is read off the log (or the score file) or
+    taken by default.
+    """
+    given = given or {}
     document = read_document(log)
     findings = list(document.findings)
     entries: list[Entry] = []
@@ -58,11 +61,11 @@ def audit(
         findings += unread
     file = None if scores is None else read_scores(scores)
     size = file.last - file.first + 1 if file and file.first is not None and file.last is not None else None
-    assumed = assume(document, entries, n_parallel, n_iter_block, size if size and size > 0 else None)
+    assumed = assume(document, entries, given, size if size and size > 0 else None)
     unlike = differences(entries, assumed)
     findings += _check(entries, assumed)
     findings += check_readings(unlike, len(entries), assumed)
-    c, why_c = _constant(ucb_c, file)
+    c, why_c = _constant(given.get("ucb_c"), file)
     comparisons = _compare(entries, file, assumed, c)
     score_findings = [*file.findings, *comparisons[0].unlike] if file else []
     return Audit(
@@ -93,9 +96,9 @@ def _check(entries: Sequence[Entry], assumed: Assumptions) -> list[Finding]:
     ]
 
 
-def _constant(given: float | None, file: ScoreFile | None) -> tuple[float, str]:
+def _constant(given: Given | None, file: ScoreFile | None) -> Given:
     if given is not None:
-        return given, "as given"
+        return given
     if file is not None and file.c is not None:
         return file.c, "from the score file's header"
     default: float = ClaudeConfig.model_fields["ucb_c"].default

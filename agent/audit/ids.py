@@ -63,10 +63,10 @@ def check_parents(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Fi
         found = f"parent={parent} in entry {own}"
         if parent in (own, entry.node):
             yield Finding("parent-own", own, lines, found, "a node that finished before, or root")
-        elif parent > max(own, entry.id):
-            yield Finding("parent-future", own, lines, found, f"a node before {own}, or root")
         elif parent not in known and parent > first:
             yield Finding("parent-missing", own, lines, f"{found}, which the log does not hold", "an id of the log")
+        elif parent > max(own, entry.id):
+            yield Finding("parent-future", own, lines, found, f"a node before {own}, or root")
         elif assumed.n_parallel > 1 and assumed.batch(parent) == assumed.batch(own):
             start = assumed.batch(own) * assumed.n_parallel + 1
             batch = f"{start}-{start + assumed.n_parallel - 1}"

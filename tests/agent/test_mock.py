@@ -10,7 +10,7 @@ import pytest
 
 from agent.context import build_context
 from agent.llm import Prompt
-from agent.mock import MockLLM, neighbours
+from agent.mock import MockLLM, neighbours, propose
 from agent.night import Night
 from agent.policy import REPLICATE_ROLES
 from prompts.context import Rule
@@ -57,7 +57,14 @@ def test_later_batches_exploit_first_and_replicate_after(night: Night) -> None:
         assert set(roles) <= {"exploit", "replicate"}
         assert roles == sorted(roles)
         assert sum(role in REPLICATE_ROLES for role in roles) >= 1
-    assert any(batch_roles(night, number).count("exploit") == 3 for number in range(5, BATCHES + 1))
+    context = build_context(night)
+    later = context.model_copy(update={"demand": context.demand.model_copy(update={"min_replicates": 1})})
+    assert [proposal["role"] for proposal in propose(later)] == ["exploit", "exploit", "exploit", "replicate"]
+
+
+def test_no_entry_names_the_node_of_the_next_slot(night: Night) -> None:
+    plans = [iteration.planned for iteration in night.history.iterations.values()]
+    assert not [plan for plan in plans if plan.slot < 3 and plan.parent == plan.iteration - 4 + 1]
 
 
 def test_every_mutation_stays_in_range_and_changes_one_key(night: Night) -> None:

@@ -22,6 +22,16 @@ def test_a_chain_is_sequential_and_a_star_is_not() -> None:
     assert audit(chain(9, "root")).assumed.n_parallel == 4
 
 
+def test_pairs_are_told_from_batches_of_four() -> None:
+    rows = ["# Experiment Log: made up"]
+    for i in range(1, 17):
+        parent = "root" if i < 3 else str(i - 2 - (i + 1) % 2)
+        rows += [f"## Iter {i}: partial", f"Node: id={i}, parent={parent}", "Metrics: connectivity_R2=0.5", ""]
+    assumed = audit("\n".join(rows).encode()).assumed
+    assert assumed.n_parallel == 2
+    assert "batches of 4" in assumed.why["n_parallel"]
+
+
 @pytest.mark.parametrize("block", [6, 12, 16])
 def test_the_block_size_from_headings(block: int) -> None:
     headings = {k * block + 1: f"## Block {k + 1}: more" for k in range(3)}
@@ -36,7 +46,7 @@ def test_the_block_size_from_summaries_and_by_default() -> None:
 
 
 def test_what_is_given_wins_and_is_said() -> None:
-    assumed = audit(SOUND.encode(), n_parallel=3, n_iter_block=6).assumed
+    assumed = audit(SOUND.encode(), given={"n_parallel": (3, "as given"), "n_iter_block": (6, "as given")}).assumed
     assert (assumed.n_parallel, assumed.n_iter_block) == (3, 6)
     assert assumed.why["n_parallel"] == "as given"
 

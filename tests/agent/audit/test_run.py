@@ -9,6 +9,7 @@ import pytest
 
 from agent.audit.findings import CODES, SEVERITIES, ranges
 from tests.agent.audit.logs import SCORES, SOUND, replaced
+from tests.agent.conftest import write_campaign
 from tests.agent.test_cli import here
 
 
@@ -74,6 +75,16 @@ def test_files_that_cannot_be_read_are_one_sentence(log: Path, tmp_path: Path) -
         code, out, err = here("audit", *words)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert err.startswith("nightfly: ")
+
+
+def test_a_campaign_beside_the_log_tells_the_batch_size_unless_an_option_does(log: Path) -> None:
+    write_campaign(log.parent / "campaign.yaml", claude={"n_parallel": 3, "n_iter_block": 9})
+    _, out, _ = here("audit", log, "--json", "--n-iter-block", 6)
+    assumed = json.loads(out)["assumed"]
+    assert assumed["n_parallel"] == {"value": 3, "why": "from the campaign.yaml beside the log"}
+    assert assumed["n_iter_block"] == {"value": 6, "why": "as given"}
+    (log.parent / "campaign.yaml").write_text("name: [")
+    assert json.loads(here("audit", log, "--json")[1])["assumed"]["n_parallel"]["value"] == 2
 
 
 def test_what_a_log_says_cannot_write_to_the_terminal(log: Path) -> None:
