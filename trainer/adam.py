@@ -11,7 +11,8 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 class Adam:
     """Adam (Kingma and Ba 2015, with bias correction) with a learning rate per parameter, ``rates`` [P].
 
-    `prepare` lays out the bias corrections of the next steps; `step` then only runs operations on the device.
+    `prepare` lays out the bias corrections of the next steps, ``factors`` [n, 2]; `step` then only runs operations on
+    the device.
     """
 
     def __init__(self, theta: Tensor, gradient: Tensor) -> None:
@@ -19,7 +20,7 @@ class Adam:
         self.rates = torch.zeros_like(theta)
         self._mean, self._square, self._scratch = (torch.zeros_like(theta) for _ in range(3))
         self._done = 0
-        self._factors = theta.new_zeros(0, 2)
+        self.factors = theta.new_zeros(0, 2)
 
     def prepare(self, n_steps: int) -> None:
         """Compute the corrections of the next ``n_steps`` steps in float64."""
@@ -27,12 +28,15 @@ class Adam:
         first, second = 1 - BETA1**t, 1 - BETA2**t
         # mean / first / (sqrt(square / second) + eps) = mean / (sqrt(square) * factor + offset)
         factors = torch.stack([first / second.sqrt(), EPSILON * first], dim=1)
-        self._factors = factors.to(self.theta.dtype).to(self.theta.device)
+        self.factors = factors.to(self.theta.dtype).to(self.theta.device)
         self._done += n_steps
 
     def step(self, index: int) -> None:
         """Step ``index`` (from 0) of those prepared last; ``gradient`` is overwritten."""
-        factor, offset = self._factors[index].unbind()
+        self.apply(*self.factors[index].unbind())
+
+    def apply(self, factor: Tensor, offset: Tensor) -> None:
+        """One step with its two corrections given on the device."""
         gradient, scratch = self.gradient, self._scratch
         self._mean.lerp_(gradient, 1 - BETA1)
         self._square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)

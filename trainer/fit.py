@@ -15,6 +15,7 @@ from state.errors import NightflyError
 from state.records import TrajectoryPoint
 from trainer.adam import Adam
 from trainer.gnn import GNN
+from trainer.graph import GraphedIterations
 from trainer.metrics import Activity, recover, recovery_scores
 from trainer.step import Step
 
@@ -190,6 +191,8 @@ class Trainer:
         self._per_epoch = iterations_per_epoch(config)
         self._n_frames = len(data.voltage)
         self._random = torch.Generator(device=model.theta.device).manual_seed(config.training.seed + 1)
+        on_gpu = model.theta.device.type == "cuda"
+        self._graphed = GraphedIterations(self.step, self.adam, BLOCK) if on_gpu else None
 
     def run(self, n: int) -> None:
         """``n`` iterations without a look at the device, then one look."""
@@ -198,9 +201,12 @@ class Trainer:
         self.adam.prepare(n)
         done = (self.iteration + n) / self._per_epoch
         self.step.weight_penalties.set_strength(annealing(self.training.regul_annealing_rate, done))
-        for index, batch in enumerate(frames.unbind()):
-            self.step(batch, self.iteration + index)
-            self.adam.step(index)
+        if self._graphed is not None:
+            self._graphed.run(frames, self.iteration)
+        else:
+            for index, batch in enumerate(frames.unbind()):
+                self.step(batch, self.iteration + index)
+                self.adam.step(index)
         self.iteration += n
         # Some products turn a NaN into 0, so the loss alone may look healthy over broken parameters.
         if not math.isfinite(float(self.step.loss + self.model.theta.sum())):

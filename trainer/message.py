@@ -11,30 +11,55 @@ from torch import Tensor
 _PACKED = {8: torch.complex64, 16: torch.complex128}
 
 
+class SparseMatrix:
+    """A matrix [N, N] of edges sorted by row, whose ``values`` [E] are read anew at every product.
+
+    Each row is summed by one worker in the order of its edges, without atomics, so products repeat bit for bit. On the
+    CPU that is torch's CSR product; on a GPU, where cuSPARSE's default algorithm promises no order, a segmented sum.
+    """
+
+    def __init__(self, row: Tensor, column: Tensor, values: Tensor, n: int, segmented: bool | None = None) -> None:
+        self._column, self._values = column.contiguous(), values
+        self._segmented = values.device.type == "cuda" if segmented is None else segmented
+        counts = torch.bincount(row.long(), minlength=n)
+        self._pointer = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        self._csr = None if self._segmented else _csr(self._pointer.int(), self._column, values, n)
+
+    def dot(self, x: Tensor) -> Tensor:
+        """The product with ``x`` [N, B], [N, B]."""
+        if self._csr is not None:
+            return torch.mm(self._csr, x)
+        terms = x.index_select(0, self._column).mul_(self._values[:, None])
+        # unsafe: the offsets were made here, and checking them would wait for the device.
+        return torch.segment_reduce(terms, "sum", offsets=self._pointer, axis=0, initial=0, unsafe=True)
+
+
 class EdgeSums:
     """Edges sorted by (target, source); W is a view [E] of the flat parameters, read anew at every call.
 
-    Sums run over sorted segments in a fixed order, without atomics, so they are reproducible. Rows are neuron-major,
-    [N, B], so that one edge touches the frames of a batch side by side.
+    Rows are neuron-major, [N, B], so that one edge touches the frames of a batch side by side.
     """
 
-    def __init__(self, source: Tensor, target: Tensor, n_neurons: int, weight: Tensor) -> None:
+    def __init__(
+        self, source: Tensor, target: Tensor, n_neurons: int, weight: Tensor, segmented: bool | None = None
+    ) -> None:
         self.source, self.target, self.n_neurons = source.int(), target.int(), n_neurons
         self.weight = weight
-        self._forward = _csr(self.target, self.source, weight, n_neurons)
+        self._forward = SparseMatrix(self.target, self.source, weight, n_neurons, segmented)
         order = torch.argsort(source.long() * n_neurons + target.long())
         self._order = order.int()
         self._weight_by_source = weight.clone()
-        self._backward = _csr(self.source[order], self.target[order], self._weight_by_source, n_neurons)
+        rows, columns = self.source[order], self.target[order]
+        self._backward = SparseMatrix(rows, columns, self._weight_by_source, n_neurons, segmented)
 
     def send(self, signal: Tensor) -> Tensor:
         """msg[i] = sum over edges j -> i of W_ij signal[j]; [N, B] -> [N, B]."""
-        return torch.mm(self._forward, signal)
+        return self._forward.dot(signal)
 
     def back(self, d_message: Tensor) -> Tensor:
         """Gradient of the signal [N, B] from that of the messages [N, B]."""
         torch.index_select(self.weight, 0, self._order, out=self._weight_by_source)
-        return torch.mm(self._backward, d_message)
+        return self._backward.dot(d_message)
 
     def weight_gradient(self, d_message: Tensor, signal: Tensor, out: Tensor) -> None:
         """out[e] = sum over the batch of d_message[target e] * signal[source e]; both [N, B], ``out`` [E]."""
@@ -56,10 +81,8 @@ def gather_rows(rows: Tensor, index: Tensor) -> Tensor:
     return flat.view(rows.dtype).view(-1, rows.shape[1])
 
 
-def _csr(row: Tensor, column: Tensor, values: Tensor, n: int) -> Tensor:
-    """A CSR matrix [n, n] whose values alias ``values``; rows must be sorted."""
-    counts = torch.bincount(row.long(), minlength=n)
-    pointer = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).int()
+def _csr(pointer: Tensor, column: Tensor, values: Tensor, n: int) -> Tensor:
+    """A CSR matrix [n, n] whose values alias ``values``."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(pointer, column.contiguous(), values, size=(n, n), check_invariants=False)
+        return torch.sparse_csr_tensor(pointer, column, values, size=(n, n), check_invariants=False)

@@ -31,11 +31,16 @@ class SignalPenalties:
         self.diff, self.norm = training.coeff_g_phi_diff * scale, training.coeff_g_phi_norm * scale
         self.level = 2.0 * xnorm
         every = torch.arange(0, model.n_neurons, stride, device=model.theta.device)
+        # Each subset holds a neuron once: what wraps around stays below the subset's own start.
         self._subsets = [(every + offset) % model.n_neurons for offset in range(stride)]
         self.n_subset = len(every)
         self.n_diff = batch * self.n_subset if self.diff > 0 else 0
         self.n_norm = self.n_subset if self.norm > 0 else 0
         self.loss = model.theta.new_zeros(2)
+
+    def table(self) -> Tensor | None:
+        """All subsets [stride, n_subset] in their turn, for a device that picks its own; None = no turns."""
+        return None if self.stride == 1 else torch.stack(self._subsets)
 
     def subset(self, iteration: int) -> Tensor | None:
         """The neurons whose penalties count at ``iteration``; None = all of them."""
@@ -66,7 +71,7 @@ class SignalPenalties:
             drop.mul_(self.diff / length.clamp_min(TINY))
             torch.neg(drop, out=d_signal[start:middle].view_as(drop))
             data = d_signal[:start].view(self.batch, -1)
-            data.add_(drop) if subset is None else data.index_add_(1, subset, drop)
+            data.add_(drop) if subset is None else add_columns(data, subset, drop)
             torch.mul(length, self.diff, out=self.loss[0])
         if self.n_norm:
             off = signal[middle:] - self.level
@@ -85,7 +90,16 @@ class SignalPenalties:
         if self.n_norm:
             parts.append(d_rows[:, start + self.n_diff :])
         for part in parts:
-            d_a.add_(part) if subset is None else d_a.index_add_(1, subset, part)
+            d_a.add_(part) if subset is None else add_columns(d_a, subset, part)
+
+
+def add_columns(to: Tensor, columns: Tensor, part: Tensor) -> None:
+    """to[:, columns] += part for columns that are all different, in the same order of sums at every call."""
+    if to.device.type == "cpu":
+        to.index_add_(1, columns, part)
+    else:
+        # Adding in place uses atomics on a GPU, or a slow sort where they are forbidden; here neither is needed.
+        to.index_copy_(1, columns, to.index_select(1, columns).add_(part))
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from state.config import SlotConfig
 from state.errors import NightflyError
 from trainer.connectome import Connectome
 from trainer.eye import Floats
+from trainer.message import SparseMatrix
 from trainer.stimulus import load_stimulus
 
 Progress = Callable[[str, int, int], None]
@@ -60,11 +60,14 @@ class Simulator:
         self.v_rest = torch.as_tensor(connectome.V_rest, device=device)[:, None]
         self.inputs = torch.as_tensor(connectome.input_index, device=device).long()
         self.columns = torch.as_tensor(connectome.input_column, device=device).long()
-        self.weights = _csr(connectome, device)
+        target, source, weight = (
+            torch.as_tensor(x, device=device) for x in (connectome.target, connectome.source, connectome.weight)
+        )
+        self.weights = SparseMatrix(target, source, weight, self.n)
 
     def derivative(self, v: Tensor, light: Tensor) -> Tensor:
         """Clean dv/dt [N, S] at states [N, S] under light [n_in, S]."""
-        drive = torch.mm(self.weights, v.relu()).sub_(v).add_(self.v_rest)
+        drive = self.weights.dot(v.relu()).sub_(v).add_(self.v_rest)
         return drive.index_add_(0, self.inputs, light).div_(self.tau)
 
     def run(
@@ -102,15 +105,6 @@ class Simulator:
     def _check(self, v: Tensor, step: int) -> None:
         if not float(v.abs().max()) < BLOWN_UP:
             raise SimulationDiverged(f"the simulated activity exceeded {BLOWN_UP:g} by step {step}; lower delta_t")
-
-
-def _csr(connectome: Connectome, device: torch.device) -> Tensor:
-    n = connectome.n_neurons
-    rows = np.concatenate([[0], np.cumsum(np.bincount(connectome.target, minlength=n))]).astype(np.int32)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        row, column, value = (torch.as_tensor(x, device=device) for x in (rows, connectome.source, connectome.weight))
-        return torch.sparse_csr_tensor(row, column, value, size=(n, n), check_invariants=False)
 
 
 def generate(

@@ -39,8 +39,11 @@ class Step:
 
     def __call__(self, frames: Tensor, iteration: int) -> None:
         """``frames`` [B]: indices into the recording, on its device; ``iteration`` turns the penalties' subset."""
+        self.run(frames, self.signal_penalties.subset(iteration))
+
+    def run(self, frames: Tensor, subset: Tensor | None) -> None:
+        """As a call, with the neurons [n_subset] whose penalties count given on the device; None = all."""
         model, n_data = self.model, self.n_data
-        subset = self.signal_penalties.subset(iteration)
         self._load(frames, subset)
         model.gradient.zero_()
         g = model.g_phi.forward(self._g_in, self._g_out)[0]
