@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import agent.guard
+import agent.policy_rules
 import agent.seed_rules
 import agent.text_rules
 from agent.ask import read_reply
@@ -26,7 +27,8 @@ from state.campaign import protection
 from tests.agent.conftest import play, write_campaign
 
 EXAMPLES = int(os.environ.get("NIGHTFLY_EXAMPLES", "300"))
-SOURCES = [Path(module.__file__).read_text() for module in (agent.guard, agent.seed_rules, agent.text_rules)]
+MODULES = (agent.guard, agent.policy_rules, agent.seed_rules, agent.text_rules)
+SOURCES = [Path(module.__file__).read_text() for module in MODULES]
 CODES = set(re.findall(r'(?:(?:violate|rule)\(\s*(?:policy\.\w+, )?|code=|return )"(\w+)"', "".join(SOURCES)))
 CODES |= {"parent_future", "parent_missing"}
 CODES |= {f"{key}_{what}" for key in ("block_summary", "acknowledged") for what in ("missing", "long")}
