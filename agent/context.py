@@ -43,6 +43,8 @@ def build_context(ledger: Ledger) -> Context:
         block_end=bool(slots) and views.is_block_end(slots[-1].planned.iteration),
         base_config=dump_yaml(campaign.base_config().model_dump()),
         rules=_rules(ledger),
+        settings=_settings(ledger),
+        setting_values=dict(sorted(views.settings.items())),
         protected=list(PROTECTED.items()),
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
@@ -93,6 +95,7 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         predict_minutes=ledger.views.times.predict,
         seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
         parent_run=lambda node: _parent_run(ledger, node),
+        settings=ledger.views.settings,
         block_end=context.block_end,
         user_input=context.kind == "batch" and bool(context.user_input),
     )
@@ -121,6 +124,12 @@ def _rules(ledger: Ledger) -> list[Rule]:
         )
         for key, rule in ledger.campaign.explorable.items()
     ]
+
+
+def _settings(ledger: Ledger) -> list[tuple[str, str, str]]:
+    """Key, allowed values and meaning of what the model may set for the whole campaign."""
+    rules = ledger.campaign.claude.explorable.items()
+    return [(f"claude.{key}", rule.allowed(), rule.description) for key, rule in rules]
 
 
 def _seed_offers(ledger: Ledger) -> list[SeedOffer]:

@@ -8,6 +8,7 @@ from agent.policy import next_slot_node
 from agent.policy_rules import check_policy, check_replicates
 from agent.reply import ProposalReply, Reply
 from agent.seed_rules import check_seed_modes, check_seeds
+from agent.setting_rules import check_one_setting, check_settings
 from agent.text_rules import MAX_PROSE, check_entry, check_memory, check_text
 from agent.verdict import Accepted, Facts, Verdict, Violate, Violation, mutation_line, run_key
 from state.campaign import Campaign, protection
@@ -24,6 +25,7 @@ def check(reply: Reply, facts: Facts) -> Verdict:
     for slot, proposal in enumerate(reply.proposals):
         verdict.accepted.append(_check_proposal(slot, proposal, facts, verdict))
     _check_doubles(facts, verdict)
+    check_one_setting(verdict)
     check_seed_modes(reply.proposals, facts, verdict)
     check_replicates(facts, verdict)
     for slot, entry in enumerate(reply.entries):
@@ -41,13 +43,15 @@ def _check_proposal(slot: int, proposal: ProposalReply, facts: Facts, verdict: V
         found.append(Violation(code=code, slot=slot, key=_short(key), found=_short(what), allowed=allowed))
 
     parent = _check_parent(slot, proposal, facts, violate)
-    changes = _check_edits(proposal.edits, parent, facts.campaign, violate) if parent else {}
+    settings, edits = check_settings(proposal.edits, facts, violate)
+    changes = _check_edits(edits, parent, facts.campaign, violate) if parent else {}
     _check_prose(proposal, violate)
     check_seeds(slot, proposal, facts, violate)
     accepted = None
     if parent is not None and not found:
         accepted = _check_child(proposal, parent, changes, facts, violate)
     if accepted is not None:
+        accepted.settings = settings
         _check_role(proposal, accepted, facts, violate)
         _check_mutation(proposal, accepted, violate)
         found += check_policy(slot, proposal, accepted, facts, verdict)

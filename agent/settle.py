@@ -33,7 +33,8 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
         proposals.append(_fallback(ledger, context, slot, taken) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
     memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
-    return {
+    settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
+    return ({"settings": settings} if settings else {}) | {
         "proposals": proposals,
         "judgements": [] if context.kind == "start" else entries,
         "memory": memory or ledger.blobs.put(context.memory),

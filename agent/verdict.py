@@ -44,7 +44,7 @@ class Facts:
     """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made.
 
     ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
-    run of a node (None for root).
+    run of a node (None for root), ``settings`` the `claude.*` values in force.
     """
 
     campaign: Campaign
@@ -56,17 +56,19 @@ class Facts:
     predict_minutes: Callable[[SlotConfig], float | None]
     seeds_of: Callable[[str], frozenset[int]]
     parent_run: Callable[[int | None], ParentRun | None]
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
     block_end: bool = False
     user_input: bool = False
 
 
 @dataclass
 class Accepted:
-    """A proposal that passed: the child config (seeds set) and its difference to the parent."""
+    """A proposal that passed: the child config (seeds set), its difference to the parent, and campaign settings."""
 
     proposal: ProposalReply
     config: SlotConfig
     changes: dict[str, tuple[Scalar, Scalar]]
+    settings: dict[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass

@@ -86,6 +86,9 @@ class Arena:
         for slot, proposal in zip(slots, data["proposals"], strict=True):
             self._check(slot, child_config(self.ledger, slot.slot, proposal))
         self._check_batch(slots)
+        named = {f"claude.{key}": rule for key, rule in self.ledger.campaign.claude.explorable.items()}
+        for key, value in data.get("settings", {}).items():
+            assert named[key].allows(value), f"{key} = {value}"
         if tally.replies % RENDER_EVERY == 0:
             self._check_rendering([violation.sentence() for violation in verdict.violations], data)
 
@@ -153,12 +156,13 @@ def open_ledger(root: Path) -> Ledger:
 def arenas(folder: Path) -> list[Arena]:
     """The start call; inside the baseline; after it; a later block with keys of the architecture; rules that warn."""
     wider = {"graph_model.hidden_dim": {"min": 8, "max": 160}, "graph_model.embedding_dim": {"choices": [2, 3]}}
+    claude = {"explorable": {"ucb_c": {"min": 0.5, "max": 3}}}
     warn = {"policy": {"baseline": "warn", "replicates": "warn", "mutation_size": "warn", "time": "warn"}}
     plans: list[tuple[int, dict[str, Any]]] = [
         (0, {}),
         (1, {"policy": {"baseline_runs": 8}}),
         (1, {"policy": {"time_limit_min": 110}}),
-        (5, {"policy": {"time_limit_min": 110, "max_changes": 1}, "explorable": wider}),
+        (5, {"policy": {"time_limit_min": 110, "max_changes": 1}, "explorable": wider, "claude": claude}),
         (3, warn),
     ]
     return [Arena(_play(folder / str(number), *plan)) for number, plan in enumerate(plans)]

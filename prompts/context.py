@@ -156,6 +156,8 @@ class Context(Section):
     block_end: bool
     base_config: str = Field(description="the campaign's defaults as YAML")
     rules: list[Rule]
+    settings: list[tuple[str, str, str]] = Field(description="open to the model: key, allowed, meaning")
+    setting_values: dict[str, Scalar] = Field(description="the values of all settings in force")
     protected: list[tuple[str, str]]
     max_changes: int
     time_limit_min: float

@@ -103,6 +103,16 @@ class ClaudeConfig(Section):
     patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
     max_fallback_batches: int = Field(3, ge=0, description="batches in a row that go on without Claude, then a stop")
     pictures: bool = True
+    explorable: dict[Literal["ucb_c"], Explorable] = Field(
+        default_factory=dict, description="settings of this section that Claude may change during the night"
+    )
+
+    @model_validator(mode="after")
+    def _default_allowed(self) -> Self:
+        for key, rule in self.explorable.items():
+            if not rule.allows(getattr(self, key)):
+                raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
+        return self
 
     @model_validator(mode="after")
     def _whole_batches(self) -> Self:
@@ -225,6 +235,9 @@ class Campaign(Section):
         """The sections that shape results and decisions."""
         shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
+        # Runs that were begun before Claude could be given settings of its own go on.
+        if not self.claude.explorable:
+            del shaping["claude"]["explorable"]
         return shaping
 
     @model_validator(mode="after")

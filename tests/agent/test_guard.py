@@ -15,19 +15,23 @@ from hypothesis import strategies as st
 import agent.guard
 import agent.policy_rules
 import agent.seed_rules
+import agent.setting_rules
 import agent.text_rules
 from agent.ask import read_reply
 from agent.context import build_context
-from agent.mock import answer
+from agent.llm import Completion, Prompt
+from agent.mock import MockLLM, answer
 from agent.night import Night
 from agent.plan import child_config
 from agent.policy import REPLICATE_ROLES
+from agent.replay.run import replay_run
 from agent.settle import settle
+from prompts.render import render_prompt
 from state.campaign import protection
 from tests.agent.conftest import play, write_campaign
 
 EXAMPLES = int(os.environ.get("NIGHTFLY_EXAMPLES", "300"))
-MODULES = (agent.guard, agent.policy_rules, agent.seed_rules, agent.text_rules)
+MODULES = (agent.guard, agent.policy_rules, agent.seed_rules, agent.setting_rules, agent.text_rules)
 SOURCES = [Path(module.__file__).read_text() for module in MODULES]
 CODES = set(re.findall(r'(?:(?:violate|rule)\(\s*(?:policy\.\w+, )?|code=|return )"(\w+)"', "".join(SOURCES)))
 CODES |= {"parent_future", "parent_missing"}
@@ -140,7 +144,7 @@ CASES: dict[str, Any] = {
 # These need another night than the one here: tests of their own below.
 ELSEWHERE = {
     "baseline_required", "baseline_over", "baseline_parent", "baseline_seeds", "invalid_config", "architecture_time",
-    "acknowledged_missing",
+    "acknowledged_missing", "setting_conflict",
 }  # fmt: skip
 
 
@@ -269,6 +273,49 @@ def test_pending_user_input_is_answered(tmp_path: Path) -> None:
     assert verdict(night, reply) == []
     reply["acknowledged"] = None
     assert verdict(night, reply) == [("acknowledged_missing", None)]
+
+
+def with_setting(reply: Any, **values: Any) -> Any:
+    """Slots with one edit more: slot_0=2.0 sets claude.ucb_c."""
+    for slot, value in values.items():
+        reply[slot]["proposal"]["edits"] = [
+            *(edit for edit in reply[slot]["proposal"]["edits"] if edit["key"] != "claude.ucb_c"),
+            {"key": "claude.ucb_c", "value": value},
+        ]
+    return reply
+
+
+def test_a_setting_that_the_campaign_names_may_be_changed_and_holds_from_then_on(tmp_path: Path) -> None:
+    file = write_campaign(tmp_path / "c.yaml", claude={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
+    night = play(file, tmp_path / "r", 2)
+    good = answer(build_context(night))
+    assert verdict(night, with_setting(good, slot_0=2.0, slot_2=2.0)) == []
+    context = build_context(night)
+    data = settle(night, context, *read_reply(night, context, json.dumps(good)))
+    assert data["settings"] == {"claude.ucb_c": 2.0}
+    assert [p["role"] for p in data["proposals"]] == [good[f"slot_{n}"]["proposal"]["role"] for n in range(4)]
+    assert verdict(night, with_setting(good, slot_2=2.5)) == [("setting_conflict", 2)]
+    assert verdict(night, with_setting(good, slot_2=1.414)) == [("no_change", 2)]
+    assert verdict(night, with_setting(good, slot_2=9.0)) == [("value_not_allowed", 2)]
+
+
+class Setter(MockLLM):
+    """Sets claude.ucb_c to 3 in its reply about batch 1."""
+
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        reply = json.loads(super().complete(prompt, schema).text)
+        if prompt.context.batch == 1:
+            with_setting(reply, slot_1=3.0)
+        return Completion(json.dumps(reply), "end_turn")
+
+
+def test_a_changed_setting_rules_the_scores_and_is_replayed(tmp_path: Path) -> None:
+    file = write_campaign(tmp_path / "c.yaml", claude={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
+    night = play(file, tmp_path / "r", 3, Setter())
+    assert night.history.settings == {"claude.ucb_c": 3.0}
+    assert ", c=3" in night.paths.scores.read_text().splitlines()[0]
+    assert "(c = 3.0)" in render_prompt(build_context(night))
+    assert replay_run(tmp_path / "r").passed
 
 
 CLAUDE_KEYS = [

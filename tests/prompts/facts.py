@@ -35,6 +35,8 @@ def batch_context() -> Context:
         block_end=True,
         base_config="training:\n  n_epochs: 2\n",
         rules=_rules(),
+        settings=[("claude.ucb_c", "0.5 to 3.0", "weight of exploring")],
+        setting_values={"claude.ucb_c": 1.414},
         protected=[("dataset", "it routes each slot's data to its own place")],
         max_changes=2,
         time_limit_min=90.0,
