@@ -33,6 +33,7 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
         proposals.append(_fallback(ledger, context, slot, taken) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
     memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
+    alone = _tell_who_is_alone(ledger, accepted, proposals)
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
     return ({"settings": settings} if settings else {}) | {
         "proposals": proposals,
@@ -42,7 +43,7 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
         "acknowledged": kept("acknowledged", reply.acknowledged) if reply else None,
         "checks": verdict.checks,
         "memory_checks": verdict.memory_checks,
-        "warnings": [v.sentence() for v in verdict.warnings],
+        "warnings": [v.sentence() for v in verdict.warnings] + alone,
         "fallbacks": replaced,
     }
 
@@ -108,6 +109,23 @@ def _fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int,
     while seed in known or (identity, seed) in taken:
         seed += step
     return seed
+
+
+def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposals: list[dict[str, Any]]) -> list[str]:
+    """A slot whose only partner on the same data was replaced is on new data: its rationale and a warning say so."""
+    warnings = []
+    for slot, item in enumerate(accepted):
+        if item is None or item.proposal.seed_rationale != "same-data-robustness":
+            continue
+        seed, parent = item.config.simulation.seed, proposals[slot]["parent"]
+        shared = {other["simulation_seed"] for place, other in enumerate(proposals) if place != slot}
+        shared |= ledger.views.seeds_of.get(item.config.identity(), set())
+        if parent is not None:
+            shared.add(ledger.history.iterations[parent].planned.simulation_seed)
+        if seed not in shared:
+            proposals[slot]["seed_rationale"] = "different-data-generalization"
+            warnings.append(f"[seed_mode] slot_{slot}, seed_rationale: the slot that shared its data was replaced")
+    return warnings
 
 
 def _needy(configs: list[ConfigView]) -> ConfigView:

@@ -127,12 +127,22 @@ class Arena:
 
     def _check_batch(self, slots: list[Planned]) -> None:
         demand, policy = self.context.demand, self.ledger.campaign.policy
+        for slot in slots:
+            if slot.seed_rationale == "same-data-robustness":
+                assert slot.simulation_seed in self._same_data(slot, slots), "no other run is on these data"
         runs = {(slot.config_id, slot.simulation_seed, slot.training_seed) for slot in slots}
         assert len(runs) == len(slots), "one run twice"
         if demand.baseline:
             assert policy.baseline == "warn" or {slot.role for slot in slots} == {"baseline"}
         elif policy.replicates == "reject":
             assert sum(slot.role in REPLICATE_ROLES for slot in slots) >= demand.min_replicates, "too few replicates"
+
+    def _same_data(self, slot: Planned, slots: list[Planned]) -> set[int]:
+        """Simulation seeds on which another slot, the parent or an earlier run of the config has run."""
+        iterations = self.ledger.history.iterations
+        seeds = {other.simulation_seed for other in slots if other.slot != slot.slot}
+        seeds |= {it.planned.simulation_seed for it in iterations.values() if it.planned.config_id == slot.config_id}
+        return seeds | ({iterations[slot.parent].planned.simulation_seed} if slot.parent else set())
 
     def _check_rendering(self, sentences: list[str], data: dict[str, Any]) -> None:
         """Text of the model comes out of the templates as it went in."""

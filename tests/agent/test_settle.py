@@ -174,6 +174,20 @@ def test_a_fallback_is_on_data_new_to_its_config(nights: list[Night]) -> None:
     assert data["proposals"][0]["simulation_seed"] == context.seeds[0].simulation_seed + 4
 
 
+def test_a_slot_whose_partner_was_replaced_says_that_it_is_on_new_data(nights: list[Night]) -> None:
+    reply = good(nights[2])
+    for slot in (0, 1):
+        reply[f"slot_{slot}"]["proposal"] |= {"simulation_seed": 77, "seed_rationale": "same-data-robustness"}
+    both = settled(nights[2], reply)
+    assert [proposal["seed_rationale"] for proposal in both["proposals"][:2]] == ["same-data-robustness"] * 2
+    assert both["warnings"] == []
+    reply["slot_0"]["proposal"]["edits"] = [{"key": "nothing", "value": 1}]
+    data = settled(nights[2], reply)
+    assert roles(data)[:2] == ["fallback", "exploit"]
+    assert data["proposals"][1]["seed_rationale"] == "different-data-generalization"
+    assert "slot_1" in data["warnings"][0]
+
+
 VALUES = st.one_of(
     st.booleans(),
     st.integers(),
