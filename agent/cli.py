@@ -68,11 +68,18 @@ def run(
 
 
 @app.command()
-def status(run: RunArgument, json: JsonOption = False) -> None:
-    """Show what a run is doing now, or how it ended; reads files only and never disturbs the driver."""
+def status(
+    run: RunArgument,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep showing it until the driver has ended.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what a run is doing now, or how it ended; reads files only and never disturbs the driver.
+
+    Slots with phase and R2 so far, the best configs, Claude's last verdicts, money and time used and left.
+    """
     from agent.status import print_status
 
-    print_status(run, json)
+    print_status(run, json, watch)
 
 
 @app.command()
