@@ -50,7 +50,8 @@ def committed_data(ledger: Ledger) -> dict[str, Any]:
             batch, accepted["judgements"], accepted["proposals"], checks, strict=False
         )
     ]
-    return {
+    settings = {"settings": accepted["settings"]} if "settings" in accepted else {}
+    return settings | {
         "entries": [entry.model_dump(mode="json") for entry in entries],
         "memory": accepted["memory"],
         "proposals": accepted["proposals"],

@@ -9,6 +9,8 @@ from ucb.compare import compare, render_comparison
 
 COMPARED = ("connectivity_R2", "V_rest_R2", "tau_R2")
 BASELINE = "C1"
+# More runs change a verdict little, and a long night must not slow down as its best config is run again and again.
+LATEST_RUNS = 48
 
 
 def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[VerdictView]:
@@ -30,7 +32,7 @@ def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[VerdictView]:
 
 
 def _view(ledger: Ledger, config: str, reference: str, words: str) -> VerdictView:
-    runs, others = (ledger.views.table[name].runs for name in (config, reference))
+    runs, others = (ledger.views.table[name].runs[-LATEST_RUNS:] for name in (config, reference))
     found = [compare(runs, others, metric) for metric in COMPARED]
     return VerdictView(
         config_id=config,

@@ -6,22 +6,22 @@ from agent.budget import budget_left
 from agent.comparisons import comparisons
 from agent.ledger import Ledger
 from agent.policy import demand, slot_minutes
-from agent.verdict import Facts
-from prompts.context import ConfigView, Context, Curve, NodeView, Rule, SeedOffer, SlotView
+from agent.slot_view import explored_values, slot_view
+from agent.verdict import Facts, ParentRun
+from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule, SeedOffer
 from prompts.memory import empty_memory
-from state.campaign import PROTECTED
-from state.config import Scalar, SlotConfig
+from state.campaign import PROTECTED, Campaign
 from state.files import dump_yaml
-from state.history import Iteration
-from state.records import SlotResult
 from ucb.score import Score
 from ucb.table import render_table
-from ucb.trajectory import PatternReport, curve, pattern, peak
+from ucb.trajectory import pattern
 from ucb.variance import ConfigStats
 
+# A prompt stays as long after 400 batches as after 40.
 SHOWN_CONFIGS = 20
+SHOWN_NODES = 24
+SHOWN_SEEDS = 6
 SURROGATE_NOTE = "Note: `trainer: surrogate`. A made-up response surface answers; no network is trained."
-COLUMNS = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
 
 
 def build_context(ledger: Ledger) -> Context:
@@ -30,6 +30,7 @@ def build_context(ledger: Ledger) -> Context:
     slots = history.batch(history.planned)
     block = views.block(slots[-1].planned.iteration if slots else 1)
     memory = ledger.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
+    scores = views.scores(block.number).scores if slots else []
     return Context(
         kind="batch" if slots else "start",
         campaign=campaign.name,
@@ -42,12 +43,17 @@ def build_context(ledger: Ledger) -> Context:
         block_end=bool(slots) and views.is_block_end(slots[-1].planned.iteration),
         base_config=dump_yaml(campaign.base_config().model_dump()),
         rules=_rules(ledger),
+        settings=_settings(ledger),
+        setting_values=dict(sorted(views.settings.items())),
         protected=list(PROTECTED.items()),
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
-        slots=[_slot_view(ledger, iteration) for iteration in slots],
+        replication=_replication(campaign),
+        pictures=campaign.claude.pictures,
+        slots=[slot_view(ledger, iteration) for iteration in slots],
         configs=_config_views(ledger),
-        nodes=[_node_view(ledger, score) for score in views.scores(block.number).scores] if slots else [],
+        nodes=[_node_view(ledger, score) for score in scores[:SHOWN_NODES]],
+        more_nodes=max(0, len(scores) - SHOWN_NODES),
         variance_table=render_table(views.table, SHOWN_CONFIGS),
         comparisons=comparisons(ledger, slots),
         demand=demand(campaign, len(history.iterations), views.standings()),
@@ -64,6 +70,19 @@ def _mission(ledger: Ledger) -> str:
     return text if ledger.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
 
 
+def _replication(campaign: Campaign) -> ReplicateRules:
+    policy, limits = campaign.policy, campaign.thresholds
+    return ReplicateRules(
+        baseline_runs=policy.baseline_runs,
+        min_replicates=policy.min_replicates,
+        min_replicates_later=policy.min_replicates_later,
+        top_configs=policy.top_configs,
+        runs_of_top=policy.runs_of_top,
+        enough_runs=limits.enough_runs,
+        enough_cv_std=limits.enough_cv_std,
+    )
+
+
 def guard_facts(ledger: Ledger, context: Context) -> Facts:
     """What the guard holds a reply against."""
     return Facts(
@@ -74,7 +93,19 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         parent_config=ledger.views.parent_config,
         known_runs=ledger.views.known_runs,
         predict_minutes=ledger.views.times.predict,
+        seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
+        parent_run=lambda node: _parent_run(ledger, node),
+        settings=ledger.views.settings,
+        block_end=context.block_end,
+        user_input=context.kind == "batch" and bool(context.user_input),
     )
+
+
+def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
+    iteration = ledger.history.iterations.get(node) if node is not None else None
+    if iteration is None or iteration.result is None:
+        return None
+    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result))
 
 
 def _rules(ledger: Ledger) -> list[Rule]:
@@ -95,6 +126,12 @@ def _rules(ledger: Ledger) -> list[Rule]:
     ]
 
 
+def _settings(ledger: Ledger) -> list[tuple[str, str, str]]:
+    """Key, allowed values and meaning of what the model may set for the whole campaign."""
+    rules = ledger.campaign.claude.explorable.items()
+    return [(f"claude.{key}", rule.allowed(), rule.description) for key, rule in rules]
+
+
 def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
     seeds, first = ledger.campaign.seeds, ledger.history.next_iteration
     return [
@@ -106,60 +143,6 @@ def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
         )
         for slot in range(ledger.campaign.claude.n_parallel)
     ]
-
-
-def _slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
-    planned, result = iteration.planned, iteration.result
-    assert result is not None
-    minutes, limit = slot_minutes(result), ledger.campaign.policy.time_limit_min
-    stderr = iteration.artifacts.get("stderr")
-    report = pattern(result.trajectory, ledger.campaign.thresholds)
-    return SlotView(
-        slot=planned.slot,
-        iteration=planned.iteration,
-        parent=planned.parent,
-        role=planned.role,
-        config_id=planned.config_id,
-        mutation=planned.mutation,
-        parent_rule=planned.parent_rule,
-        hypothesis=planned.hypothesis,
-        simulation_seed=planned.simulation_seed,
-        training_seed=planned.training_seed,
-        status=ledger.views.status(result),
-        pattern=report.pattern,
-        metrics=result.metrics,
-        missing=result.missing,
-        curves={} if result.failure else _curves(ledger, result, report),
-        minutes=minutes,
-        over_time=minutes is not None and minutes > limit,
-        failure=result.failure,
-        stderr=ledger.blobs.text(stderr)[-800:].strip() if stderr else "",
-        values=explored_values(ledger, ledger.views.config(iteration)),
-    )
-
-
-def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, Curve]:
-    gains = {"V_rest_R2": report.vrest_gain, "tau_R2": report.tau_gain}
-    gains["connectivity_R2"] = None if report.conn_drop is None else -report.conn_drop
-    curves = {}
-    for name, column in COLUMNS.items():
-        shape = curve(result.trajectory, column, ledger.campaign.thresholds)  # type: ignore[arg-type]
-        top = peak(result.trajectory, column)  # type: ignore[arg-type]
-        curves[name] = Curve(
-            peak=shape.peak,
-            peak_phase=shape.phase or "",
-            peak_iteration=top.iteration if top else None,
-            final=shape.final,
-            trend=shape.trend,
-            gain_in_vrest_phase=gains[name],
-        )
-    return curves
-
-
-def explored_values(ledger: Ledger, config: SlotConfig) -> dict[str, Scalar]:
-    """The value of every explorable key."""
-    flat = config.flat()
-    return {key: flat[key] for key in ledger.campaign.explorable}
 
 
 def _config_views(ledger: Ledger) -> list[ConfigView]:
@@ -183,10 +166,14 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         rank=stats.score if stats.ranked else None,
         robust=stats.robustness,
         enough=stats.enough,
-        simulation_seeds=sorted({run.simulation_seed for run in stats.runs}),
+        simulation_seeds=_latest_seeds(stats),
         changes={key: value for key, value in values.items() if value != base[key]},
         values=values,
     )
+
+
+def _latest_seeds(stats: ConfigStats) -> list[int]:
+    return list(dict.fromkeys(run.simulation_seed for run in stats.runs))[-SHOWN_SEEDS:]
 
 
 def _node_view(ledger: Ledger, score: Score) -> NodeView:

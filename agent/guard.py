@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from agent.policy import REPLICATE_ROLES, next_slot_node
-from agent.reply import EntryReply, ProposalReply, Reply
-from agent.verdict import Accepted, Facts, Verdict, Violation, mutation_line, run_key
-from prompts.memory import HEADINGS, MAX_LINES, missing_headings
+from agent.policy import next_slot_node
+from agent.policy_rules import check_policy, check_replicates
+from agent.reply import ProposalReply, Reply
+from agent.seed_rules import check_seed_modes, check_seeds
+from agent.setting_rules import check_one_setting, check_settings
+from agent.text_rules import MAX_PROSE, check_entry, check_memory, check_text
+from agent.verdict import Accepted, Facts, Verdict, Violate, Violation, mutation_line, run_key
 from state.campaign import Campaign, protection
 from state.config import Scalar, SlotConfig, difference
 from state.errors import ConfigError
 from state.records import Edit
 from state.schema import nearest
 from ucb.grammar import LogError, parse_mutation
-
-MAX_PROSE = 2000
-SEED_LIMIT = 2**31
 
 
 def check(reply: Reply, facts: Facts) -> Verdict:
@@ -25,10 +25,14 @@ def check(reply: Reply, facts: Facts) -> Verdict:
     for slot, proposal in enumerate(reply.proposals):
         verdict.accepted.append(_check_proposal(slot, proposal, facts, verdict))
     _check_doubles(facts, verdict)
-    _check_replicates(facts, verdict)
+    check_one_setting(verdict)
+    check_seed_modes(reply.proposals, facts, verdict)
+    check_replicates(facts, verdict)
     for slot, entry in enumerate(reply.entries):
-        verdict.entries.append(_check_entry(slot, entry, verdict))
-    verdict.memory = _check_memory(reply.memory, verdict)
+        verdict.entries.append(check_entry(slot, entry, verdict))
+    verdict.memory = check_memory(reply.memory, verdict)
+    check_text("block_summary", reply.block_summary, facts.block_end, verdict)
+    check_text("acknowledged", reply.acknowledged, facts.user_input, verdict)
     return verdict
 
 
@@ -39,21 +43,20 @@ def _check_proposal(slot: int, proposal: ProposalReply, facts: Facts, verdict: V
         found.append(Violation(code=code, slot=slot, key=_short(key), found=_short(what), allowed=allowed))
 
     parent = _check_parent(slot, proposal, facts, violate)
-    changes = _check_edits(proposal.edits, parent, facts.campaign, violate) if parent else {}
+    settings, edits = check_settings(proposal.edits, facts, violate)
+    changes = _check_edits(edits, parent, facts.campaign, violate) if parent else {}
     _check_prose(proposal, violate)
-    _check_seeds(slot, proposal, facts, violate)
+    check_seeds(slot, proposal, facts, violate)
     accepted = None
     if parent is not None and not found:
         accepted = _check_child(proposal, parent, changes, facts, violate)
     if accepted is not None:
+        accepted.settings = settings
         _check_role(proposal, accepted, facts, violate)
         _check_mutation(proposal, accepted, violate)
-        found += _check_policy(slot, proposal, accepted, facts, verdict)
+        found += check_policy(slot, proposal, accepted, facts, verdict)
     verdict.violations += found
     return None if found else accepted
-
-
-Violate = Callable[[str, str, object, str], None]
 
 
 def _check_parent(slot: int, proposal: ProposalReply, facts: Facts, violate: Violate) -> SlotConfig | None:
@@ -96,17 +99,6 @@ def _check_prose(proposal: ProposalReply, violate: Violate) -> None:
         text = getattr(proposal, key)
         if not text.strip() or len(text) > MAX_PROSE:
             violate("prose", key, f"{len(text)} characters", f"1 to {MAX_PROSE} characters")
-
-
-def _check_seeds(slot: int, proposal: ProposalReply, facts: Facts, violate: Violate) -> None:
-    for key in ("simulation_seed", "training_seed"):
-        if not 0 <= getattr(proposal, key) < SEED_LIMIT:
-            violate("seed_range", key, getattr(proposal, key), f"0 to {SEED_LIMIT - 1}")
-    offer = facts.seeds[slot]
-    pair = (proposal.simulation_seed, proposal.training_seed)
-    if proposal.seed_rationale == "suggested-default" and pair != (offer.simulation_seed, offer.training_seed):
-        want = f"{offer.simulation_seed} and {offer.training_seed}, or another seed_rationale"
-        violate("seed_rationale", "seed_rationale", f"suggested-default with seeds {pair[0]} and {pair[1]}", want)
 
 
 def _check_child(
@@ -152,32 +144,6 @@ def _same_mutation(given: str, want: str) -> bool:
         return False
 
 
-def _check_policy(
-    slot: int, proposal: ProposalReply, accepted: Accepted, facts: Facts, verdict: Verdict
-) -> list[Violation]:
-    policy = facts.campaign.policy
-    broken: list[Violation] = []
-
-    def rule(mode: str, code: str, key: str, found: str, allowed: str) -> None:
-        violation = Violation(code=code, slot=slot, key=key, found=found, allowed=allowed)
-        (broken if mode == "reject" else verdict.warnings).append(violation)
-
-    if facts.demand.baseline and proposal.role != "baseline":
-        rule(
-            policy.baseline, "baseline_required", "role", proposal.role, f"baseline, parent root: {facts.demand.reason}"
-        )
-    if not facts.demand.baseline and proposal.role == "baseline":
-        rule(policy.baseline, "baseline_over", "role", "baseline", "replicate of a baseline node: block 1 is complete")
-    if len(accepted.changes) > policy.max_changes:
-        found = f"{len(accepted.changes)} changed keys"
-        rule(policy.mutation_size, "too_many_changes", "edits", found, f"at most {policy.max_changes} a mutation")
-    minutes = facts.predict_minutes(accepted.config)
-    if accepted.changes and minutes is not None and minutes > policy.time_limit_min:
-        limit = f"at most {policy.time_limit_min:g} min; reduce n_epochs, data_augmentation_loop or the layers"
-        rule(policy.time, "predicted_time", "edits", f"{minutes:.1f} min predicted from past runs", limit)
-    return broken
-
-
 def _check_doubles(facts: Facts, verdict: Verdict) -> None:
     """The same config with the same seeds would measure nothing new: same seeds, same machine, same numbers."""
     seen = set(facts.known_runs)
@@ -193,57 +159,6 @@ def _check_doubles(facts: Facts, verdict: Verdict) -> None:
             verdict.violations.append(violation)
             verdict.accepted[slot] = None
         seen.add(run)
-
-
-def _check_replicates(facts: Facts, verdict: Verdict) -> None:
-    need = facts.demand.min_replicates
-    have = sum(1 for accepted in verdict.accepted if accepted and accepted.proposal.role in REPLICATE_ROLES)
-    # A refused slot is not counted against the batch: it is reported once, under its own code.
-    unknown = sum(1 for accepted in verdict.accepted if accepted is None)
-    if have + unknown < need:
-        violation = Violation(
-            code="too_few_replicates",
-            slot=None,
-            key="role",
-            found=f"{have} replicates",
-            allowed=f"at least {need}: {facts.demand.reason}",
-        )
-        mode = facts.campaign.policy.replicates
-        (verdict.violations if mode == "reject" else verdict.warnings).append(violation)
-
-
-def _check_entry(slot: int, entry: EntryReply | None, verdict: Verdict) -> EntryReply | None:
-    if entry is None:
-        return None
-    wrong = [
-        key for key in ("embedding", "observation", "verdict_reason") if not 0 < len(getattr(entry, key)) <= MAX_PROSE
-    ]
-    for key in wrong:
-        length = len(getattr(entry, key))
-        verdict.violations.append(
-            Violation(
-                code="entry_prose",
-                slot=slot,
-                key=key,
-                found=f"{length} characters",
-                allowed=f"1 to {MAX_PROSE} characters",
-            )
-        )
-    return None if wrong else entry
-
-
-def _check_memory(memory: str, verdict: Verdict) -> str | None:
-    lines, lost = memory.count("\n") + 1, missing_headings(memory)
-    if lines > MAX_LINES:
-        verdict.violations.append(
-            Violation(code="memory_long", slot=None, key="memory", found=f"{lines} lines", allowed=f"{MAX_LINES} lines")
-        )
-    if lost:
-        found = f"no {', '.join(lost)}"
-        verdict.violations.append(
-            Violation(code="memory_headings", slot=None, key="memory", found=found, allowed="; ".join(HEADINGS))
-        )
-    return None if lines > MAX_LINES or lost else memory
 
 
 def _short(what: object) -> str:

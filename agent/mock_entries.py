@@ -76,7 +76,13 @@ def memory_text(context: Context) -> str:
     principles = [
         f"- {view.config_id} is {view.robust} over {view.runs} runs ({_changes(view)})"
         for view in context.configs
-        if view.runs >= 3
+        if view.robust != "undecided"
+    ]
+    principles += [
+        f"- {one.config_id} against {one.against}: {sentence}"
+        for one in context.comparisons
+        for (_, found), sentence in zip(one.verdicts.items(), one.sentences, strict=True)
+        if found != "not distinguishable"
     ]
     questions = [
         f"- {view.config_id} has only {view.runs} run{'s' if view.runs > 1 else ''} ({_changes(view)})"

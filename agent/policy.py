@@ -63,12 +63,17 @@ def node_to_repeat(context: Context, slot: int, config: ConfigView) -> int | Non
     return next((node for node in nodes if node != barred), None)
 
 
+def width(config: SlotConfig) -> int:
+    """Multiplications in the hidden layers of both perceptrons: the size of the architecture."""
+    model = config.graph_model
+    return model.hidden_dim**2 * (model.n_layers - 1) + model.hidden_dim_update**2 * (model.n_layers_update - 1)
+
+
 def work(config: SlotConfig) -> float:
     """Relative cost of training a config: frames processed times the size of the hidden layers."""
-    training, model = config.training, config.graph_model
+    training = config.training
     frames = training.n_epochs * training.data_augmentation_loop * config.simulation.n_frames * 0.2
-    width = model.hidden_dim**2 * (model.n_layers - 1) + model.hidden_dim_update**2 * (model.n_layers_update - 1)
-    return frames * width
+    return frames * width(config)
 
 
 def slot_minutes(result: SlotResult) -> float | None:

@@ -7,10 +7,10 @@ from typing import Any
 from agent.ledger import Ledger
 from agent.policy import REPLICATE_ROLES, node_to_repeat
 from agent.reply import Reply
+from agent.text_rules import kept
 from agent.verdict import Accepted, Verdict, mutation_line, run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
-from state.config import SlotConfig
 from state.records import Edit, Role
 
 NO_ENTRY = {
@@ -26,19 +26,20 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
     accepted, proposals, replaced = list(verdict.accepted), [], {}
     if ledger.campaign.policy.replicates == "reject":
         accepted = _enough_replicates(context, accepted)
-    taken = ledger.views.known_runs | {run_key(item.config) for item in accepted if item is not None}
+    taken = {run_key(item.config)[:2] for item in accepted if item is not None}
     for slot, item in enumerate(accepted):
         if item is None:
             replaced[str(slot)] = [v.sentence() for v in verdict.violations if v.slot in (slot, None)]
         proposals.append(_fallback(ledger, context, slot, taken) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
     memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
-    return {
+    settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
+    return ({"settings": settings} if settings else {}) | {
         "proposals": proposals,
         "judgements": [] if context.kind == "start" else entries,
         "memory": memory or ledger.blobs.put(context.memory),
-        "block_summary": reply.block_summary if reply else None,
-        "acknowledged": reply.acknowledged if reply else None,
+        "block_summary": kept("block_summary", reply.block_summary) if reply else None,
+        "acknowledged": kept("acknowledged", reply.acknowledged) if reply else None,
         "checks": verdict.checks,
         "memory_checks": verdict.memory_checks,
         "warnings": [v.sentence() for v in verdict.warnings],
@@ -76,7 +77,7 @@ def _proposal(item: Accepted) -> dict[str, Any]:
     }
 
 
-def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int, int]]) -> dict[str, Any]:
+def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]]) -> dict[str, Any]:
     """A replicate of the best config that needs runs, so that the GPU never idles; a baseline run in block 1."""
     offer = context.seeds[slot]
     free = [config for config in context.configs if node_to_repeat(context, slot, config)]
@@ -90,17 +91,21 @@ def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str,
         "mutation": mutation_line({}, role, parent),
         "changes": {},
         "edits": [],
-        "simulation_seed": offer.simulation_seed,
-        "training_seed": _fresh_seed(ledger.views.parent_config(parent), offer, context.n_parallel, taken),
+        "simulation_seed": _fresh_data(ledger, parent, offer, context.n_parallel, taken),
+        "training_seed": offer.training_seed,
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",
     }
 
 
-def _fresh_seed(config: SlotConfig | None, offer: SeedOffer, step: int, taken: set[tuple[str, int, int]]) -> int:
-    """The offered training seed, or a later one where the model has already used both seeds on this config."""
-    seed = offer.training_seed
-    while config is not None and (config.identity(), offer.simulation_seed, seed) in taken:
+def _fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int]]) -> int:
+    """The offered simulation seed, or a later one where the model has already used it on this config."""
+    config, seed = ledger.views.parent_config(parent), offer.simulation_seed
+    if config is None:
+        return seed
+    identity = config.identity()
+    known = ledger.views.seeds_of.get(identity, set())
+    while seed in known or (identity, seed) in taken:
         seed += step
     return seed
 

@@ -32,8 +32,20 @@ class Violation(Section):
 
 
 @dataclass(frozen=True)
+class ParentRun:
+    """The run of one node: its data, and its minutes with data generation included (None: it did not get that far)."""
+
+    simulation_seed: int
+    minutes: float | None
+
+
+@dataclass(frozen=True)
 class Facts:
-    """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made."""
+    """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made.
+
+    ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
+    run of a node (None for root), ``settings`` the `claude.*` values in force.
+    """
 
     campaign: Campaign
     demand: Demand
@@ -42,15 +54,21 @@ class Facts:
     parent_config: Callable[[int | None], SlotConfig | None]
     known_runs: frozenset[tuple[str, int, int]] | set[tuple[str, int, int]]
     predict_minutes: Callable[[SlotConfig], float | None]
+    seeds_of: Callable[[str], frozenset[int]]
+    parent_run: Callable[[int | None], ParentRun | None]
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    block_end: bool = False
+    user_input: bool = False
 
 
 @dataclass
 class Accepted:
-    """A proposal that passed: the child config (seeds set) and its difference to the parent."""
+    """A proposal that passed: the child config (seeds set), its difference to the parent, and campaign settings."""
 
     proposal: ProposalReply
     config: SlotConfig
     changes: dict[str, tuple[Scalar, Scalar]]
+    settings: dict[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass
@@ -67,6 +85,10 @@ class Verdict:
     memory: str | None = None
     checks: list[list[str]] = field(default_factory=list)
     memory_checks: list[str] = field(default_factory=list)
+
+
+# Reports one broken rule of one slot: code, key, what was found, what is allowed.
+Violate = Callable[[str, str, object, str], None]
 
 
 def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:

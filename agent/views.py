@@ -8,7 +8,7 @@ from agent.policy import Standing, TimeModel
 from agent.verdict import run_key
 from state.blobs import BlobStore
 from state.campaign import Campaign
-from state.config import SlotConfig
+from state.config import Scalar, SlotConfig
 from state.files import parse_yaml
 from state.history import History, Iteration
 from state.journal import Record
@@ -33,6 +33,7 @@ class Views:
         self.table = VarianceTable(campaign.thresholds)
         self.times = TimeModel()
         self.known_runs: set[tuple[str, int, int]] = set()
+        self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
         self.nodes: dict[int, TreeNode] = {}
         self._configs: dict[str, SlotConfig] = {}
@@ -41,7 +42,9 @@ class Views:
         """Fold in one record that `History` has already taken."""
         if record.type == "batch_planned":
             for iteration in self.history.batch(record.batch):
-                self.known_runs.add(run_key(self.config(iteration)))
+                run = run_key(self.config(iteration))
+                self.known_runs.add(run)
+                self.seeds_of.setdefault(run[0], set()).add(run[1])
         elif record.type in ("slot_finished", "slot_failed"):
             self._learn(self.history.iterations[record.data["iteration"]])
 
@@ -73,7 +76,12 @@ class Views:
         claude = self.campaign.claude
         block = self.block((number - 1) * claude.n_iter_block + 1)
         nodes = [self.nodes[n] for n in range(block.first, block.last + 1) if n in self.nodes]
-        return score_block(nodes, block, claude.ucb_c, claude.ucb_formula)
+        return score_block(nodes, block, float(self.settings["claude.ucb_c"]), claude.ucb_formula)
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """The `claude.*` values in force: the campaign's, or what the model has set where the campaign lets it."""
+        return {"claude.ucb_c": self.campaign.claude.ucb_c} | self.history.settings
 
     def title(self) -> str:
         """The campaign's name, with a warning when nothing is really trained."""

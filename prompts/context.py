@@ -28,6 +28,18 @@ class SeedOffer(Section):
     shared_simulation_seed: int = Field(description="one for all slots, for same-data-robustness")
 
 
+class ReplicateRules(Section):
+    """The policy's figures that stay the same through a campaign."""
+
+    baseline_runs: int
+    min_replicates: int = Field(description="per batch until the top configs have enough runs")
+    min_replicates_later: int
+    top_configs: int
+    runs_of_top: int
+    enough_runs: int
+    enough_cv_std: float = Field(description="bootstrap std of CV(conn) below this is narrow; 0.02 = 2 points")
+
+
 class Curve(Section):
     """Trajectory of one R2: peak and where, final, trend."""
 
@@ -39,6 +51,14 @@ class Curve(Section):
     gain_in_vrest_phase: float | None = None
 
 
+class Phase(Section):
+    """One phase of one epoch: for each R2 its value at the first and at the last point measured in it."""
+
+    epoch: int = Field(description="counted from 0, as in metrics.log")
+    phase: str
+    moves: dict[str, tuple[float | None, float | None]]
+
+
 class SlotView(Section):
     """One finished slot as the prompt shows it."""
 
@@ -47,16 +67,20 @@ class SlotView(Section):
     parent: int | None
     role: Role
     config_id: str
+    parent_config_id: str = Field(description="the config it was made from; its own id in a replicate")
+    changes: dict[str, tuple[Scalar, Scalar]] = Field(description="dotted key -> parent's and own value")
     mutation: str
     parent_rule: str
     hypothesis: str
     simulation_seed: int
     training_seed: int
+    seed_rationale: str
     status: Status
     pattern: str
     metrics: dict[str, float | None]
     missing: dict[str, str]
     curves: dict[str, Curve]
+    phases: list[Phase]
     minutes: float | None = Field(description="data generation and training together")
     over_time: bool
     failure: Failure | None
@@ -75,7 +99,7 @@ class ConfigView(Section):
     rank: float | None
     robust: str
     enough: bool
-    simulation_seeds: list[int]
+    simulation_seeds: list[int] = Field(description="those of the latest runs, oldest first")
     changes: dict[str, Scalar] = Field(description="explored keys that differ from the campaign's defaults")
     values: dict[str, Scalar]
 
@@ -132,12 +156,17 @@ class Context(Section):
     block_end: bool
     base_config: str = Field(description="the campaign's defaults as YAML")
     rules: list[Rule]
+    settings: list[tuple[str, str, str]] = Field(description="open to the model: key, allowed, meaning")
+    setting_values: dict[str, Scalar] = Field(description="the values of all settings in force")
     protected: list[tuple[str, str]]
     max_changes: int
     time_limit_min: float
+    replication: ReplicateRules
+    pictures: bool = Field(description="whether each finished slot's pictures go with the batch prompt")
     slots: list[SlotView]
     configs: list[ConfigView]
-    nodes: list[NodeView]
+    nodes: list[NodeView] = Field(description="best first; of a large block only the best")
+    more_nodes: int = Field(description="nodes of the block that are not shown")
     variance_table: str
     comparisons: list[VerdictView]
     demand: Demand

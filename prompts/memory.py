@@ -12,6 +12,7 @@ HEADINGS = (
     "## Current Block",
 )
 MAX_LINES = 500
+MAX_CHARACTERS = 60_000
 BEGIN = "<!-- nightfly: written by the program, do not edit below this line -->"
 END = "<!-- nightfly: end of the program's part -->"
 

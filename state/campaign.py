@@ -39,6 +39,8 @@ PROTECTED = {
     "training.device": "the engine decides where a slot runs",
     "training.n_metric_points": "it changes how often a run is looked at, not the run",
     "training.penalty_stride": "it is a matter of speed, fixed for the campaign",
+    "claude": "how Claude is asked and how the night is cut into blocks is the user's choice",
+    "policy": "the rules of the night are the user's choice",
     "graph_model.input_size": "it follows from embedding_dim",
     "graph_model.input_size_update": "it follows from embedding_dim",
 }
@@ -101,6 +103,16 @@ class ClaudeConfig(Section):
     patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
     max_fallback_batches: int = Field(3, ge=0, description="batches in a row that go on without Claude, then a stop")
     pictures: bool = True
+    explorable: dict[Literal["ucb_c"], Explorable] = Field(
+        default_factory=dict, description="settings of this section that Claude may change during the night"
+    )
+
+    @model_validator(mode="after")
+    def _default_allowed(self) -> Self:
+        for key, rule in self.explorable.items():
+            if not rule.allows(getattr(self, key)):
+                raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
+        return self
 
     @model_validator(mode="after")
     def _whole_batches(self) -> Self:
@@ -223,6 +235,9 @@ class Campaign(Section):
         """The sections that shape results and decisions."""
         shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
+        # Runs that were begun before Claude could be given settings of its own go on.
+        if not self.claude.explorable:
+            del shaping["claude"]["explorable"]
         return shaping
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from state.campaign import Budget
+from state.config import Scalar
 from state.journal import Record
 from state.records import Planned, SlotResult
 
@@ -46,9 +47,10 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
-    ``unreachable`` counts the conversations in a row, up to now, that ended because no reply could be had.
-    ``user_input`` is the blob of the instructions in the conversation in hand; ``asked`` what a person last asked of
-    the driver that runs (pause, stop, stop-now) and has not taken back.
+    ``settings`` are the campaign's `claude.*` values that the model has changed. ``unreachable`` counts the
+    conversations in a row, up to now, that ended because no reply could be had. ``user_input`` is the blob of the
+    instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
+    stop-now) and has not taken back.
     """
 
     campaign_blob: str | None = None
@@ -60,6 +62,7 @@ class History:
     planned: int = 0
     proposals: list[dict[str, Any]] = field(default_factory=list)
     memory: str = ""
+    settings: dict[str, Scalar] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     config_ids: dict[str, str] = field(default_factory=dict)
     drivers: int = 0
@@ -159,5 +162,6 @@ class History:
         self.committed = record.batch
         self.proposals = record.data["proposals"]
         self.memory = record.data["memory"]
+        self.settings.update(record.data.get("settings", {}))
         for entry in record.data["entries"]:
             self.iterations[entry["iteration"]].entry = entry

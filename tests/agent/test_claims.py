@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.claims import contradictions, find_claims
+from agent.claims import COLUMNS, contradictions, find_claims
 from agent.llm import Completion, Prompt
 from agent.mock import MockLLM
 from agent.night import Night
@@ -57,7 +57,7 @@ def test_true_figures_pass_at_any_rounding_and_others_are_found(night: Night, da
     metric = data.draw(st.sampled_from(sorted(WORDS)))
     word, sign = (
         data.draw(st.sampled_from(WORDS[metric])),
-        data.draw(st.sampled_from(["=", " = ", " is ", " of ", "≈"])),
+        data.draw(st.sampled_from(["=", " = ", " is ", " of ", "≈", ": "])),
     )
     digits = data.draw(st.integers(2, 6))
     form = data.draw(st.sampled_from(["{claim}", "Node {other}: {claim}", "iter {other} had {claim}, which is good"]))
@@ -65,7 +65,15 @@ def test_true_figures_pass_at_any_rounding_and_others_are_found(night: Night, da
     value = measured(night, about, metric)
     text = form.format(claim=f"{word}{sign}{value:.{digits}f}", other=other)
     assert contradictions(text, own, night) == []
-    off = value + data.draw(st.sampled_from([-1, 1])) * data.draw(st.floats(1.5, 3))
+    # Other by two units of the last digit or more, wherever that lands; below 0 it would be a difference.
+    near = 10.0**-digits * data.draw(st.floats(2, 90))
+    result = night.history.iterations[about].result
+    assert result is not None
+    last = getattr(result.trajectory[-1], COLUMNS.get(metric, "tau_r2"))
+    ups = [value + near, value - near, value + 1.5]
+    off = data.draw(
+        st.sampled_from([number for number in ups if number > 0 and abs(number - last) > 2 * 10.0**-digits])
+    )
     wrong = form.format(claim=f"{word}{sign}{off:.{digits}f}", other=other)
     found = contradictions(wrong, own, night)
     assert len(found) == 1, wrong
@@ -84,10 +92,18 @@ def test_true_figures_pass_at_any_rounding_and_others_are_found(night: Night, da
         "Node 3 against Node 4: conn=0.1",
         "from conn=0.1 to conn=0.2",
         "the V_rest phase of 5 minutes, lr_ratio = 0.1, joint_ratio: 0.3 -> 0.4",
-        "conn peak=0.1@joint final=0.2 trend=stable, mean 0.3",
         "conn > 0.1, tau_R2 >= 0.2",
         "in the joint phase conn rises; V_rest is low; tau of Dm9 cells",
         "node 999: conn=0.1",
+        "conn of 4 slots, tau: +0.02, V_rest = -0.02, cluster = 0.1 to 0.2, conn=0.1-0.2, tau of 0.1/0.2/0.3",
+        "slot 2: conn = 0.1",
+        "conn is 0.02 higher; tau is 0.01 lower; V_rest: 0.4 more",
+        "standard training: conn=0.1; gold conn = 0.2; the usual tau = 0.1",
+        "C1 and C2: mean conn=0.1",
+        "mean conn=0.1 over all configs",
+        "C1 mean conn=0.1 without the failed run; CV(conn_R2)=0.1%",
+        "C1 should reach mean conn = 0.1; the goal for C1 is CV(conn_R2)=0.1%",
+        "C999 mean conn = 0.1",
     ],
 )
 def test_what_is_no_clear_claim_is_left_alone(text: str, night: Night) -> None:
@@ -108,6 +124,62 @@ def test_peaks_finals_percents_and_spreads_have_their_own_meaning(night: Night) 
     assert cv is not None
     assert contradictions(f"C1: CV(conn_R2)={100 * cv:.1f}%", None, night) == []
     assert len(contradictions(f"C1: CV(conn_R2)={100 * cv + 5:.1f}%", None, night)) == 1
+
+
+@slow
+@given(st.data())
+def test_means_and_spreads_of_a_config_are_held_against_the_table(night: Night, data: st.DataObject) -> None:
+    stats = data.draw(st.sampled_from([stats for stats in night.views.table.top() if len(stats.runs) > 1]))
+    metric = data.draw(st.sampled_from(["connectivity_R2", "tau_R2", "V_rest_R2", "cluster_accuracy"]))
+    word, digits = data.draw(st.sampled_from(WORDS[metric])), data.draw(st.integers(2, 5))
+    spread = stats.spreads[metric]
+    assert spread.mean is not None
+    assert spread.cv is not None
+    means = ["{c}: mean {w} = {v}", "{w} mean of {v} for {c}", "{c}: {w} mean={v} over its runs"]
+    cvs = ["{c}: CV({w})={p}%", "{c} has {w} CV {p} %", "CV of {w} is {p} % for {c}"]
+    form = data.draw(st.sampled_from(means + cvs))
+
+    def text(mean: float, cv: float) -> str:
+        return form.format(c=stats.config_id, w=word, v=f"{mean:.{digits}f}", p=f"{100 * cv:.{digits}f}")
+
+    assert contradictions(text(spread.mean, spread.cv), 1, night) == []
+    assert len(contradictions(text(spread.mean + 2, spread.cv + 2), 1, night)) == 1
+
+
+def test_what_a_config_had_some_runs_ago_is_old_and_not_false(night: Night) -> None:
+    stats = night.views.table["C1"]
+    first = [run.metrics["tau_R2"] or 0.0 for run in stats.runs[:2] if run.metrics]
+    assert contradictions(f"C1 mean tau_R2 = {sum(first) / len(first):.4f} (2 runs)", None, night) == []
+
+
+def test_a_peak_is_no_final_value(night: Night) -> None:
+    """The surrogate's curves only rise, so the figures are made to fall at the end."""
+    own = good(night)[0]
+    iteration = night.history.iterations[own]
+    assert iteration.result is not None
+    whole = iteration.result
+    points = [*whole.trajectory[:-1], whole.trajectory[-1].model_copy(update={"connectivity_r2": 0.5})]
+    top = max(point.connectivity_r2 or 0.0 for point in points)
+    iteration.result = whole.model_copy(
+        update={"trajectory": points, "metrics": whole.metrics | {"connectivity_R2": 0.5}}
+    )
+    try:
+        for text in (
+            f"conn peak={top:.3f}@joint final=0.500 trend=decaying",
+            f"conn peaked at {top:.3f} (joint phase), ended at 0.50",
+            f"in the joint phase conn = {top:.3f}",
+        ):
+            assert contradictions(text, own, night) == []
+        for text, wrong in (
+            (f"conn = {top:.3f}", 1),
+            (f"conn final={top:.3f}", 1),
+            ("conn peak=0.500@joint final=0.500", 1),
+            (f"conn peak={top:.3f}@joint final={top:.3f}", 1),
+            (f"conn peaked at 0.123 (joint phase), ended at {top:.3f}", 2),
+        ):
+            assert len(contradictions(text, own, night)) == wrong, text
+    finally:
+        iteration.result = whole
 
 
 @given(st.text(max_size=300))

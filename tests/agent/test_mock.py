@@ -93,9 +93,9 @@ def test_no_run_is_made_twice_and_seeds_are_told_truly(night: Night) -> None:
 def test_the_best_configs_are_replicated_and_the_search_gets_better(night: Night) -> None:
     table = night.views.table
     assert len(table.ranking(3)) == 3
-    best, first = table.top(1)[0], table["C1"]
+    best, first = table.ranking(1)[0], table["C1"]
     assert best.config_id != "C1"
-    assert len(best.runs) > 3
+    assert len(best.runs) >= 3
     assert (best.spreads["connectivity_R2"].mean or 0) > (first.spreads["connectivity_R2"].mean or 0)
 
 

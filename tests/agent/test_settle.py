@@ -124,6 +124,8 @@ def explorations(night: Night) -> dict[str, Any]:
             "parent": "root",
             "edits": [{"key": f"training.{key}", "value": new}],
             "mutation": f"{key}: {old} -> {new}",
+            "simulation_seed": 50 + slot,
+            "seed_rationale": "different-data-generalization",
         }
     return reply
 
@@ -152,6 +154,24 @@ def test_a_fallback_never_repeats_a_run(nights: list[Night]) -> None:
     assert roles(data)[0] == "fallback"
     assert roles(data)[3] == "replicate"
     assert len(set(keys(night, data))) == 4
+
+
+def test_a_fallback_is_on_data_new_to_its_config(nights: list[Night]) -> None:
+    night = nights[2]
+    context = build_context(night)
+    node = settled(night, "no")["proposals"][0]["parent"]
+    reply = good(night)
+    reply["slot_2"]["proposal"] |= {
+        "parent": node,
+        "mutation": f"[none] — robustness re-run of Node {node}",
+        "simulation_seed": context.seeds[0].simulation_seed,
+        "training_seed": 99,
+        "seed_rationale": "different-data-generalization",
+    }
+    reply["slot_0"]["proposal"]["edits"] = [{"key": "nothing", "value": 1}]
+    data = settled(night, reply)
+    assert roles(data)[0] == "fallback"
+    assert data["proposals"][0]["simulation_seed"] == context.seeds[0].simulation_seed + 4
 
 
 VALUES = st.one_of(
@@ -261,6 +281,8 @@ def test_whatever_the_reply_the_next_batch_can_be_stood_for(data: st.DataObject,
         }
         assert child.dataset == night.campaign.dataset(slot)
         assert validate(SlotConfig, parse_yaml(dump_yaml(child.model_dump()), "x"), "x").hash() == child.hash()
+        if proposal["seed_rationale"] == "different-data-generalization":
+            assert child.simulation.seed not in night.views.seeds_of.get(child.identity(), ())
     runs, demand = keys(night, result), build_context(night).demand
     assert len(set(runs)) == 4
     assert not set(runs) & night.views.known_runs

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from prompts.context import ConfigView, Context, Curve, Demand, NodeView, Rule, SeedOffer, SlotView, VerdictView
+from prompts.context import (
+    ConfigView,
+    Context,
+    Curve,
+    Demand,
+    NodeView,
+    Phase,
+    ReplicateRules,
+    Rule,
+    SeedOffer,
+    SlotView,
+    VerdictView,
+)
 from state.config import Scalar
 from state.records import METRICS, Failure
 
@@ -23,12 +35,25 @@ def batch_context() -> Context:
         block_end=True,
         base_config="training:\n  n_epochs: 2\n",
         rules=_rules(),
+        settings=[("claude.ucb_c", "0.5 to 3.0", "weight of exploring")],
+        setting_values={"claude.ucb_c": 1.414},
         protected=[("dataset", "it routes each slot's data to its own place")],
         max_changes=2,
         time_limit_min=90.0,
+        replication=ReplicateRules(
+            baseline_runs=4,
+            min_replicates=1,
+            min_replicates_later=1,
+            top_configs=3,
+            runs_of_top=3,
+            enough_runs=4,
+            enough_cv_std=0.02,
+        ),
+        pictures=True,
         slots=[_finished(), _failed()],
         configs=[_config("C1", {}), _config("C2", {"training.n_epochs": 3})],
         nodes=[_node()],
+        more_nodes=1,
         comparisons=[
             VerdictView(
                 config_id="C2",
@@ -50,10 +75,25 @@ def batch_context() -> Context:
     )
 
 
+def plain_context() -> Context:
+    """A batch that ends no block, with nothing failed and no user input."""
+    changes = {"block_end": False, "slots": [_finished()], "user_input": "", "more_nodes": 0}
+    return batch_context().model_copy(update=changes)
+
+
 def start_context() -> Context:
     """The start call of the same night."""
     demand = Demand(baseline=True, min_replicates=0, reason="4 of 4 baseline runs are still to be made")
-    nothing = {"slots": [], "configs": [], "nodes": [], "user_input": "", "last_node": 0, "batch": 0}
+    nothing = {
+        "slots": [],
+        "configs": [],
+        "comparisons": [],
+        "more_nodes": 0,
+        "nodes": [],
+        "user_input": "",
+        "last_node": 0,
+        "batch": 0,
+    }
     return batch_context().model_copy(update={"kind": "start", "demand": demand, "block_end": False, **nothing})
 
 
@@ -73,12 +113,15 @@ def _slot(number: int) -> SlotView:
         iteration=3 + number,
         parent=None if number else 1,
         role="exploit",
-        config_id="C1",
+        config_id="C2",
+        parent_config_id="C1",
+        changes={"training.n_epochs": (2, 3)},
         mutation="n_epochs: 2 -> 3",
         parent_rule="highest UCB",
         hypothesis="More epochs raise V_rest_R2.",
         simulation_seed=1003 + number,
         training_seed=500_003 + number,
+        seed_rationale="different-data-generalization",
         status="converged",
         pattern="healthy",
         metrics=dict.fromkeys(METRICS, 0.9) | {"V_rest_R2": None},
@@ -94,6 +137,10 @@ def _slot(number: int) -> SlotView:
             ),
             "V_rest_R2": Curve(peak=None, peak_phase="", peak_iteration=None, final=None, trend="unknown"),
         },
+        phases=[
+            Phase(epoch=0, phase="joint", moves={"connectivity_R2": (0.4, 0.93), "V_rest_R2": (None, None)}),
+            Phase(epoch=0, phase="V_rest", moves={"connectivity_R2": (0.92, 0.91), "V_rest_R2": (None, None)}),
+        ],
         minutes=95.25,
         over_time=True,
         failure=None,
@@ -108,7 +155,15 @@ def _finished() -> SlotView:
 
 def _failed() -> SlotView:
     failure = Failure(kind="crashed", message="exit code 3: RuntimeError: {{ singular }}")
-    lost = {"metrics": {}, "missing": {}, "curves": {}, "minutes": None, "over_time": False, "status": "failed"}
+    lost = {
+        "metrics": {},
+        "missing": {},
+        "curves": {},
+        "phases": [],
+        "minutes": None,
+        "over_time": False,
+        "status": "failed",
+    }
     return _slot(1).model_copy(update=lost | {"failure": failure, "stderr": "Traceback\nRuntimeError: {{ singular }}"})
 
 

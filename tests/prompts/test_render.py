@@ -11,13 +11,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 
 from prompts.render import FOLDER, TEMPLATES, figure, render_prompt, render_repair, render_system, template_hashes
 from state.files import sha256
-from tests.prompts.facts import batch_context, start_context
+from tests.prompts.facts import batch_context, plain_context, start_context
 
 GOLDEN = Path(__file__).parent / "golden"
 PROMPTS: dict[str, Callable[[], str]] = {
     "system": lambda: render_system(batch_context()),
     "start": lambda: render_prompt(start_context()),
-    "batch": lambda: render_prompt(batch_context()),
+    "batch": lambda: render_prompt(plain_context()),
+    "batch_end_failed": lambda: render_prompt(batch_context()),
     "repair": lambda: render_repair(["[no_edit] slot_0, role: found role exploit without edits", "[prose] slot_1"]),
 }
 

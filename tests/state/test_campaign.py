@@ -45,7 +45,8 @@ def test_the_full_size_campaign_is_the_addendums() -> None:
 
 @pytest.mark.parametrize("key", sorted(PROTECTED))
 def test_protected_keys_cannot_be_made_explorable(key: str) -> None:
-    full = {"simulation": "simulation.n_frames", "connectome": "connectome.seed"}.get(key, key)
+    sections = {"simulation": "n_frames", "connectome": "seed", "claude": "ucb_c", "policy": "max_changes"}
+    full = f"{key}.{sections[key]}" if key in sections else key
     assert protection(full)
     with pytest.raises(ConfigError, match="protected"):
         make(explorable={full: {"min": 1, "max": 10}})
@@ -60,6 +61,8 @@ def test_protected_keys_cannot_be_made_explorable(key: str) -> None:
         ({"explorable": {"training.n_epochs": {"min": 1}}}, "either `choices"),
         ({"explorable": {"training.coeff_W_L1": {"min": 0, "max": 1, "scale": "log"}}}, "not positive"),
         ({"claude": {"n_iter_block": 10}}, "not a multiple of n_parallel"),
+        ({"claude": {"explorable": {"ucb_c": {"min": 2, "max": 3}}}}, "the default ucb_c = 1.414 is not 2 to 3"),
+        ({"claude": {"explorable": {"n_parallel": {"min": 2, "max": 3}}}}, "claude.explorable.n_parallel"),
         ({"name": "../up"}, "name"),
         ({"engine": {"kind": "cloud"}}, "engine.kind"),
         ({"polcy": {}}, "did you mean policy"),
