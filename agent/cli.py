@@ -68,11 +68,18 @@ def run(
 
 
 @app.command()
-def status(run: RunArgument, json: JsonOption = False) -> None:
-    """Show what a run is doing now, or how it ended; reads files only and never disturbs the driver."""
+def status(
+    run: RunArgument,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep showing it until the driver has ended.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what a run is doing now, or how it ended; reads files only and never disturbs the driver.
+
+    Slots with phase and R2 so far, the best configs, Claude's last verdicts, money and time used and left.
+    """
     from agent.status import print_status
 
-    print_status(run, json)
+    print_status(run, json, watch)
 
 
 @app.command()
@@ -195,12 +202,31 @@ def stop(run: RunArgument) -> None:
 @app.command()
 def doctor(
     campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/quickstart.yaml.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave out the checks of key, model and price.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Look for what would spoil a night, and say how to mend it; ends with 1 when something would."""
+    """Look for what would spoil a night, and say how to mend it; ends with 1 when something would.
+
+    Checks the explorable keys, connectome, stimulus, GPU, memory and time by a real step at full size, disk, clock,
+    notifications, and Claude's key, model, prompt and price.
+    """
     from agent.doctor import examine
 
-    raise typer.Exit(examine(campaign, json))
+    raise typer.Exit(examine(campaign, dry_run, json))
+
+
+@app.command("export-connectome")
+def export_connectome(
+    config: Annotated[Path, typer.Argument(help="A campaign or a slot config.")],
+    out: Annotated[Path, typer.Option(help="The .npz to write.")],
+) -> None:
+    """Write the connectome of a config to one small file, for machines without flyvis.
+
+    There, set `connectome: {source: file, path: FILE.npz}` in the campaign.
+    """
+    from agent.prepare import export_connectome as export
+
+    print(export(config, out))
 
 
 @app.command()

@@ -5,22 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from agent.doctor_checks import claude, clock, disk, machine, people
+from agent.finding import Finding
 from agent.prepare import knobs
 from state.campaign import Campaign, load_campaign
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found; ``mend`` is empty when all is well."""
-
-    check: str
-    ok: bool
-    message: str
-    mend: str = ""
-
 
 Check = Callable[[Campaign, Path], list[Finding]]
 
@@ -39,13 +30,14 @@ def explorable_keys(campaign: Campaign, file: Path) -> list[Finding]:
     return findings
 
 
-CHECKS: tuple[Check, ...] = (explorable_keys,)
+CHECKS: tuple[Check, ...] = (explorable_keys, machine, disk, clock, people)
 
 
-def examine(file: Path, as_json: bool) -> int:
+def examine(file: Path, dry_run: bool, as_json: bool) -> int:
     """Run all checks on the campaign in ``file`` and print what they found; 1 when there is a problem, else 0."""
     campaign = load_campaign(file, lambda note: print(f"nightfly: {note}", file=sys.stderr))
-    findings = [finding for check in CHECKS for finding in check(campaign, file)]
+    checks = CHECKS if dry_run else (*CHECKS, claude)
+    findings = [finding for check in checks for finding in check(campaign, file)]
     if as_json:
         print(json.dumps({"ok": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]}))
     else:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from state.campaign import Campaign
+from state.campaign import Campaign, load_campaign
+from state.config import SlotConfig
 from state.errors import UserError
-from state.files import dump_yaml
-from trainer.engines.factory import find_gpus, usable_cores
+from state.files import dump_yaml, read_yaml
+from state.schema import validate
+from trainer.engines.factory import find_gpus, places_and_threads, usable_cores
+from trainer.engines.local import THREAD_VARIABLES
 from trainer.surrogate import LABEL
 
 
@@ -52,19 +56,37 @@ def knobs(file: Path) -> list[dict[str, Any]]:
 
 def describe(campaign: Campaign, estimate: bool = False) -> dict[str, Any]:
     """What `python -m trainer.describe` says of the campaign's base config."""
+    options = ["--estimate"] if estimate else []
+    # As many threads as a slot will have: more of them than free cores make small iterations many times slower.
+    return _describe(campaign.base_config(), campaign.name, *options, threads=places_and_threads(campaign)[1])
+
+
+def export_connectome(file: Path, out: Path) -> str:
+    """Write the connectome of the campaign or slot config in ``file`` to ``out``; returns what it is, in one line."""
+    tree = read_yaml(file)
+    config = load_campaign(file).base_config() if "explorable" in tree else validate(SlotConfig, tree, str(file))
+    if out.suffix != ".npz":
+        raise UserError(f"{out}: is not named .npz; give a name such as connectome.npz")
+    seen = _describe(config, str(file), f"--export={out.resolve()}")
+    return f"{out}: {seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}"
+
+
+def _describe(config: SlotConfig, name: str, *options: str, threads: int = 1) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "config.yaml"
-        config.write_text(dump_yaml(campaign.base_config().model_dump()))
-        failed = f"{campaign.name}: the connectome could not be prepared"
-        value = _ask("trainer.describe", config, failed, *(["--estimate"] if estimate else []))
+        path = Path(folder) / "config.yaml"
+        path.write_text(dump_yaml(config.model_dump()))
+        value = _ask(
+            "trainer.describe", path, f"{name}: the connectome could not be prepared", *options, threads=threads
+        )
     assert isinstance(value, dict)
     return value
 
 
-def _ask(module: str, file: Path, failed: str, *options: str) -> Any:
+def _ask(module: str, file: Path, failed: str, *options: str, threads: int = 1) -> Any:
     """The JSON that ``module`` prints about ``file``; UserError with its own sentence, or ``failed`` and the reason."""
     command = [sys.executable, "-m", module, str(file), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    own = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(last if done.returncode == 2 else f"{failed} ({last[:300]})")

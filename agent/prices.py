@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 
@@ -13,4 +14,12 @@ def price(model: str, usage: dict[str, Any]) -> float | None:
         found = extract_usage({"model": model, "usage": usage}, provider_id="anthropic")
         return float(found.calc_price().total_price)
     except (LookupError, ValueError):
+        return None
+
+
+def table_version() -> str | None:
+    """The version of the price table that is installed."""
+    try:
+        return version("genai-prices")
+    except PackageNotFoundError:
         return None

@@ -30,7 +30,17 @@ from state.paths import RunPaths
 from state.schema import validate
 from trainer.engines.factory import find_gpus, make_engine
 
-PACKAGES = ("anthropic", "torch", "torch_geometric", "flyvis", "numpy", "scipy", "scikit-learn", "pydantic")
+PACKAGES = (
+    "anthropic",
+    "genai-prices",
+    "torch",
+    "torch_geometric",
+    "flyvis",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pydantic",
+)
 
 
 def run_campaign(

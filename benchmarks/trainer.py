@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.per_edge import PerEdgeGNN
 from state.config import Scalar, SlotConfig
@@ -23,6 +24,7 @@ from trainer import runtime
 from trainer.adam import Adam
 from trainer.fit import set_rates
 from trainer.gnn import GNN
+from trainer.graph import GraphedIterations
 from trainer.perceptron import Perceptron
 from trainer.step import Step
 
@@ -154,6 +156,33 @@ def _ignore(_: object) -> None:
     """Drop a result."""
 
 
+class _Counter(TorchDispatchMode):
+    """Counts the operations that torch is asked for; on a GPU each is at least one kernel launch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        # Views launch nothing.
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+def operations(case: Problem) -> int:
+    """Operations of one iteration of the GPU path, counted on the CPU; a CUDA graph launches them as one."""
+    model = GNN(case.config.graph_model, case.truth)
+    model.initialise(case.config.training)
+    step, adam = Step(model, case.data, case.config.training, XNORM), Adam(model.theta, model.gradient)
+    loop = GraphedIterations(step, adam, 1, capture=False)
+    adam.prepare(1)
+    frames = torch.zeros(1, step.batch, dtype=torch.long)
+    loop.run(frames, 0)
+    with torch.no_grad(), _Counter() as counter:
+        loop._replay()
+    return counter.count
+
+
 def measure(extent: int, strides: tuple[int, ...]) -> dict[int, dict[str, float]]:
     """Milliseconds of the fast path for each penalty stride and of the reference (stride 1), and the work done."""
     cases = [problem(extent, {"training.penalty_stride": stride}) for stride in strides]
@@ -171,6 +200,7 @@ def measure(extent: int, strides: tuple[int, ...]) -> dict[int, dict[str, float]
             "mbytes": moved / 1e6,
             "gflop_per_s": flops / seconds / 1e9,
             "gbytes_per_s": moved / seconds / 1e9,
+            "operations": operations(case),
         }
     return rows
 

@@ -1,7 +1,8 @@
-"""What a config asks of this machine: `python -m trainer.describe CONFIG [--estimate]` prints one JSON object.
+"""What a config asks of this machine: `python -m trainer.describe CONFIG [--estimate] [--export=FILE]` prints JSON.
 
 Builds the connectome into the cache, so that the slots of a batch find it there. With --estimate a few iterations at
-full size are timed. Ends with 2 and one sentence on stderr for a user's mistake.
+full size are timed; with --export the connectome is also written to a file of its own. Ends with 2 and one sentence on
+stderr for a user's mistake.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ def main(arguments: list[str]) -> int:
     try:
         config = validate(SlotConfig, read_yaml(path), str(path))
         known = describe(config) | (estimate(config) if "--estimate" in arguments[1:] else {})
+        for option in arguments[1:]:
+            if option.startswith("--export="):
+                _connectome(config).save(Path(option.partition("=")[2]))
     except NightflyError as error:
         print(error, file=sys.stderr)
         return 2

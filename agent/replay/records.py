@@ -26,6 +26,7 @@ class Replay(Ledger):
     def __init__(self, campaign: Campaign, blobs: Evidence) -> None:
         super().__init__(campaign, blobs)
         self._context: Context | None = None
+        self._price_table: str | None = None
         self._templates = template_hashes()
         self._checks: dict[str, Callable[[Record], Iterator[str]]] = {
             "campaign_started": self._campaign,
@@ -44,6 +45,8 @@ class Replay(Ledger):
     def fold(self, record: Record) -> None:
         """Take in one record; what the prompts are made of changes with results and commits."""
         super().fold(record)
+        if record.type == "driver_started":
+            self._price_table = record.data.get("packages", {}).get("genai-prices")
         if record.type not in ("prompt_rendered", "reply_received", "reply_rejected"):
             self._context = None
 
@@ -104,6 +107,15 @@ class Replay(Ledger):
     def _reply(self, record: Record) -> Iterator[str]:
         if record.data["reply"] is not None:
             yield from self._faults([record.data["reply"]])
+            yield from self._cost(record.data)
+
+    def _cost(self, data: dict[str, Any]) -> Iterator[str]:
+        """The recorded cost follows from usage and price table, as long as the table is the one of that night."""
+        from agent.prices import price, table_version
+
+        if data["usage"] and self._price_table == table_version():
+            made = price(data["model"], data["usage"])
+            yield from _differs({"cost_usd": made}, {"cost_usd": data["cost_usd"]})
 
     def _judged(self, record: Record) -> Iterator[str]:
         kind, made = judged(self, self.context())

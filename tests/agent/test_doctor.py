@@ -14,6 +14,7 @@ from agent.prepare import prepare
 from state.campaign import load_campaign
 from state.errors import UserError
 from state.files import dump_yaml
+from trainer.engines.factory import find_gpus
 
 
 def write(folder: Path, explorable: dict[str, Any]) -> Path:
@@ -32,21 +33,21 @@ DEAD = ALIVE | {"training.batch_size": {"choices": [2, 4]}}
 
 
 def test_a_healthy_campaign_is_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert examine(write(tmp_path, ALIVE), as_json=False) == 0
+    assert examine(write(tmp_path, ALIVE), dry_run=True, as_json=False) == 0
     out = capsys.readouterr().out
     assert "ok" in out
     assert "PROBLEM" not in out
 
 
 def test_a_dead_knob_is_a_problem_with_a_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert examine(write(tmp_path, DEAD), as_json=True) == 1
+    assert examine(write(tmp_path, DEAD), dry_run=True, as_json=True) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
-    good, bad = report["findings"]
+    good, bad = (finding for finding in report["findings"] if finding["check"] == "explorable")
     assert (good["ok"], bad["ok"]) == (True, False)
     assert "training.batch_size changes nothing" in bad["message"]
     assert "remove training.batch_size" in bad["mend"]
-    assert examine(write(tmp_path, DEAD), as_json=False) == 1
+    assert examine(write(tmp_path, DEAD), dry_run=True, as_json=False) == 1
     assert "mend: remove training.batch_size" in capsys.readouterr().out
 
 
@@ -64,5 +65,46 @@ def test_further_checks_join_the_list(
 ) -> None:
     bad = Finding("disk", False, "full", "free some space")
     monkeypatch.setattr(doctor, "CHECKS", (lambda campaign, file: [bad],))
-    assert examine(write(tmp_path, ALIVE), as_json=False) == 1
+    assert examine(write(tmp_path, ALIVE), dry_run=True, as_json=False) == 1
     assert "free some space" in capsys.readouterr().out
+
+
+def problems(folder: Path, capsys: pytest.CaptureFixture[str], dry_run: bool = True, **sections: Any) -> dict[str, str]:
+    """check -> message of what the doctor complains of in a surrogate campaign with ``sections``."""
+    path = folder / "c.yaml"
+    path.write_text(dump_yaml({"name": "c", "trainer": "surrogate", "explorable": ALIVE} | sections))
+    code = examine(path, dry_run, as_json=True)
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert all(finding["mend"] for finding in found if not finding["ok"])
+    assert code == (0 if all(finding["ok"] for finding in found) else 1)
+    return {finding["check"]: finding["message"] for finding in found if not finding["ok"]}
+
+
+def test_people_who_cannot_be_told_a_past_end_and_a_full_disk_are_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problems(tmp_path, capsys) == {}
+    monkeypatch.delenv("HOOK", raising=False)
+    assert "HOOK holds no web address" in problems(tmp_path, capsys, notify={"webhook_env": "HOOK"})["notify"]
+    assert "no program" in problems(tmp_path, capsys, notify={"command": ["/no/such/program"]})["notify"]
+    assert "is past" in problems(tmp_path, capsys, budget={"finish_by": "2026-01-01 07:30"})["budget"]
+    huge = problems(tmp_path, capsys, budget={"max_batches": 10**9})
+    assert "1000000000 batches need about" in huge["disk"]
+
+
+def test_without_a_key_claude_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    assert "ANTHROPIC_API_KEY is not set" in problems(tmp_path, capsys, dry_run=False)["claude"]
+
+
+def test_a_real_campaign_is_measured_by_a_real_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTFLY_CACHE", str(request.config.cache.mkdir("connectome")))
+    small = {"extent": 1, "n_frames": 1600, "n_sequences": 8}
+    sections = {"trainer": "gnn", "simulation": small, "graph_model": {"hidden_dim": 8, "hidden_dim_update": 8}}
+    found = problems(tmp_path, capsys, **sections, engine={"time_limit_min": 1e-6, "needs_gpu": True})
+    assert "ms an iteration measured at full size" in found["time"]
+    assert ("gpu" in found) == (not find_gpus())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.config import SlotConfig
@@ -33,6 +33,7 @@ def test_true_and_1_and_1_0_are_kept_apart() -> None:
     assert dump_yaml({"a": 0.0, "b": -0.0}) == "a: 0.0\nb: -0.0\n"
 
 
+@settings(max_examples=40, deadline=None)
 @given(TREES)
 def test_what_is_written_is_read_back(tree: dict[str, object]) -> None:
     assert yaml.safe_load(dump_yaml(tree)) == yaml.safe_load(plain(tree)) == tree

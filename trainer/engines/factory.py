@@ -32,12 +32,16 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def places_and_threads(campaign: Campaign) -> tuple[int, int]:
+    """Slots at once and CPU threads of each: one slot a GPU, without GPUs one a core, or as the campaign says."""
+    config, gpus, cores = campaign.engine, find_gpus(), usable_cores()
+    places = config.slots_at_once or (len(gpus) if gpus else max(1, min(campaign.claude.n_parallel, cores)))
+    return places, config.threads_per_slot or max(1, cores // places)
+
+
 def make_engine(campaign: Campaign) -> Dispatcher:
-    """The local engine: one slot a GPU, or as many as the campaign says; on a CPU one core a slot."""
+    """The engine that the campaign asks for."""
     if campaign.trainer == "surrogate":
         return InlineEngine()
-    config, gpus, cores = campaign.engine, find_gpus(), usable_cores()
-    default = len(gpus) if gpus else max(1, min(campaign.claude.n_parallel, cores))
-    places = config.slots_at_once or default
-    threads = config.threads_per_slot or max(1, cores // places)
-    return LocalEngine(places=places, threads=threads, gpus=gpus)
+    places, threads = places_and_threads(campaign)
+    return LocalEngine(places=places, threads=threads, gpus=find_gpus())

@@ -17,6 +17,7 @@ from state.paths import SlotPaths
 from trainer.dispatch import Ended, Job
 
 KILL_AFTER_S = 10.0
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 WORKER = (sys.executable, "-m", "trainer.slot")
 
 
@@ -148,7 +149,7 @@ class LocalEngine:
 
     def _environment(self, place: int) -> dict[str, str]:
         threads = str(self.threads)
-        own = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+        own = dict.fromkeys(THREAD_VARIABLES, threads)
         own["CUDA_VISIBLE_DEVICES"] = self._device(place)
         # The worker must find the same packages wherever the driver was started.
         root = str(Path(__file__).resolve().parents[2])

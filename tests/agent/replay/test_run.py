@@ -9,11 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from agent.llm import Completion, Prompt
+from agent.loop import run_night
+from agent.mock import MockLLM
+from agent.night import open_night
+from agent.prices import price, table_version
 from agent.replay.run import replay_run
+from state.campaign import Budget
 from state.errors import RunError
 from state.files import canonical_json
 from state.journal import chain_hash, read_records
 from state.paths import RunPaths, is_passing
+from tests.agent.conftest import write_campaign
+from trainer.engines.inline import InlineEngine
 
 # Of no weight for the record: the human's own file, a picture that is drawn anew, and what a worker said.
 NOT_EVIDENCE = ("user_input.md", "tree.png", "stderr.log")
@@ -153,3 +161,24 @@ def test_only_the_batch_asked_for_is_compared(night: Path, tmp_path: Path) -> No
 def test_a_directory_without_a_run_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no nightfly run"):
         replay_run(tmp_path)
+
+
+class Paid(MockLLM):
+    """Answers as a priced model would, and says what it used."""
+
+    def complete(self, prompt: Prompt, schema: dict[str, object]) -> Completion:
+        usage = {"input_tokens": 1000, "output_tokens": 500}
+        model = "claude-opus-5-5"
+        text = super().complete(prompt, schema).text
+        return Completion(text, "end_turn", usage, "req", model, price(model, usage))
+
+
+def test_a_cost_that_does_not_follow_from_usage_and_prices_is_found(tmp_path: Path) -> None:
+    night = open_night(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", dry_run=True)
+    night.record("driver_started", {"packages": {"genai-prices": table_version()}})
+    run_night(night, Paid(), InlineEngine(), lambda *_: None, Budget(max_batches=1))
+    night.derived.flush()
+    night.close()
+    assert replay_run(tmp_path / "r").passed, told(tmp_path / "r")
+    rechained(tmp_path / "r", ('"cost_usd":0.', '"cost_usd":1.'), "reply_received", 1)
+    assert "cost_usd" in told(tmp_path / "r")
