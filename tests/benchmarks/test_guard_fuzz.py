@@ -12,7 +12,7 @@ import pytest
 import agent.guard
 from agent.mock import answer
 from benchmarks import guard_fuzz
-from benchmarks.guard_fuzz import Arena, Tally, arenas
+from benchmarks.arena import Arena, Tally, arenas
 
 REPLIES = int(os.environ.get("NIGHTFLY_FUZZ_REPLIES", "10000"))
 # From so many replies on, nearly every rule has been broken at least once.
