@@ -1,7 +1,7 @@
 """Conversations of played nights in which replies are tried, and the promises about what may come of any reply.
 
-It knows the promises, not the rules: no protected field of any slot config changes, every config can be written and read
-again, every parent has run, seeds and rationales are true, and no text of the model is filled in as a template.
+It knows the promises, not the rules: no protected field of any slot config changes, every config can be written and
+read again, every parent has run, seeds and rationales are true, and no text of the model is filled in as a template.
 """
 
 from __future__ import annotations
