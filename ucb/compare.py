@@ -19,6 +19,7 @@ Sample = NDArray[np.float64]
 
 LOWER_IS_BETTER = frozenset({"training_time_min"})
 MIN_PAIRS = 3
+MANY = 100
 LEVEL = 0.95
 POWER = 0.80
 _RESAMPLES = 2000
@@ -167,5 +168,10 @@ def render_comparison(comparison: Comparison) -> str:
         return f"{c.metric}: not distinguishable ({c.reason})"
     span = f", 95 % interval {c.low:+.3f} to {c.high:+.3f}" if c.low is not None else ""
     span += f" ({c.reason})" if c.reason else ""
-    more = f"; about {c.more_runs} more would tell" if c.more_runs is not None else ""
+    more = "" if c.more_runs is None else f"; {_how_many(c.more_runs)} more would tell"
     return f"{c.metric}: {c.verdict} with {how}, difference {c.difference:+.3f}{span}{more}"
+
+
+def _how_many(runs: int) -> str:
+    """An estimate from a few runs; a large one says only that the difference is small."""
+    return f"about {runs}" if runs <= MANY else f"over {MANY}"

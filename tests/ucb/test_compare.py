@@ -33,6 +33,13 @@ def test_less_time_is_better() -> None:
     assert compare(short, long, "training_time_min").verdict == "better"
 
 
+def test_a_hopeless_number_of_runs_is_not_spelt_out() -> None:
+    found = compare(runs([0.90, 0.95, 0.92]), runs([0.9233, 0.95, 0.90, 0.92], first_seed=50))
+    assert found.more_runs is not None
+    assert found.more_runs > 100
+    assert render_comparison(found).endswith("; over 100 more would tell")
+
+
 def test_noise_is_no_principle() -> None:
     found = compare(runs([0.90, 0.95, 0.92]), runs([0.94, 0.91, 0.93, 0.90], first_seed=50))
     assert found.verdict == "not distinguishable"
