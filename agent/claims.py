@@ -24,7 +24,6 @@ NAMES = {
     "test_R2": r"test[_ ]R2",
     "test_pearson": r"test[_ ]pearson|pearson",
 }
-COLUMNS = {"connectivity_R2": "connectivity_r2", "tau_R2": "tau_r2", "V_rest_R2": "vrest_r2"}
 REMEMBERED = 64
 _NAME = "|".join(f"(?P<{metric}>{words})" for metric, words in NAMES.items())
 _RANGE = r" ?(?:to|\.\.|[-–—/]) ?\d"
@@ -160,7 +159,7 @@ def _measured(claim: Claim, ledger: Ledger) -> Iterator[float]:
         return
     iteration = ledger.history.iterations.get(claim.subject)
     if iteration is not None and iteration.result is not None and iteration.result.failure is None:
-        yield from _of_result(claim, iteration.result)
+        yield from _of_result(claim, iteration.result, ledger.views.paths[claim.subject].get(claim.metric, ()))
 
 
 def _of_runs(claim: Claim, runs: Sequence[Run]) -> Iterator[float]:
@@ -176,10 +175,8 @@ def _of_runs(claim: Claim, runs: Sequence[Run]) -> Iterator[float]:
             yield value
 
 
-def _of_result(claim: Claim, result: SlotResult) -> Iterator[float]:
-    column = COLUMNS.get(claim.metric)
-    path = [getattr(point, column) for point in result.trajectory] if column else []
-    known = [value for value in path if value is not None]
+def _of_result(claim: Claim, result: SlotResult, known: Sequence[float]) -> Iterator[float]:
+    """``known``: the metric's values along the training."""
     value = result.metrics.get(claim.metric)
     if claim.kind == "peak":
         yield from [max(known)] if known else []

@@ -14,7 +14,6 @@ from state.campaign import PROTECTED, Campaign
 from state.files import dump_yaml
 from ucb.score import Score
 from ucb.table import render_table
-from ucb.trajectory import pattern
 from ucb.variance import ConfigStats
 
 # A prompt stays as long after 400 batches as after 40.
@@ -154,6 +153,14 @@ def _config_views(ledger: Ledger) -> list[ConfigView]:
 
 
 def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
+    """Made anew only when its config has run again; most configs of a prompt have not."""
+    known = ledger.views.shown.get(stats.config_id)
+    if known is None or known[0] is not stats:
+        known = ledger.views.shown[stats.config_id] = (stats, _make_config_view(ledger, stats))
+    return known[1]
+
+
+def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
     node = ledger.views.latest_node[stats.config_id]
     values = explored_values(ledger, ledger.views.config(ledger.history.iterations[node]))
     base = ledger.campaign.base_config().flat()
@@ -188,7 +195,7 @@ def _node_view(ledger: Ledger, score: Score) -> NodeView:
         visits=score.visits,
         reward=score.connectivity_R2 or 0.0,
         mutation=score.mutation,
-        pattern=pattern(iteration.result.trajectory, ledger.campaign.thresholds).pattern,
+        pattern=ledger.views.patterns[score.node],
         minutes=ledger.views.times.predict(config),
         values=explored_values(ledger, config),
     )

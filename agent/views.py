@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from array import array
+
 import networkx as nx
 
 from agent.policy import Standing, TimeModel
 from agent.verdict import run_key
+from prompts.context import ConfigView
 from state.blobs import BlobStore
 from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
 from state.files import parse_yaml
 from state.history import History, Iteration
 from state.journal import Record
-from state.records import SlotResult, Status
+from state.records import SlotResult, Status, TrajectoryPoint
 from state.schema import validate
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
-from ucb.trajectory import run_status
+from ucb.trajectory import Column, pattern, run_status
 from ucb.tree import TreeNode, grow, new_tree, node_from_record
-from ucb.variance import run_from
+from ucb.variance import ConfigStats, run_from
 
 KEPT_CONFIGS = 512
+
+
+# Metric -> its values along the training, undefined ones left out; compact, since it is kept for every iteration.
+Paths = dict[str, "array[float]"]
+COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
 
 
 class Views:
@@ -36,6 +44,9 @@ class Views:
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
         self.nodes: dict[int, TreeNode] = {}
+        self.patterns: dict[int, str] = {}
+        self.paths: dict[int, Paths] = {}
+        self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
 
     def apply(self, record: Record) -> None:
@@ -54,6 +65,8 @@ class Views:
         node = node_from_record(planned, result, self.status(result))
         self.nodes[planned.iteration] = node
         self.latest_node[planned.config_id] = planned.iteration
+        self.patterns[planned.iteration] = pattern(result.trajectory, self.campaign.thresholds).pattern
+        self.paths[planned.iteration] = _paths(result)
         self.table.add(run_from(planned, result, self.campaign.thresholds))
         self.times.learn(self.config(iteration), result)
 
@@ -120,3 +133,11 @@ class Views:
             Standing(stats.config_id, len(stats.runs), stats.spreads["connectivity_R2"].mean or 0.0)
             for stats in self.table.top()
         ]
+
+
+def _paths(result: SlotResult) -> Paths:
+    return {name: _path(result.trajectory, column) for name, column in COLUMNS.items()}
+
+
+def _path(points: list[TrajectoryPoint], column: Column) -> array[float]:
+    return array("d", (value for point in points if (value := getattr(point, column)) is not None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -215,6 +216,10 @@ class Campaign(Section):
 
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""
+        return self._base
+
+    @cached_property
+    def _base(self) -> SlotConfig:
         return SlotConfig(
             dataset=self.name,
             connectome=self.connectome,

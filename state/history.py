@@ -13,7 +13,10 @@ from state.records import Planned, SlotResult
 
 @dataclass
 class Iteration:
-    """One training run: what was planned, how often it was started, what came out, what was written about it."""
+    """One training run: what was planned, how often it was started, what came out, what was written about it.
+
+    The result keeps its trajectory only until the next batch is planned; the journal keeps it for ever.
+    """
 
     planned: Planned
     attempts: int = 0
@@ -123,6 +126,10 @@ class History:
             self.asked = kind
 
     def _batch_planned(self, record: Record) -> None:
+        for iteration in self.batch(self.planned):
+            # Nothing but the prompt of its own batch needs every point; ten thousand batches of them fill a memory.
+            if iteration.result is not None:
+                iteration.result = iteration.result.model_copy(update={"trajectory": []})
         self.planned = record.batch
         self.batches[record.batch] = []
         self.attempts = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.claims import COLUMNS, contradictions, find_claims
+from agent.claims import contradictions, find_claims
 from agent.llm import Completion, Prompt
 from agent.mock import MockLLM
 from agent.night import Night
@@ -67,9 +68,8 @@ def test_true_figures_pass_at_any_rounding_and_others_are_found(night: Night, da
     assert contradictions(text, own, night) == []
     # Other by two units of the last digit or more, wherever that lands; below 0 it would be a difference.
     near = 10.0**-digits * data.draw(st.floats(2, 90))
-    result = night.history.iterations[about].result
-    assert result is not None
-    last = getattr(result.trajectory[-1], COLUMNS.get(metric, "tau_r2"))
+    path = night.views.paths[about]
+    last = path.get(metric, path["tau_R2"])[-1]
     ups = [value + near, value - near, value + 1.5]
     off = data.draw(
         st.sampled_from([number for number in ups if number > 0 and abs(number - last) > 2 * 10.0**-digits])
@@ -112,9 +112,7 @@ def test_what_is_no_clear_claim_is_left_alone(text: str, night: Night) -> None:
 
 def test_peaks_finals_percents_and_spreads_have_their_own_meaning(night: Night) -> None:
     own = good(night)[0]
-    result = night.history.iterations[own].result
-    assert result is not None
-    path = [point.connectivity_r2 or 0.0 for point in result.trajectory]
+    path = list(night.views.paths[own]["connectivity_R2"])
     assert contradictions(f"conn peaked at {max(path):.3f}, ended at {path[-1]:.3f}", own, night) == []
     assert len(contradictions(f"conn peaked at {path[0]:.4f}", own, night)) == 1
     accuracy = measured(night, own, "cluster_accuracy")
@@ -157,12 +155,11 @@ def test_a_peak_is_no_final_value(night: Night) -> None:
     own = good(night)[0]
     iteration = night.history.iterations[own]
     assert iteration.result is not None
-    whole = iteration.result
-    points = [*whole.trajectory[:-1], whole.trajectory[-1].model_copy(update={"connectivity_r2": 0.5})]
-    top = max(point.connectivity_r2 or 0.0 for point in points)
-    iteration.result = whole.model_copy(
-        update={"trajectory": points, "metrics": whole.metrics | {"connectivity_R2": 0.5}}
-    )
+    whole, path = iteration.result, night.views.paths[own]
+    points = array("d", [*path["connectivity_R2"][:-1], 0.5])
+    top = max(points)
+    iteration.result = whole.model_copy(update={"metrics": whole.metrics | {"connectivity_R2": 0.5}})
+    night.views.paths[own] = path | {"connectivity_R2": points}
     try:
         for text in (
             f"conn peak={top:.3f}@joint final=0.500 trend=decaying",
@@ -179,7 +176,7 @@ def test_a_peak_is_no_final_value(night: Night) -> None:
         ):
             assert len(contradictions(text, own, night)) == wrong, text
     finally:
-        iteration.result = whole
+        iteration.result, night.views.paths[own] = whole, path
 
 
 @given(st.text(max_size=300))
