@@ -55,7 +55,7 @@ def build_context(ledger: Ledger) -> Context:
         more_nodes=max(0, len(scores) - SHOWN_NODES),
         variance_table=render_table(views.table, SHOWN_CONFIGS),
         comparisons=comparisons(ledger, slots),
-        demand=demand(campaign, len(history.iterations), views.standings()),
+        demand=demand(campaign, len(history.iterations), views.standings(campaign.policy.top_configs)),
         seeds=_seed_offers(ledger),
         last_node=len(history.iterations),
         memory=memory,

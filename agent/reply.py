@@ -73,6 +73,7 @@ def reply_model(n_parallel: int, start: bool) -> type[BaseModel]:
     return create_model("BatchReply", __base__=Section, **slots, **rest)
 
 
+@lru_cache(maxsize=8)
 def reply_schema(n_parallel: int, start: bool) -> dict[str, Any]:
     """JSON schema of the reply."""
     return reply_model(n_parallel, start).model_json_schema()

@@ -127,11 +127,11 @@ class Views:
         iteration = self.history.iterations.get(node)
         return None if iteration is None or iteration.result is None else self.config(iteration)
 
-    def standings(self) -> list[Standing]:
-        """Runs and mean connectivity of every config."""
+    def standings(self, k: int) -> list[Standing]:
+        """Runs and mean connectivity of the ``k`` configs with the best mean, best first."""
         return [
             Standing(stats.config_id, len(stats.runs), stats.spreads["connectivity_R2"].mean or 0.0)
-            for stats in self.table.top()
+            for stats in self.table.by_connectivity(k)
         ]
 
 

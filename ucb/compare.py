@@ -24,7 +24,7 @@ LEVEL = 0.95
 POWER = 0.80
 _RESAMPLES = 1000
 _OUTSIDE = round(_RESAMPLES * (1 - LEVEL) / 2)  # draws below the interval, and as many above it
-_BOOTSTRAP_UP_TO = 100
+_BOOTSTRAP_UP_TO = 30
 _Z = float(ndtri((1 + LEVEL) / 2))
 _SAME = 1e-9
 

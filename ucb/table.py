@@ -31,18 +31,21 @@ class VarianceTable:
     _keys: dict[str, Key] = field(default_factory=dict)
     _stats: dict[str, ConfigStats] = field(default_factory=dict)
     _rows: dict[str, str] = field(default_factory=dict)
+    _by_mean: list[tuple[float, int, str]] = field(default_factory=list)
 
     def add(self, run: Run) -> ConfigStats:
         """Count ``run`` in and return its config's statistics with it."""
         name = run.config_id
         if name in self._keys:
             del self._order[bisect_left(self._order, (self._keys[name], name))]
+            del self._by_mean[bisect_left(self._by_mean, self._mean_key(name))]
         self._runs.setdefault(name, []).append(run)
         stats = ConfigStats(name, tuple(self._runs[name]), self.limits)
         vrest_cv = stats.spreads["V_rest_R2"].cv
         key = (-stats.score, float("inf") if vrest_cv is None else vrest_cv, self._runs[name][0].iteration)
         insort(self._order, (key, name))
         self._keys[name], self._stats[name] = key, stats
+        insort(self._by_mean, self._mean_key(name))
         self._rows.pop(name, None)
         return stats
 
@@ -64,6 +67,13 @@ class VarianceTable:
     def top(self, k: int | None = None) -> list[ConfigStats]:
         """The first ``k`` configs by score, however few runs they have: those most worth a replicate."""
         return [self._stats[name] for _, name in self._order[:k]]
+
+    def by_connectivity(self, k: int) -> list[ConfigStats]:
+        """The first ``k`` configs by mean connectivity_R2; ties go to the older one."""
+        return [self._stats[name] for *_, name in self._by_mean[:k]]
+
+    def _mean_key(self, name: str) -> tuple[float, int, str]:
+        return -(self._stats[name].spreads["connectivity_R2"].mean or 0.0), self._runs[name][0].iteration, name
 
     def ranking(self, k: int | None = None) -> list[ConfigStats]:
         """The first ``k`` of the configs with enough runs to be ranked; ties go to the lower CV(V_rest)."""

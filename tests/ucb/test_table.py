@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,15 @@ def test_a_long_table_is_cut_but_keeps_the_baseline() -> None:
     text = render_table(table, limit=5)
     assert [row.split("|")[1].strip() for row in text.split("\n")[3:9]] == ["C30", "C29", "C28", "C27", "C26", "C1"]
     assert text.endswith("24 more configs with a lower score not shown.\n")
+
+
+def test_the_best_means_are_those_of_a_full_sort() -> None:
+    rng, table = random.Random(4), VarianceTable()
+    for iteration in range(1, 200):
+        value = round(rng.random(), 1)
+        table.add(Run(f"C{rng.randint(1, 30)}", iteration, iteration, iteration, {"connectivity_R2": value}))
+    means = {stats.config_id: stats.spreads["connectivity_R2"].mean or 0.0 for stats in table.top()}
+    first = {stats.config_id: stats.runs[0].iteration for stats in table.top()}
+    want = sorted(means, key=lambda name: (-means[name], first[name]))
+    for k in (1, 3, 30, 99):
+        assert [stats.config_id for stats in table.by_connectivity(k)] == want[:k]
