@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,6 +25,8 @@ from state.paths import RunPaths
 
 # What a journal with an intact chain but impossible contents may raise while it is replayed.
 IMPOSSIBLE = (NightflyError, ValidationError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
+
+LONG = 1_000_000  # bytes of journal from which starting processes pays
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Outcome:
     remarks: list[str] = field(default_factory=list)
     records: int = 0
     head: str | None = None
+    state: tuple[Replay, Derived] | None = None
 
     @property
     def passed(self) -> bool:
@@ -54,19 +61,47 @@ class Outcome:
         return not self.faults and all(batch.passed for batch in self.batches.values())
 
 
-def replay_run(root: Path, only: int | None = None) -> Outcome:
-    """Replay the run in ``root``; with ``only`` the other batches are folded but not compared."""
-    paths, outcome = RunPaths(root), Outcome()
+Wanted = Callable[[int], bool]
+
+
+def replay_run(root: Path, only: int | None = None, workers: int | None = None) -> Outcome:
+    """Replay the run in ``root``; with ``only`` the other batches are folded but not compared.
+
+    A long run is shared among ``workers`` processes (default: one a core): each folds every record, since the state
+    is needed for all of them, and compares every so-manieth batch.
+    """
+    paths = RunPaths(root)
     if not paths.journal.exists():
         raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    long = only is None and paths.journal.stat().st_size > LONG
+    shares = workers or (len(os.sched_getaffinity(0)) if long else 1)
+    if only is not None or shares == 1:
+        return _share(paths, only, 0, 1)
+    with ProcessPoolExecutor(shares, mp_context=get_context("fork")) as pool:
+        return _merged(list(pool.map(partial(_share, paths, None, shares=shares), range(shares))))
+
+
+def _merged(outcomes: list[Outcome]) -> Outcome:
+    """Each batch from the share that compared it, the run as a whole from the first."""
+    whole = outcomes[0]
+    whole.batches = {number: outcomes[number % len(outcomes)].batches[number] for number in whole.batches}
+    return whole
+
+
+def _share(paths: RunPaths, only: int | None, number: int, shares: int) -> Outcome:
+    """Compare batch ``only``, or those of the ``number``-th share; the first also looks at the run as a whole."""
+    outcome = Outcome()
     try:
-        _replay(paths, outcome, only)
+        _replay(paths, outcome, lambda batch: batch % shares == number if only is None else batch == only)
+        if only is None and number == 0 and outcome.state is not None:
+            _add_run_faults(paths, *outcome.state, outcome)
     except JournalError as error:
         outcome.faults.append(str(error))
+    outcome.state = None
     return outcome
 
 
-def _replay(paths: RunPaths, outcome: Outcome, only: int | None) -> None:
+def _replay(paths: RunPaths, outcome: Outcome, wanted: Wanted) -> None:
     evidence, replay, derived = Evidence(paths.blobs), None, None
     for record in read_records(paths.journal):
         place = outcome.batches.setdefault(record.batch, BatchOutcome(record.batch))
@@ -76,19 +111,22 @@ def _replay(paths: RunPaths, outcome: Outcome, only: int | None) -> None:
             if replay is None or derived is None:
                 replay = Replay(_campaign(record, evidence), evidence)
                 derived = Derived(paths, replay)
-            if only in (None, record.batch):
+            if wanted(record.batch):
                 place.faults += [_at(record, fault) for fault in replay.check(record)]
             _fold(record, replay, derived)
-            if only in (None, record.batch):
-                place.faults += _slot_files(paths, replay, record, place)
+            if record.type in ("slot_finished", "slot_failed"):
+                place.iterations.append(record.data["iteration"])
+                if wanted(record.batch):
+                    iteration = replay.history.iterations[record.data["iteration"]]
+                    place.faults += slot_faults(paths, replay, iteration)
         except IMPOSSIBLE as error:
             place.faults.append(_at(record, f"cannot be replayed: {_one_line(error)}"))
             outcome.remarks.append("nothing after this record was replayed")
             return
     if replay is None or derived is None:
         outcome.faults.append(f"{paths.journal}: holds no record")
-    elif only is None:
-        _add_run_faults(paths, replay, derived, outcome)
+    else:
+        outcome.state = replay, derived
 
 
 def _campaign(record: Record, evidence: Evidence) -> Campaign:
@@ -100,14 +138,6 @@ def _campaign(record: Record, evidence: Evidence) -> Campaign:
 def _fold(record: Record, replay: Replay, derived: Derived) -> None:
     replay.fold(record)
     derived.apply(record)
-
-
-def _slot_files(paths: RunPaths, replay: Replay, record: Record, place: BatchOutcome) -> list[str]:
-    if record.type not in ("slot_finished", "slot_failed"):
-        return []
-    number = record.data["iteration"]
-    place.iterations.append(number)
-    return list(slot_faults(paths, replay, replay.history.iterations[number]))
 
 
 def _add_run_faults(paths: RunPaths, replay: Replay, derived: Derived, outcome: Outcome) -> None:

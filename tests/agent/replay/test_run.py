@@ -182,3 +182,17 @@ def test_a_cost_that_does_not_follow_from_usage_and_prices_is_found(tmp_path: Pa
     assert replay_run(tmp_path / "r").passed, told(tmp_path / "r")
     rechained(tmp_path / "r", ('"cost_usd":0.', '"cost_usd":1.'), "reply_received", 1)
     assert "cost_usd" in told(tmp_path / "r")
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_shares_find_what_one_process_finds(night: Path, tmp_path: Path, workers: int) -> None:
+    alone, shared = replay_run(night), replay_run(night, workers=workers)
+    assert (alone.batches, alone.faults, alone.head) == (shared.batches, shared.faults, shared.head)
+    root = tmp_path / "bad"
+    shutil.copytree(night, root)
+    for number in (2, 7, 11):
+        (root / "slots" / f"{number:04d}" / "result.json").write_text("{}")
+    (root / "memory.md").write_text("forged")
+    alone, shared = replay_run(root), replay_run(root, workers=workers)
+    assert (alone.batches, alone.faults) == (shared.batches, shared.faults)
+    assert [number for number, batch in shared.batches.items() if not batch.passed] == [1, 2, 3]
