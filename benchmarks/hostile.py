@@ -77,7 +77,8 @@ class Hostile:
             if rule.choices is not None:
                 changes[key] = rng.choice(rule.choices)
             elif rule.min is not None and rule.max is not None:
-                changes[key] = rng.uniform(rule.min, rule.max)
+                value = rng.uniform(rule.min, rule.max)
+                changes[key] = round(value) if isinstance(flat[key], int) and rng.random() < 0.9 else value
         pairs = {key: (flat[key], value) for key, value in changes.items() if flat[key] != value}
         role = rng.choice(ROLES[:5]) if pairs else rng.choice(["replicate", "replicate", "baseline"])
         offer = rng.choice(self._context.seeds)
