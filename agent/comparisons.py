@@ -25,18 +25,28 @@ def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[VerdictView]:
     for best in ledger.views.table.ranking(1):
         pairs.setdefault((best.config_id, BASELINE), f"the baseline {BASELINE} (the best config so far)")
     return [
-        _view(ledger, config, reference, words)
+        _kept_view(ledger, config, reference).model_copy(update={"against": words})
         for (config, reference), words in pairs.items()
         if config not in (BASELINE, reference) and config in ledger.views.table and reference in ledger.views.table
     ]
 
 
-def _view(ledger: Ledger, config: str, reference: str, words: str) -> VerdictView:
+def _kept_view(ledger: Ledger, config: str, reference: str) -> VerdictView:
+    """Made anew only when one of the two has run again."""
+    pair, views = (config, reference), ledger.views
+    stats = views.table[config], views.table[reference]
+    known = views.compared.get(pair)
+    if known is None or known[0] is not stats[0] or known[1] is not stats[1]:
+        known = views.compared[pair] = (*stats, _view(ledger, config, reference))
+    return known[2]
+
+
+def _view(ledger: Ledger, config: str, reference: str) -> VerdictView:
     runs, others = (ledger.views.table[name].runs[-LATEST_RUNS:] for name in (config, reference))
     found = [compare(runs, others, metric) for metric in COMPARED]
     return VerdictView(
         config_id=config,
-        against=words,
+        against=reference,
         verdicts={comparison.metric: comparison.verdict for comparison in found},
         sentences=[render_comparison(comparison) for comparison in found],
     )

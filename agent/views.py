@@ -8,7 +8,7 @@ import networkx as nx
 
 from agent.policy import Standing, TimeModel
 from agent.verdict import run_key
-from prompts.context import ConfigView
+from prompts.context import ConfigView, VerdictView
 from state.blobs import BlobStore
 from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
@@ -46,6 +46,7 @@ class Views:
         self.nodes: dict[int, TreeNode] = {}
         self.patterns: dict[int, str] = {}
         self.paths: dict[int, Paths] = {}
+        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, VerdictView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
 

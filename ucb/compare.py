@@ -85,7 +85,7 @@ class _Noise:
     @classmethod
     def of(cls, *samples: Sample) -> _Noise:
         """From one sample of paired differences, or two samples compared unpaired."""
-        known = [float(x.var(ddof=1)) if np.ptp(x) > _SAME else 0.0 for x in samples if len(x) > 1]
+        known = [_variance(x.tolist()) for x in samples if len(x) > 1]
         if len(known) < len(samples):
             return cls(samples, 0.0, 0.0, 2 * known[0] if known else 0.0)
         terms = [variance / len(x) for variance, x in zip(known, samples, strict=True)]
@@ -110,6 +110,14 @@ class _Noise:
         low, high = draws[[_OUTSIDE, -1 - _OUTSIDE]]
         stretch = t / _Z * self.error / math.sqrt(draws.dot(draws) / len(draws))
         return difference + stretch * float(low), difference + stretch * float(high)
+
+
+def _variance(values: list[float]) -> float:
+    """With ddof 1, and exactly 0 for equal values; plain sums are faster than numpy on so few."""
+    if max(values) - min(values) <= _SAME:
+        return 0.0
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
 def _centred_draws(x: Sample, number: int) -> Sample:

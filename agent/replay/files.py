@@ -12,6 +12,7 @@ from agent.ledger import Ledger
 from agent.replay.compare import first_difference, text_difference
 from state.history import Iteration
 from state.paths import RunPaths
+from state.records import SlotResult
 from ucb.log import parse_log
 from ucb.tree import build_tree, same_tree
 
@@ -28,7 +29,7 @@ def slot_faults(paths: RunPaths, ledger: Ledger, iteration: Iteration) -> Iterat
         if name != "stderr":
             yield from _same_bytes(slot.root / name, ledger.blobs.get(blob), "what the journal holds of it")
     # A slot that was ended from outside may have left no result, or one that came too late to count.
-    if result.failure is None:
+    if result.failure is None and _result(slot.result) != result:
         made = json.loads(result.model_dump_json())
         yield from _named(slot.result, first_difference(made, _json(slot.result)))
 
@@ -88,6 +89,13 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _result(path: Path) -> SlotResult | None:
+    try:
+        return SlotResult.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _read(path: Path) -> bytes | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from state.paths import RunPaths
 IMPOSSIBLE = (NightflyError, ValidationError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
 LONG = 1_000_000  # bytes of journal from which starting processes pays
+FOLDING = 0.35  # time to fold a batch over time to fold and compare it, measured
 
 
 @dataclass
@@ -53,7 +57,6 @@ class Outcome:
     remarks: list[str] = field(default_factory=list)
     records: int = 0
     head: str | None = None
-    state: tuple[Replay, Derived] | None = None
 
     @property
     def passed(self) -> bool:
@@ -61,49 +64,83 @@ class Outcome:
         return not self.faults and all(batch.passed for batch in self.batches.values())
 
 
-Wanted = Callable[[int], bool]
-
-
 def replay_run(root: Path, only: int | None = None, workers: int | None = None) -> Outcome:
     """Replay the run in ``root``; with ``only`` the other batches are folded but not compared.
 
-    A long run is shared among ``workers`` processes (default: one a core): each folds every record, since the state
-    is needed for all of them, and compares every so-manieth batch.
+    A long run is cut into ranges of batches for ``workers`` processes (default: one a core). Each folds the records
+    before its range and compares those in it; the last one also looks at the run as a whole.
     """
     paths = RunPaths(root)
     if not paths.journal.exists():
         raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
-    long = only is None and paths.journal.stat().st_size > LONG
-    shares = workers or (len(os.sched_getaffinity(0)) if long else 1)
-    if only is not None or shares == 1:
-        return _share(paths, only, 0, 1)
-    with ProcessPoolExecutor(shares, mp_context=get_context("fork")) as pool:
-        return _merged(list(pool.map(partial(_share, paths, None, shares=shares), range(shares))))
+    if only is not None:
+        return _share(paths, (only, only + 1), whole=False)
+    long = paths.journal.stat().st_size > LONG
+    cuts = ranges(last_batch(paths.journal) + 1, workers or (len(os.sched_getaffinity(0)) if long else 1))
+    if len(cuts) == 1:
+        return _share(paths, cuts[0], whole=True)
+    with ProcessPoolExecutor(len(cuts), mp_context=get_context("fork")) as pool:
+        shares = [pool.submit(_share, paths, cut, whole=cut is cuts[-1]) for cut in cuts]
+        return _merged([share.result() for share in shares], cuts)
 
 
-def _merged(outcomes: list[Outcome]) -> Outcome:
-    """Each batch from the share that compared it, the run as a whole from the first."""
-    whole = outcomes[0]
-    whole.batches = {number: outcomes[number % len(outcomes)].batches[number] for number in whole.batches}
+def ranges(batches: int, workers: int) -> list[tuple[int, int]]:
+    """``workers`` ranges that take equal time; the last one has no end, for batches that a driver adds meanwhile.
+
+    A range that begins at b costs FOLDING a batch before b and 1 a batch in it. Equal costs T give the recursion
+    end = start (1 - FOLDING) + T, hence T = batches FOLDING / (1 - (1 - FOLDING)^workers).
+    """
+    time = batches * FOLDING / (1 - (1 - FOLDING) ** workers)
+    ends = [0]
+    for _ in range(workers - 1):
+        ends.append(round(ends[-1] * (1 - FOLDING) + time))
+    starts = sorted(set(ends)) if batches > workers else [0]
+    return [*pairwise(starts), (starts[-1], sys.maxsize)]
+
+
+def last_batch(journal: Path) -> int:
+    """The batch of the last whole record; 0 when it cannot be told."""
+    with journal.open("rb") as file:
+        file.seek(max(0, journal.stat().st_size - LONG))
+        found = re.findall(rb'^\{"batch":(\d{1,9}),', file.read(), re.MULTILINE)
+    return int(found[-1]) if found else 0
+
+
+def _merged(outcomes: list[Outcome], cuts: list[tuple[int, int]]) -> Outcome:
+    """Each batch from the share that compared it, the run as a whole from the last."""
+    whole = outcomes[-1]
+    for outcome, (start, end) in zip(outcomes[:-1], cuts, strict=False):
+        own = {number: batch for number, batch in outcome.batches.items() if start <= number < end}
+        whole.batches |= {number: batch for number, batch in own.items() if number in whole.batches}
     return whole
 
 
-def _share(paths: RunPaths, only: int | None, number: int, shares: int) -> Outcome:
-    """Compare batch ``only``, or those of the ``number``-th share; the first also looks at the run as a whole."""
-    outcome = Outcome()
+def _share(paths: RunPaths, wanted: tuple[int, int], whole: bool) -> Outcome:
+    """Compare the batches from ``wanted[0]`` to before ``wanted[1]``; with ``whole`` also the run's own files."""
+    outcome, collecting = Outcome(), gc.isenabled()
+    # Nothing here makes cycles, and looking for some among all the records takes a sixth of the time.
+    gc.disable()
     try:
-        _replay(paths, outcome, lambda batch: batch % shares == number if only is None else batch == only)
-        if only is None and number == 0 and outcome.state is not None:
-            _add_run_faults(paths, *outcome.state, outcome)
+        state = _replay(paths, outcome, wanted, to_the_end=whole or wanted[1] == wanted[0] + 1)
+        if whole and state is not None:
+            _add_run_faults(paths, *state, outcome)
     except JournalError as error:
         outcome.faults.append(str(error))
-    outcome.state = None
+    finally:
+        if collecting:
+            gc.enable()
     return outcome
 
 
-def _replay(paths: RunPaths, outcome: Outcome, wanted: Wanted) -> None:
+def _replay(
+    paths: RunPaths, outcome: Outcome, wanted: tuple[int, int], to_the_end: bool
+) -> tuple[Replay, Derived] | None:
+    """Fold all records, or those up to the end of ``wanted``; None when that could not be done."""
     evidence, replay, derived = Evidence(paths.blobs), None, None
     for record in read_records(paths.journal):
+        if record.batch >= wanted[1] and not to_the_end:
+            break
+        compared = wanted[0] <= record.batch < wanted[1]
         place = outcome.batches.setdefault(record.batch, BatchOutcome(record.batch))
         outcome.records, outcome.head = record.seq + 1, record.hash
         place.records += 1
@@ -111,22 +148,22 @@ def _replay(paths: RunPaths, outcome: Outcome, wanted: Wanted) -> None:
             if replay is None or derived is None:
                 replay = Replay(_campaign(record, evidence), evidence)
                 derived = Derived(paths, replay)
-            if wanted(record.batch):
+            if compared:
                 place.faults += [_at(record, fault) for fault in replay.check(record)]
             _fold(record, replay, derived)
             if record.type in ("slot_finished", "slot_failed"):
                 place.iterations.append(record.data["iteration"])
-                if wanted(record.batch):
+                if compared:
                     iteration = replay.history.iterations[record.data["iteration"]]
                     place.faults += slot_faults(paths, replay, iteration)
         except IMPOSSIBLE as error:
             place.faults.append(_at(record, f"cannot be replayed: {_one_line(error)}"))
             outcome.remarks.append("nothing after this record was replayed")
-            return
+            return None
     if replay is None or derived is None:
         outcome.faults.append(f"{paths.journal}: holds no record")
-    else:
-        outcome.state = replay, derived
+        return None
+    return replay, derived
 
 
 def _campaign(record: Record, evidence: Evidence) -> Campaign:
