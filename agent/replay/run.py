@@ -30,7 +30,7 @@ from state.paths import RunPaths
 IMPOSSIBLE = (NightflyError, ValidationError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
 LONG = 1_000_000  # bytes of journal from which starting processes pays
-FOLDING = 0.35  # time to fold a batch over time to fold and compare it, measured
+FOLDING = 0.4  # time to fold a batch over time to fold and compare it, measured
 
 
 @dataclass
