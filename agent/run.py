@@ -185,8 +185,10 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
     history, name = night.history, night.campaign.name
     state = "new run" if history.planned == 0 else f"continuing after batch {history.committed}"
     display.say(f"{name}: {state} in {night.paths.root}; budget left: {budget_left(night)}")
+    if "stimulus" in prepared:
+        display.say(f"truth: {prepared['truth']}; stimulus: {prepared['stimulus']}")
     display.say(
-        f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges, {prepared['truth']}; "
+        f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
         f"{night.campaign.claude.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
     )
     if first.exists() and first.resolve() != night.paths.root.resolve():

@@ -67,7 +67,7 @@ def _line(item: BatchOutcome) -> str:
     if item.faults:
         more = f" (and {len(item.faults) - 1} more)" if len(item.faults) > 1 else ""
         return f"{name}  FAIL  {item.faults[0]}{more}"
-    done = item.iterations
+    done = sorted(item.iterations)
     return f"{name}  PASS  {item.records} records" + (f", iterations {done[0]} to {done[-1]}" if done else "")
 
 
