@@ -11,8 +11,8 @@ import urllib.request
 from collections.abc import Callable
 
 from agent.ledger import Ledger
-from state.campaign import Event, Notify
 from state.errors import ConfigError
+from state.evening import Event, Notify
 from state.journal import Record
 
 Say = Callable[[str], None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agent.ledger import Ledger
-from state.campaign import Budget
 from state.errors import ConfigError
+from state.evening import Budget
 
 
 def deadline(finish_by: str | None, now: datetime) -> datetime | None:

@@ -10,7 +10,8 @@ from agent.slot_view import explored_values, slot_view
 from agent.verdict import Facts, ParentRun
 from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule, SeedOffer
 from prompts.memory import empty_memory
-from state.campaign import PROTECTED, Campaign
+from state.campaign import Campaign
+from state.explorable import PROTECTED
 from state.files import dump_yaml
 from ucb.score import Score
 from ucb.table import render_table

@@ -11,9 +11,10 @@ from agent.seed_rules import check_seed_modes, check_seeds
 from agent.setting_rules import check_one_setting, check_settings
 from agent.text_rules import MAX_PROSE, check_entry, check_memory, check_text
 from agent.verdict import Accepted, Facts, Verdict, Violate, Violation, mutation_line, run_key
-from state.campaign import Campaign, protection
+from state.campaign import Campaign
 from state.config import Scalar, SlotConfig, difference
 from state.errors import ConfigError
+from state.explorable import protection
 from state.records import Edit
 from state.schema import nearest
 from ucb.grammar import LogError, parse_mutation

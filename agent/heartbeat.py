@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from agent.alarms import Notifier
-from state.campaign import Notify
 from state.errors import RunError
+from state.evening import Notify
 from state.files import write_atomic
 from state.lock import is_held
 from state.paths import RunPaths

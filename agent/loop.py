@@ -13,7 +13,7 @@ from agent.llm import LLMClient
 from agent.night import Night
 from agent.plan import plan_batch, write_configs
 from agent.requests import LOOK_EVERY_S
-from state.campaign import Budget
+from state.evening import Budget
 from trainer.dispatch import Dispatcher
 
 

@@ -9,8 +9,9 @@ from agent.context import build_context
 from agent.ledger import Ledger
 from agent.prices import price
 from prompts.render import render_prompt, render_system
-from state.campaign import Budget, ClaudeConfig
+from state.campaign import ClaudeConfig
 from state.errors import ConfigError
+from state.evening import Budget
 
 # Rough sizes for a night that has no batch behind it yet; afterwards the journal's own figures are used.
 PICTURE_TOKENS = 1_600

@@ -23,8 +23,9 @@ from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
 from agent.prepare import prepare
-from state.campaign import Budget, Campaign, load_campaign
+from state.campaign import Campaign, load_campaign
 from state.errors import RunError, UserError
+from state.evening import Budget
 from state.journal import read_records
 from state.paths import RunPaths
 from state.schema import validate

@@ -24,8 +24,9 @@ from agent.replay.evidence import Evidence
 from agent.settle import settle
 from benchmarks.hostile import PAYLOADS, Hostile
 from prompts.render import render_prompt, render_repair
-from state.campaign import parse_campaign, protection
+from state.campaign import parse_campaign
 from state.config import DERIVED_KEYS, SlotConfig
+from state.explorable import protection
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.journal import read_records
 from state.paths import RunPaths

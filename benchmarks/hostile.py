@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.ledger import Ledger
 from prompts.context import Context
-from state.campaign import PROTECTED
+from state.explorable import PROTECTED
 from ucb.grammar import LogError, render_mutation
 
 # Text that something could take for a template, a path, a format string, a field of the log, or code.

@@ -3,90 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from state.config import (
     PLACE_KEYS,
     ConnectomeConfig,
     GraphModelConfig,
-    Scalar,
     SimulationConfig,
     SlotConfig,
     TrainingConfig,
 )
 from state.errors import ConfigError
+from state.evening import Budget, EngineConfig, Notify
+from state.explorable import Explorable, protection
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.legacy import translate
 from state.schema import Section, nearest, validate
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
-
-# Never explorable, each with the reason that the guard and the prompt quote.
-PROTECTED = {
-    "dataset": "it routes each slot's data to its own place",
-    "simulation": "the simulation is fixed; only its seed changes, through the proposal's simulation_seed",
-    "connectome": "the ground truth is fixed for the whole campaign",
-    "training.seed": "it is set through the proposal's training_seed",
-    "training.alternate_training": "it selects the two-stage trainer, the campaign's subject",
-    "training.learning_rate_W_start": "the active-phase learning rates are settled by earlier work",
-    "training.learning_rate_start": "the active-phase learning rates are settled by earlier work",
-    "training.learning_rate_embedding_start": "the active-phase learning rates are settled by earlier work",
-    "training.device": "the engine decides where a slot runs",
-    "training.n_metric_points": "it changes how often a run is looked at, not the run",
-    "training.penalty_stride": "it is a matter of speed, fixed for the campaign",
-    "claude": "how Claude is asked and how the night is cut into blocks is the user's choice",
-    "policy": "the rules of the night are the user's choice",
-    "graph_model.input_size": "it follows from embedding_dim",
-    "graph_model.input_size_update": "it follows from embedding_dim",
-}
-
-
-def protection(key: str) -> str | None:
-    """Why ``key`` (dotted) may never be edited, or None when it is not protected."""
-    parts = key.split(".")
-    prefixes = (".".join(parts[: n + 1]) for n in range(len(parts)))
-    return next((PROTECTED[prefix] for prefix in prefixes if prefix in PROTECTED), None)
-
-
-class Explorable(Section):
-    """What values one key may take: ``choices``, or a closed range ``min`` to ``max``."""
-
-    choices: list[Scalar] | None = None
-    min: float | None = None
-    max: float | None = None
-    scale: Literal["linear", "log"] = "linear"
-    description: str = ""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        ranged = self.min is not None and self.max is not None
-        if ranged == (self.choices is not None) or (not ranged and (self.min, self.max) != (None, None)):
-            raise ValueError("give either `choices: [...]` or both `min:` and `max:`")
-        if ranged and (self.min > self.max or (self.scale == "log" and self.min <= 0)):  # type: ignore[operator]
-            raise ValueError(f"the range {self.min} to {self.max} is empty or not positive on a log scale")
-        return self
-
-    def allows(self, value: Scalar) -> bool:
-        """Whether ``value`` is one of the choices or lies in the range; True is not 1 here."""
-        if self.choices is not None:
-            return any((type(value) is type(c) and value == c) or _same_number(value, c) for c in self.choices)
-        return not isinstance(value, bool | str) and self.min <= value <= self.max  # type: ignore[operator]
-
-    def allowed(self) -> str:
-        """The allowed values in words."""
-        if self.choices is not None:
-            return "one of " + ", ".join(str(choice) for choice in self.choices)
-        return f"{self.min:g} to {self.max:g}" + (" (log scale)" if self.scale == "log" else "")
-
-
-def _same_number(a: Scalar, b: Scalar) -> bool:
-    return not isinstance(a, bool | str) and not isinstance(b, bool | str) and a == b
 
 
 class ClaudeConfig(Section):
@@ -136,50 +75,6 @@ class Policy(Section):
     replicates: Mode = "reject"
     mutation_size: Mode = "reject"
     time: Mode = "reject"
-
-
-class EngineConfig(Section):
-    """Where slots run. Not part of a campaign's identity."""
-
-    kind: Literal["local"] = "local"
-    slots_at_once: int | None = Field(None, ge=1, description="default: one a GPU, or one a core without a GPU")
-    threads_per_slot: int | None = Field(None, ge=1, description="default: the cores shared evenly")
-    time_limit_min: float = Field(120.0, gt=0, description="a slot is ended after this long: TERM, then KILL")
-    needs_gpu: bool = Field(False, description="refuse to start without a GPU, and say how long a slot would take")
-
-
-class Budget(Section):
-    """When the night ends by itself: before the batch that would break a limit. Not part of a campaign's identity."""
-
-    max_batches: int | None = Field(None, ge=1)
-    max_dollars: float | None = Field(None, gt=0, description="what Claude may cost")
-    max_tokens: int | None = Field(None, ge=1, description="all tokens of all requests, cached ones too")
-    max_gpu_hours: float | None = Field(None, gt=0, description="summed over slots, failed ones too")
-    finish_by: str | None = Field(None, description='"HH:MM" or "YYYY-MM-DD HH:MM", local time')
-
-    @field_validator("finish_by")
-    @classmethod
-    def _a_time(cls, text: str | None) -> str | None:
-        try:
-            if text is not None:
-                datetime.strptime(text, "%H:%M") if len(text) <= 5 else datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f'{text!r} is no time; write "07:30" or "2026-01-31 07:30", in quotes') from None
-        return text
-
-
-Event = Literal["finished", "stopped", "claude_unreachable", "slots_failing", "driver_died", "new_best"]
-
-
-class Notify(Section):
-    """Who is told what happens at night. Not part of a campaign's identity; secrets stand in the environment only."""
-
-    webhook_env: str | None = Field(
-        None, pattern="^[A-Z_][A-Z0-9_]*$", description="environment variable that holds the address; Slack-compatible"
-    )
-    command: list[str] = Field(default_factory=list, description="program and arguments; the message is on its stdin")
-    events: list[Event] = Field(default_factory=lambda: list(get_args(Event)))
-    timeout_s: float = Field(10.0, gt=0, le=60)
 
 
 class Seeds(Section):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from state.campaign import Budget
 from state.config import Scalar
+from state.evening import Budget
 from state.journal import Record
 from state.records import Planned, SlotResult
 

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from state.campaign import Campaign, Explorable, load_campaign
+from state.campaign import Campaign, load_campaign
 from state.config import Scalar, SlotConfig
 from state.errors import ConfigError, NightflyError
+from state.explorable import Explorable
 from state.files import canonical_json, sha256, write_atomic
 from trainer.surrogate import distance
 

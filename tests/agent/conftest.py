@@ -11,7 +11,7 @@ from agent.llm import LLMClient
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
-from state.campaign import Budget
+from state.evening import Budget
 from state.files import dump_yaml, read_yaml
 from trainer.engines.inline import InlineEngine
 

@@ -15,8 +15,8 @@ from agent.alarms import Alarms, Notifier, check_notify
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import open_night
-from state.campaign import Budget, Notify
 from state.errors import ConfigError
+from state.evening import Budget, Notify
 from tests.agent.conftest import write_campaign
 from trainer.engines.inline import InlineEngine
 

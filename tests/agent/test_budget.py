@@ -14,8 +14,9 @@ from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
 from agent.run import tonight
-from state.campaign import Budget, load_campaign
+from state.campaign import load_campaign
 from state.errors import ConfigError
+from state.evening import Budget
 from state.journal import read_records
 from tests.agent.conftest import write_campaign
 from trainer.engines.inline import InlineEngine

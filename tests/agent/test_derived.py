@@ -10,7 +10,7 @@ import pytest
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
-from state.campaign import Budget
+from state.evening import Budget
 from tests.agent.conftest import play
 from trainer.engines.inline import InlineEngine
 

@@ -15,8 +15,8 @@ from agent.mock import MockLLM
 from agent.night import open_night
 from agent.replay.run import replay_run
 from state import journal as journal_module
-from state.campaign import Budget
 from state.errors import JournalError, NightflyError, RunError
+from state.evening import Budget
 from state.paths import RunPaths
 from tests.agent.conftest import play, write_campaign
 from trainer.engines.local import LocalEngine

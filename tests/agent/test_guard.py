@@ -27,7 +27,7 @@ from agent.policy import REPLICATE_ROLES
 from agent.replay.run import replay_run
 from agent.settle import settle
 from prompts.render import render_prompt
-from state.campaign import protection
+from state.explorable import protection
 from tests.agent.conftest import play, write_campaign
 
 EXAMPLES = int(os.environ.get("NIGHTFLY_EXAMPLES", "300"))

@@ -12,7 +12,7 @@ from agent.interrupt import SIGNALS, Interrupt
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import open_night
-from state.campaign import Budget
+from state.evening import Budget
 from state.journal import Journal, Record, read_records
 from trainer.engines.inline import InlineEngine
 

@@ -11,8 +11,9 @@ import pytest
 from agent.claude import ClaudeClient
 from agent.llm import LLMUnavailable
 from agent.preflight import ModelFacts, estimate, next_prompt, refuse_unfit
-from state.campaign import Budget, ClaudeConfig
+from state.campaign import ClaudeConfig
 from state.errors import ConfigError
+from state.evening import Budget
 from tests.agent.conftest import play, write_campaign
 from tests.agent.fake_anthropic import SECRET, Server, refuse, stream
 from tests.agent.test_claude import serve

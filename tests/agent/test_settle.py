@@ -21,8 +21,8 @@ from agent.plan import child_config
 from agent.policy import REPLICATE_ROLES
 from agent.settle import settle
 from agent.verdict import run_key
-from state.campaign import PROTECTED, protection
 from state.config import SlotConfig, difference
+from state.explorable import PROTECTED, protection
 from state.files import canonical_json, dump_yaml, parse_yaml
 from state.journal import read_records
 from state.schema import validate

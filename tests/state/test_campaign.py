@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from state.campaign import PROTECTED, Campaign, Explorable, load_campaign, protection
+from state.campaign import Campaign, load_campaign
 from state.config import SlotConfig
 from state.errors import ConfigError
+from state.explorable import PROTECTED, Explorable, protection
 from state.schema import validate
 
 CAMPAIGNS = sorted((Path(__file__).resolve().parents[2] / "campaigns").glob("*.yaml"))

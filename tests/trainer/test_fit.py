@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.campaign import protection
 from state.config import Scalar, SlotConfig
+from state.explorable import protection
 from state.records import TrajectoryPoint
 from trainer.connectome import Connectome
 from trainer.fit import BLOCK, Moment, TrainingDiverged, annealing, fit, iterations_per_epoch, stages

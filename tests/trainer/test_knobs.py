@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from state.campaign import Campaign, load_campaign, protection
+from state.campaign import Campaign, load_campaign
 from state.config import SlotConfig
+from state.explorable import protection
 from state.files import dump_yaml
 from trainer import knobs
 from trainer.knobs import Knob, cached_knobs_of, check, knobs_of

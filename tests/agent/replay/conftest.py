@@ -9,7 +9,7 @@ import pytest
 from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import open_night
-from state.campaign import Budget
+from state.evening import Budget
 from state.paths import SlotPaths
 from tests.agent.conftest import write_campaign
 from trainer.dispatch import Job

@@ -15,8 +15,8 @@ from agent.mock import MockLLM
 from agent.night import open_night
 from agent.prices import price, table_version
 from agent.replay.run import replay_run
-from state.campaign import Budget
 from state.errors import RunError
+from state.evening import Budget
 from state.files import canonical_json
 from state.journal import chain_hash, read_records
 from state.paths import RunPaths, is_passing
