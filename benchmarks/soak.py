@@ -57,6 +57,13 @@ def kill_once(campaign: Path, runs: Path, batches: int, rng: random.Random) -> b
     return not finished
 
 
+def is_over(root: Path, batches: int) -> bool:
+    """Whether all batches are committed: a kill would then hit nothing at work."""
+    journal = RunPaths(root).journal
+    records = read_records(journal) if journal.exists() else iter(())
+    return any(record.type == "batch_committed" and record.batch == batches for record in records)
+
+
 def doubled(root: Path) -> list[str]:
     """What was bought or trained twice: replies for one prompt, results for one iteration."""
     seen: dict[tuple[str, Any], int] = {}
@@ -83,7 +90,7 @@ def soak(kills: int, batches: int, seed: int, folder: Path) -> dict[str, Any]:
     while done < kills:
         nights += 1
         runs = folder / f"night{nights}"
-        while done < kills and kill_once(campaign, runs, batches, rng):
+        while done < kills and not is_over(runs / "surrogate", batches) and kill_once(campaign, runs, batches, rng):
             done += 1
         start(campaign, runs, batches).wait()
         root = runs / "surrogate"
