@@ -15,7 +15,7 @@ from state.blobs import BlobStore
 from state.campaign import EVENING_CLAUDE_KEYS, EVENING_KEYS, Campaign, load_campaign
 from state.config import flatten
 from state.errors import RunError
-from state.files import write_atomic
+from state.files import remove_half_written, write_atomic
 from state.journal import Journal, Record, RecordType, read_records
 from state.lock import DriverLock
 from state.paths import RunPaths
@@ -32,6 +32,9 @@ class Night(Ledger):
         self.inbox = Inbox(paths.requests)
         self.observers: list[Callable[[Record], None]] = []
         self._lock = DriverLock(paths.lock)
+        for folder in (paths.root, paths.blobs, paths.configs, paths.snapshots):
+            # Another shell may be telling something at this moment.
+            remove_half_written(folder, keep=paths.user_input.name)
         try:
             self.journal = Journal(paths.journal, self.fold)
         except BaseException:

@@ -46,6 +46,13 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     sync_folder(path.parent)
 
 
+def remove_half_written(folder: Path, keep: str = "") -> None:
+    """Remove what `write_atomic` left in ``folder`` when its process was killed; files of ``keep`` may be in work."""
+    for path in folder.glob(".*.tmp"):
+        if not keep or not path.name.startswith(f".{keep}."):
+            path.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename or a new name in ``folder`` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -8,6 +8,7 @@ from pathlib import Path
 from state.blobs import BlobStore
 from state.errors import RunError
 from state.files import sha256
+from state.paths import is_passing
 
 KEPT = 256
 
@@ -52,7 +53,7 @@ class Evidence(BlobStore):
 
     def unread_faults(self) -> Iterator[str]:
         """What is wrong with stored blobs that no record so far has led to."""
-        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        names = {path.name for path in self.folder.iterdir() if not is_passing(path)} if self.folder.is_dir() else set()
         yield from filter(None, map(self.fault, sorted(names - self._verified)))
 
 

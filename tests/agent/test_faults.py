@@ -170,3 +170,19 @@ def test_every_refusal_is_a_sentence_of_our_own(tmp_path: Path) -> None:
     for wrong in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(NightflyError, match="holds no nightfly run"):
             replay_run(wrong)
+
+
+def test_files_half_written_by_a_killed_driver_are_no_evidence_and_are_removed(
+    campaign_file: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "r"
+    play(campaign_file, root, 1)
+    left = [root / "blobs" / ".abc.x.tmp", root / ".memory.md.x.tmp", root / "configs" / ".surrogate_00.yaml.x.tmp"]
+    told = root / ".user_input.md.x.tmp"
+    for path in (*left, told):
+        path.write_text("half")
+    assert replay_run(root).passed
+    play(campaign_file, root, 2)
+    assert not any(path.exists() for path in left)
+    assert told.exists(), "another shell may be at work on it"
+    assert replay_run(root).passed
