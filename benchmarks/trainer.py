@@ -174,7 +174,7 @@ def operations(case: Problem) -> int:
     model = GNN(case.config.graph_model, case.truth)
     model.initialise(case.config.training)
     step, adam = Step(model, case.data, case.config.training, XNORM), Adam(model.theta, model.gradient)
-    loop = GraphedIterations(step, adam, 1, capture=False)
+    loop = GraphedIterations(step, adam, 2, capture=False)
     adam.prepare(1)
     frames = torch.zeros(1, step.batch, dtype=torch.long)
     loop.run(frames, 0)
