@@ -21,6 +21,7 @@ from trainer.surrogate import distance
 
 Probe = Callable[[SlotConfig], Hashable]
 
+OTHER_STARTS = 8
 PARTS = ("W", "g_phi_weight", "f_theta_weight")
 L1_L2 = tuple(f"training.coeff_{part}_{kind}" for part in PARTS for kind in ("L1", "L2"))
 
@@ -37,7 +38,8 @@ class Knob:
 def check(campaign: Campaign, probe: Probe) -> list[Knob]:
     """Every explorable key, changed from its default to its other values until ``probe`` answers differently.
 
-    A key that stays without effect gets a second chance beside each other explorable key at another value.
+    A key that stays without effect gets a second chance from other training seeds, and a third one beside each other
+    explorable key at another value.
     """
     base = campaign.base_config()
     others = {key: _others(rule, base.flat()[key]) for key, rule in campaign.explorable.items()}
@@ -49,11 +51,21 @@ def check(campaign: Campaign, probe: Probe) -> list[Knob]:
 def _second_chance(key: str, base: SlotConfig, others: dict[str, list[Scalar]], probe: Probe) -> Knob:
     if not others[key]:
         return Knob(key, False, "it may take one value only, its default")
+    if _alive_elsewhere(key, base, others[key], probe):
+        return Knob(key, True)
     for partner in others:
         for start in _variants(base, partner, others[partner]) if partner != key else ():
             if any(probe(config) != probe(start) for config in _variants(start, key, others[key][:1])):
                 return Knob(key, True, f"only together with another value of {partner}: {why_dead(key, base)}")
     return Knob(key, False, why_dead(key, base))
+
+
+def _alive_elsewhere(key: str, base: SlotConfig, values: list[Scalar], probe: Probe) -> bool:
+    """Whether ``key`` acts from another start: a hinge such as coeff_g_phi_diff is 0 while messages happen to be
+    monotone, and in a short training of few neurons that can be all the way."""
+    seeds = (base.training.seed + step for step in range(1, OTHER_STARTS + 1))
+    starts = (base.replaced({"training.seed": seed % 2**31}) for seed in seeds)
+    return any(probe(config) != probe(start) for start in starts for config in _variants(start, key, values[:1]))
 
 
 def _others(rule: Explorable, default: Scalar) -> list[Scalar]:

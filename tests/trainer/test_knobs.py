@@ -165,3 +165,16 @@ def test_the_command_prints_json_or_one_sentence(tmp_path: Path, monkeypatch: py
     done = subprocess.run([*command, str(wrong)], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
+
+
+def test_a_hinge_that_acts_from_another_start_only_is_alive() -> None:
+    campaign = Campaign.model_validate(
+        {"name": "c", "explorable": {"training.coeff_g_phi_diff": {"min": 1, "max": 1e4}}}
+    )
+    first = campaign.base_config().training.seed
+
+    def probe(config: SlotConfig) -> float:
+        return config.training.coeff_g_phi_diff if config.training.seed == first + 3 else 0.0
+
+    assert check(campaign, probe) == [Knob("training.coeff_g_phi_diff", True)]
+    assert not check(campaign, lambda config: config.training.seed)[0].alive
