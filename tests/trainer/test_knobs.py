@@ -176,5 +176,5 @@ def test_a_hinge_that_acts_from_another_start_only_is_alive() -> None:
     def probe(config: SlotConfig) -> float:
         return config.training.coeff_g_phi_diff if config.training.seed == first + 3 else 0.0
 
-    assert check(campaign, probe) == [Knob("training.coeff_g_phi_diff", True)]
-    assert not check(campaign, lambda config: config.training.seed)[0].alive
+    assert check(hinge, probe) == [Knob("training.coeff_g_phi_diff", True)]
+    assert not check(hinge, lambda config: config.training.seed)[0].alive
