@@ -168,10 +168,8 @@ def test_the_command_prints_json_or_one_sentence(tmp_path: Path, monkeypatch: py
 
 
 def test_a_hinge_that_acts_from_another_start_only_is_alive() -> None:
-    campaign = Campaign.model_validate(
-        {"name": "c", "explorable": {"training.coeff_g_phi_diff": {"min": 1, "max": 1e4}}}
-    )
-    first = campaign.base_config().training.seed
+    hinge = campaign({"training.coeff_g_phi_diff": {"min": 1, "max": 1e4}})
+    first = hinge.base_config().training.seed
 
     def probe(config: SlotConfig) -> float:
         return config.training.coeff_g_phi_diff if config.training.seed == first + 3 else 0.0
