@@ -181,3 +181,60 @@ def test_a_night_through_the_real_client_equals_the_mocks_and_never_writes_the_k
     written = b"".join(path.read_bytes() for path in (tmp_path / "real").rglob("*") if path.is_file())
     assert SECRET.encode() not in written
     assert b"req_ok" in written
+
+
+def broken(prompt: Prompt) -> str:
+    """A reply of the right form whose every slot breaks several rules."""
+    reply = answer(prompt.context)
+    wrong = (
+        {"edits": [{"key": "training.learning_rate_start", "value": 0.5}, {"key": "dataset", "value": "../../etc"}]},
+        {"parent": 999, "mutation": "{{ 7 * 7 }}", "hypothesis": ""},
+        {"role": "replicate", "parent": "root", "simulation_seed": -1},
+        {"edits": [{"key": "training.n_epoch", "value": 3}], "seed_rationale": "suggested-default", "training_seed": 7},
+    )
+    for slot, change in enumerate(wrong):
+        reply[f"slot_{slot}"]["proposal"] |= change
+    return json.dumps(reply | {"memory": "no headings"})
+
+
+class Stumbling:
+    """Over real sockets: first no JSON, then a reply that breaks rules in every slot, then a good one."""
+
+    def __init__(self, serve: Callable[..., Server], good_at: int) -> None:
+        self.serve, self.good_at = serve, good_at
+        self.repairs: list[str] = []
+
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        turn = len(prompt.turns) // 2
+        self.repairs += [prompt.text] if turn else []
+        text = "I would rather talk." if turn == 0 else broken(prompt)
+        if turn >= self.good_at or prompt.context.batch != 1:
+            text = json.dumps(answer(prompt.context))
+        server = self.serve(stream(text))
+        return ClaudeClient(ClaudeConfig(), base_url=server.url, tries=1).complete(prompt, schema)
+
+
+def test_wrong_json_and_broken_rules_are_sent_back_over_the_wire_and_mended(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    client = Stumbling(serve, good_at=2)
+    night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 2, client)
+    assert [it.planned.role for it in night.history.batch(2)].count("fallback") == 0
+    first, second = client.repairs
+    assert "[unreadable]" in first
+    for code in ("protected_key", "parent_future", "prose", "seed_range", "unknown_key", "memory_headings"):
+        assert f"[{code}]" in second, second
+    play(write_campaign(tmp_path / "c.yaml"), tmp_path / "clean", 2)
+    assert (tmp_path / "r" / "analysis.md").read_bytes() == (tmp_path / "clean" / "analysis.md").read_bytes()
+
+
+def test_rules_broken_to_the_end_leave_fallbacks_and_no_hostile_config(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 2, Stumbling(serve, good_at=9))
+    assert [it.planned.role for it in night.history.batch(2)] == ["fallback"] * 4
+    base = night.campaign.base_config()
+    for iteration in night.history.batch(2):
+        config = night.views.config(iteration)
+        assert config.training.learning_rate_start == base.training.learning_rate_start
+        assert config.dataset == f"surrogate_{iteration.planned.slot:02d}"
