@@ -35,11 +35,14 @@ def machine(campaign: Campaign, file: Path) -> list[Finding]:
     except NightflyError as error:
         return [Finding("machine", False, str(error), "see the sentence; the same check runs before each night")]
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
-    return [Finding("data", True, known), *_device(campaign), _memory(campaign, seen), _time(campaign, seen)]
+    here = [_memory(campaign, seen), _time(campaign, seen)] if campaign.engine.kind == "local" else []
+    return [Finding("data", True, known), *_device(campaign), *here]
 
 
 def _device(campaign: Campaign) -> list[Finding]:
     gpus = find_gpus()
+    if campaign.engine.kind != "local":
+        return [Finding("gpu", True, f"slots run through {campaign.engine.kind}; its machines were not looked at")]
     if gpus:
         return [Finding("gpu", True, f"{len(gpus)} found: {', '.join(gpus)}")]
     if campaign.engine.needs_gpu:

@@ -28,7 +28,8 @@ def prepare(campaign: Campaign, file: Path, allow_cpu: bool) -> dict[str, Any]:
     refuse_dead_knobs(file)
     if campaign.trainer == "surrogate":
         return {"truth": LABEL, "n_neurons": 0, "n_edges": 0}
-    if campaign.engine.needs_gpu and not find_gpus() and not allow_cpu:
+    here = campaign.engine.kind == "local"
+    if here and campaign.engine.needs_gpu and not find_gpus() and not allow_cpu:
         guess = describe(campaign, estimate=True)
         raise UserError(
             f"{file}: needs a GPU (engine.needs_gpu) and this machine has none; on its {usable_cores()} CPU cores one "

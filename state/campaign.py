@@ -17,8 +17,9 @@ from state.config import (
     SlotConfig,
     TrainingConfig,
 )
+from state.engine import EngineConfig
 from state.errors import ConfigError
-from state.evening import Budget, EngineConfig, Notify
+from state.evening import Budget, Notify
 from state.explorable import Explorable, protection
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.legacy import translate

@@ -10,16 +10,6 @@ from pydantic import Field, field_validator
 from state.schema import Section
 
 
-class EngineConfig(Section):
-    """Where slots run. Not part of a campaign's identity."""
-
-    kind: Literal["local"] = "local"
-    slots_at_once: int | None = Field(None, ge=1, description="default: one a GPU, or one a core without a GPU")
-    threads_per_slot: int | None = Field(None, ge=1, description="default: the cores shared evenly")
-    time_limit_min: float = Field(120.0, gt=0, description="a slot is ended after this long: TERM, then KILL")
-    needs_gpu: bool = Field(False, description="refuse to start without a GPU, and say how long a slot would take")
-
-
 class Budget(Section):
     """When the night ends by itself: before the batch that would break a limit. Not part of a campaign's identity."""
 

@@ -163,3 +163,39 @@ class SlotPaths:
     def pictures(self) -> tuple[Path, ...]:
         """What is shown to people and to the model."""
         return self.activity, self.embedding
+
+    def attempt(self, run_id: str) -> AttemptPaths:
+        """What one attempt leaves beside the worker's files when a scheduler runs it."""
+        return AttemptPaths(self.root / f"job-{run_id}")
+
+
+@dataclass(frozen=True)
+class AttemptPaths:
+    """The files of one job of a scheduler; a new attempt gets a folder of its own."""
+
+    root: Path
+
+    @property
+    def name(self) -> Path:
+        """The job's name at the scheduler; no such file, no job to look for."""
+        return self.root / "name"
+
+    @property
+    def script(self) -> Path:
+        """What the scheduler runs."""
+        return self.root / "run.sh"
+
+    @property
+    def claim(self) -> Path:
+        """A directory that only one copy of the job can make; also made to keep a job from ever starting."""
+        return self.root / "claim"
+
+    @property
+    def exit(self) -> Path:
+        """Exit code and seconds, written by the script when the worker is over."""
+        return self.root / "exit"
+
+    @property
+    def scheduler_log(self) -> Path:
+        """What the scheduler itself had to say."""
+        return self.root / "scheduler.log"

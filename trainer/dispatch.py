@@ -33,12 +33,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Ended:
-    """A job that is over. ``exit_code`` is negative for a signal, None when nobody saw it end."""
+    """A job that is over. ``exit_code`` is negative for a signal, None when nobody saw it end; ``word`` may say why."""
 
     job: Job
     exit_code: int | None
     timed_out: bool = False
     cancelled: bool = False
+    word: str = ""
 
 
 class Dispatcher(Protocol):
@@ -54,7 +55,10 @@ class Dispatcher(Protocol):
         """End a job: it is reported by a later `poll` as cancelled."""
 
     def reattach(self, jobs: list[Job]) -> list[Job]:
-        """Those of ``jobs``, begun by an earlier driver, that still run; they are watched from now on."""
+        """Those of ``jobs``, begun by an earlier driver, that still run; they are watched from now on.
+
+        So is a job that ended by itself and of which no driver has heard yet, and one that cannot be asked after now.
+        """
 
     def close(self) -> None:
         """End every job and wait until none is left."""
@@ -86,7 +90,8 @@ def _without_result(ended: Ended, paths: SlotPaths) -> SlotResult:
     tail = stderr_tail(paths.stderr)
     last = tail.strip().splitlines()[-1] if tail.strip() else "nothing on stderr"
     if ended.exit_code is None:
-        return _failed(ended, "lost", "the process vanished without a result")
+        word = f" ({' '.join(ended.word.split())[:300]})" if ended.word else ""
+        return _failed(ended, "lost", f"the process vanished without a result{word}")
     if ended.exit_code in (-9, 137):
         return _failed(ended, "killed", "ended by SIGKILL, often the kernel's out-of-memory killer")
     if ended.exit_code < 0:

@@ -1,15 +1,24 @@
-"""Which engine a campaign gets on this machine: GPUs found by themselves, else a share of the CPU cores."""
+"""Which engine a campaign gets: on this machine GPUs found by themselves or a share of the cores, or a cluster."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from state.campaign import Campaign
+from state.engine import EngineConfig, LsfConfig, RayConfig, Remote, SlurmConfig
+from state.engine import Shell as ShellConfig
 from trainer.dispatch import Dispatcher
 from trainer.engines.inline import InlineEngine
-from trainer.engines.local import LocalEngine
+from trainer.engines.local import WORKER, LocalEngine
+from trainer.engines.lsf import Lsf
+from trainer.engines.queued import QueuedEngine
+from trainer.engines.ray import Ray
+from trainer.engines.scheduler import Scheduler
+from trainer.engines.shell import Shell
+from trainer.engines.slurm import Slurm
 
 
 def find_gpus() -> list[str]:
@@ -32,16 +41,82 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def free_gpu_gb(gpus: list[str]) -> dict[str, float]:
+    """GiB of free memory by device id, of those that nvidia-smi tells of."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None or not gpus:
+        return {}
+    command = [tool, "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        listing = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    free: dict[str, float] = {}
+    for line in listing.splitlines():
+        index, uuid, mib = ([word.strip() for word in line.split(",")] + ["", "", ""])[:3]
+        if mib.isdigit():
+            free |= dict.fromkeys((index, uuid), int(mib) / 1024)
+    return {gpu: free[gpu] for gpu in gpus if gpu in free}
+
+
+def gpu_places(config: EngineConfig, gpus: list[str]) -> list[str]:
+    """The device of each place: every GPU once, then again as often as the campaign says and free memory allows."""
+    if config.slots_per_gpu == 1:
+        return gpus
+    free = free_gpu_gb(gpus)
+    rounds = [
+        [gpu for gpu in gpus if n == 0 or free.get(gpu, 0.0) >= (n + 1) * config.gpu_gb_per_slot]
+        for n in range(config.slots_per_gpu)
+    ]
+    return [gpu for one in rounds for gpu in one]
+
+
 def places_and_threads(campaign: Campaign) -> tuple[int, int]:
-    """Slots at once and CPU threads of each: one slot a GPU, without GPUs one a core, or as the campaign says."""
+    """Slots at once and CPU threads of each: one slot a GPU, without GPUs one a core, or as the campaign says.
+
+    On a cluster slots at once are at most a batch, and the driver's own machine runs none of them.
+    """
     config, gpus, cores = campaign.engine, find_gpus(), usable_cores()
-    places = config.slots_at_once or (len(gpus) if gpus else max(1, min(campaign.claude.n_parallel, cores)))
+    if config.kind != "local":
+        return config.slots_at_once or campaign.claude.n_parallel, config.threads_per_slot or 1
+    default = len(gpu_places(config, gpus)) if gpus else max(1, min(campaign.claude.n_parallel, cores))
+    places = config.slots_at_once or default
     return places, config.threads_per_slot or max(1, cores // places)
 
 
-def make_engine(campaign: Campaign) -> Dispatcher:
+def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatcher:
     """The engine that the campaign asks for."""
     if campaign.trainer == "surrogate":
         return InlineEngine()
-    places, threads = places_and_threads(campaign)
-    return LocalEngine(places=places, threads=threads, gpus=find_gpus())
+    config = campaign.engine
+    if config.kind == "local":
+        places, threads = places_and_threads(campaign)
+        return LocalEngine(places=places, threads=threads, gpus=gpu_places(config, find_gpus()), worker=worker)
+    return make_queued(config, worker)
+
+
+def make_queued(config: EngineConfig, worker: Sequence[str] = WORKER) -> QueuedEngine:
+    """The engine of a cluster; its section may be left out where the defaults will do."""
+    scheduler: Scheduler
+    remote: Remote
+    if config.kind == "ray":
+        remote = config.ray or RayConfig()
+        scheduler = Ray(remote)
+    elif config.kind == "slurm":
+        remote = config.slurm or SlurmConfig()
+        scheduler = Slurm(remote, config.threads_per_slot, _shell(remote))
+    else:
+        remote = config.lsf or LsfConfig()
+        scheduler = Lsf(remote, config.threads_per_slot, _shell(remote))
+    return QueuedEngine(
+        scheduler=scheduler,
+        poll_interval_s=remote.poll_interval_s,
+        lost_after_s=remote.lost_after_s,
+        places=config.slots_at_once,
+        threads=config.threads_per_slot,
+        worker=(remote.python or worker[0], *worker[1:]),
+    )
+
+
+def _shell(config: ShellConfig) -> Shell:
+    return Shell(config.login_host, tuple(config.ssh_options), config.command_timeout_s)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,12 @@ def process_start(pid: int) -> str | None:
     except OSError:
         return None
     return None if fields[0] in "ZX" else fields[19]
+
+
+def age(start: str) -> float:
+    """Seconds since a process began, from what `process_start` says of it."""
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return max(0.0, uptime - int(start) / os.sysconf("SC_CLK_TCK"))
 
 
 @dataclass
@@ -97,7 +103,7 @@ class LocalEngine:
             pid = workers.get(str(job.folder))
             start = process_start(pid) if pid is not None else None
             if pid is not None and start is not None:
-                deadline = time.monotonic() + job.time_limit_s
+                deadline = time.monotonic() + job.time_limit_s - age(start)
                 self._running[job.run_id] = _Running(job, self._place_of(pid), pid, start, deadline)
                 adopted.append(job)
         return adopted
@@ -135,8 +141,11 @@ class LocalEngine:
         self._running[job.run_id] = _Running(job, place, process.pid, "", deadline, process)
 
     def _free_place(self) -> int:
+        """The free place whose GPU has the fewest slots; beyond ``places``, for adopted processes, the next number."""
         taken = {run.place for run in self._running.values()}
-        return next(n for n in range(len(taken) + 1) if n not in taken)
+        busy = Counter(self._device(n) for n in taken)
+        free = [n for n in range(max(self.places, len(taken) + 1)) if n not in taken]
+        return min(free, key=lambda n: (n >= self.places, busy[self._device(n)], n))
 
     def _place_of(self, pid: int) -> int:
         """The place of an adopted process: the free one with its GPU, so that no other job is pinned there."""

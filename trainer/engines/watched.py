@@ -1,0 +1,74 @@
+"""One attempt that a scheduler has or may have: its name, its files, how it ended. Knows no scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from state.files import write_atomic
+from state.paths import AttemptPaths, SlotPaths
+from trainer.dispatch import Job
+from trainer.engines.scheduler import Ticket
+from trainer.engines.script import Exit, job_script, read_exit
+
+
+@dataclass
+class Watched:
+    """A job from submit to its end. ``handed``: the scheduler has it; ``asked``: it may have it."""
+
+    job: Job
+    name: str
+    handed: bool = False
+    asked: bool = False
+    running: bool = False
+    cancelled: bool = False
+    absent_since: float | None = None
+    absences: int = 0
+    word: str = ""
+
+    @property
+    def paths(self) -> AttemptPaths:
+        """Its files."""
+        return SlotPaths(self.job.folder).attempt(self.job.run_id)
+
+    @property
+    def exit(self) -> Exit | None:
+        """How it ended, if it left word."""
+        return read_exit(self.paths, self.job.time_limit_s)
+
+    def ended_itself(self) -> bool:
+        """Whether it came to an end of its own or to its limit; one that was killed from outside did not."""
+        found = self.exit
+        return found is not None and (found.code >= 0 or found.timed_out)
+
+    def ticket(self) -> Ticket:
+        """What the scheduler gets."""
+        return Ticket(self.name, self.paths.script, self.paths.scheduler_log, self.job.time_limit_s)
+
+    def never_start(self) -> bool:
+        """Take the claim, so that a copy that a slow scheduler starts later does nothing; False when it did start."""
+        with contextlib.suppress(FileExistsError):
+            self.paths.claim.mkdir(parents=True)
+            return True
+        return False
+
+
+def lay_down(job: Job, worker: Sequence[str], threads: int | None) -> Watched:
+    """A new attempt with a name that was never used, its script written."""
+    one = Watched(job, f"nightfly-{job.run_id}-{secrets.token_hex(4)}")
+    SlotPaths(job.folder).result.unlink(missing_ok=True)
+    one.paths.exit.unlink(missing_ok=True)
+    write_atomic(one.paths.script, job_script(job, one.paths, worker, threads))
+    write_atomic(one.paths.name, one.name + "\n")
+    return one
+
+
+def find(job: Job) -> Watched | None:
+    """The attempt that an earlier driver laid down; None when there is none or it was taken back."""
+    try:
+        name = SlotPaths(job.folder).attempt(job.run_id).name.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return Watched(job, name, handed=True, asked=True)
