@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-engines check bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nightfly needs Python 3.11 or newer; set PYTHON=..."; exit 2; }
@@ -24,6 +24,10 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The contract of the engines against a Slurm, an SSH server and a Ray of its own; what cannot be had is skipped.
+test-engines: $(STAMP)
+	PYTHON=$(BIN)/python bash tests/trainer/engines/with_services.sh $(BIN)/python -m pytest -n 0 tests/trainer/engines
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.trainer --json
