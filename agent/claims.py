@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agent.ledger import Ledger
 from state.records import SlotResult
@@ -60,6 +61,7 @@ _PART = re.compile(
     r"|only|except|versus|vs|against)|[<>≥≤]|->|→",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"[0-9]")
 _SENTENCE = re.compile(r"(?:;|\n|\.(?=\s|$))")
 _CLAUSE = re.compile(r",(?= )|[()]| and | but | while ")
 
@@ -79,17 +81,28 @@ class Claim:
 def find_claims(text: str, own: int | None) -> Iterator[Claim]:
     """Claims in ``text``; ``own`` is the iteration that a sentence without another subject is about (None = none)."""
     for sentence in _SENTENCE.split(text):
-        for match in _CLAIM.finditer(sentence):
-            subject, metric = _subject(sentence, match.start(), match.end(), own), _metric(match.groupdict())
-            if subject is None or not _is_figure(metric, match):
-                continue
-            kind = "final" if match["final"] else "peak" if match["peak"] else "value"
-            if kind == "value" and _ON_THE_WAY.search(sentence):
-                kind = "path"
-            yield _claim(metric, kind, subject, match.groupdict(), match[0])
-            if kind == "peak" and (then := _THEN.match(sentence, match.end())):
-                yield _claim(metric, "final", subject, then.groupdict(), f"{metric}{then[0]}")
-        yield from _of_configs(sentence)
+        yield from _in_sentence(sentence, own)
+
+
+# The memory says most of what it says again after every batch.
+@lru_cache(maxsize=2048)
+def _in_sentence(sentence: str, own: int | None) -> tuple[Claim, ...]:
+    if not _DIGIT.search(sentence):
+        return ()
+    return (*_of_iterations(sentence, own), *_of_configs(sentence))
+
+
+def _of_iterations(sentence: str, own: int | None) -> Iterator[Claim]:
+    for match in _CLAIM.finditer(sentence):
+        subject, metric = _subject(sentence, match.start(), match.end(), own), _metric(match.groupdict())
+        if subject is None or not _is_figure(metric, match):
+            continue
+        kind = "final" if match["final"] else "peak" if match["peak"] else "value"
+        if kind == "value" and _ON_THE_WAY.search(sentence):
+            kind = "path"
+        yield _claim(metric, kind, subject, match.groupdict(), match[0])
+        if kind == "peak" and (then := _THEN.match(sentence, match.end())):
+            yield _claim(metric, "final", subject, then.groupdict(), f"{metric}{then[0]}")
 
 
 def _of_configs(sentence: str) -> Iterator[Claim]:

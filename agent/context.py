@@ -12,7 +12,6 @@ from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule,
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.explorable import PROTECTED
-from state.files import dump_yaml
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -41,7 +40,7 @@ def build_context(ledger: Ledger) -> Context:
         block=block.number,
         block_iterations=(block.first, block.last),
         block_end=bool(slots) and views.is_block_end(slots[-1].planned.iteration),
-        base_config=dump_yaml(campaign.base_config().model_dump()),
+        base_config=campaign.base_config().yaml(),
         rules=_rules(ledger),
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),

@@ -30,16 +30,20 @@ class Derived:
         self._files: dict[Path, str] = {}
         self._drawn = 0.0
 
-    def apply(self, record: Record) -> None:
-        """Take in a record that `History` and `Views` have already taken."""
+    def apply(self, record: Record, passing: bool = False) -> None:
+        """Take in a record that `History` and `Views` have already taken.
+
+        ``passing``: a later batch will be committed, so that what it replaces need not be made.
+        """
         if record.type == "campaign_started":
             self._files[self.paths.campaign] = self.blobs.text(record.data["campaign"])
         elif record.type == "batch_committed":
-            self._commit(record)
+            entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
+            self._log += self._sections(entries, record.data["block_summary"])
+            if not passing or (entries and self.views.is_block_end(entries[-1].iteration)):
+                self._commit(record, entries)
 
-    def _commit(self, record: Record) -> None:
-        entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
-        self._log += self._sections(entries, record.data["block_summary"])
+    def _commit(self, record: Record, entries: list[LogEntry]) -> None:
         memory = with_table(self.blobs.text(record.data["memory"]), render_table(self.views.table))
         self._files[self.paths.memory] = memory
         if entries:

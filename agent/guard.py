@@ -147,12 +147,12 @@ def _same_mutation(given: str, want: str) -> bool:
 
 def _check_doubles(facts: Facts, verdict: Verdict) -> None:
     """The same config with the same seeds would measure nothing new: same seeds, same machine, same numbers."""
-    seen = set(facts.known_runs)
+    seen: set[tuple[str, int, int]] = set()
     for slot, accepted in enumerate(verdict.accepted):
         if accepted is None:
             continue
         run = run_key(accepted.config)
-        if run in seen:
+        if run in seen or run in facts.known_runs:
             found = f"config, simulation seed {run[1]} and training seed {run[2]} of an earlier or neighbouring run"
             violation = Violation(
                 code="duplicate_run", slot=slot, key="training_seed", found=found, allowed="at least one new seed"

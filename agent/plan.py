@@ -9,7 +9,7 @@ from agent.ledger import Ledger
 from agent.night import Night
 from state.config import SlotConfig
 from state.errors import NightflyError
-from state.files import dump_yaml, write_atomic
+from state.files import write_atomic
 from state.paths import RunPaths
 from state.records import Planned
 
@@ -33,7 +33,7 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: dict[str, Any], new_ids: dic
     known = ledger.history.config_ids | new_ids
     if identity not in known:
         new_ids[identity] = known[identity] = f"C{len(known) + 1}"
-    blob = ledger.blobs.put(dump_yaml(config.model_dump()))
+    blob = ledger.blobs.put(config.yaml())
     ledger.views.remember(blob, config)
     return Planned(
         iteration=iteration,
@@ -63,12 +63,7 @@ def child_config(ledger: Ledger, slot: int, proposal: dict[str, Any]) -> SlotCon
             f"slot {slot}: the accepted parent {proposal['parent']} has no config; the journal is damaged"
         )
     changes = {key: new for key, (_, new) in proposal["changes"].items()}
-    place = {
-        "dataset": ledger.campaign.dataset(slot),
-        "simulation.seed": proposal["simulation_seed"],
-        "training.seed": proposal["training_seed"],
-    }
-    return parent.replaced(changes | place, f"slot {slot}")
+    return ledger.campaign.child(parent, slot, changes, proposal["simulation_seed"], proposal["training_seed"])
 
 
 def write_configs(ledger: Ledger, paths: RunPaths) -> list[Path]:

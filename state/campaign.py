@@ -13,6 +13,7 @@ from state.config import (
     PLACE_KEYS,
     ConnectomeConfig,
     GraphModelConfig,
+    Scalar,
     SimulationConfig,
     SlotConfig,
     TrainingConfig,
@@ -127,6 +128,17 @@ class Campaign(Section):
     def dataset(self, slot: int) -> str:
         """The `dataset` field of a slot: the campaign's name and the slot's number."""
         return f"{self.name}_{slot:02d}"
+
+    def child(
+        self, parent: SlotConfig, slot: int, changes: dict[str, Scalar], simulation_seed: int, training_seed: int
+    ) -> SlotConfig:
+        """``parent`` with ``changes``, the two seeds and the slot's `dataset`; ConfigError when they do not fit."""
+        place: dict[str, Scalar] = {
+            "dataset": self.dataset(slot),
+            "simulation.seed": simulation_seed,
+            "training.seed": training_seed,
+        }
+        return parent.replaced(changes | place, f"slot {slot}")
 
     def identity(self) -> str:
         """Digest of everything that shapes results and decisions; the rest may differ between evenings."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from state.errors import ConfigError
-from state.files import canonical_json, sha256
+from state.files import canonical_json, dump_yaml, sha256
 from state.schema import Section, validate
 
 Scalar = bool | int | float | str
@@ -111,7 +111,15 @@ class SlotConfig(Section):
 
     def hash(self) -> str:
         """sha256 of the canonical JSON: what a result must quote to be accepted."""
-        return sha256(canonical_json(self.model_dump()).encode())
+        return sha256(canonical_json(self._tree).encode())
+
+    def yaml(self) -> str:
+        """The text of a config file, and of the config's blob."""
+        return dump_yaml(self._tree)
+
+    @cached_property
+    def _tree(self) -> dict[str, Any]:
+        return self.model_dump()
 
     def identity(self) -> str:
         """Digest of all parameters except seeds, dataset and place: equal for replicates."""
@@ -128,11 +136,11 @@ class SlotConfig(Section):
 
     @cached_property
     def _leaves(self) -> dict[str, Scalar]:
-        return flatten(self.model_dump())
+        return flatten(self._tree)
 
     def replaced(self, changes: dict[str, Scalar], name: str = "config") -> SlotConfig:
         """A copy with the dotted keys of ``changes`` set, validated as a whole; ConfigError otherwise."""
-        tree = self.model_dump()
+        tree = {key: dict(value) if isinstance(value, dict) else value for key, value in self._tree.items()}
         for key, value in (_derived(changes) | changes).items():
             *sections, leaf = key.split(".")
             place: Any = tree

@@ -24,6 +24,7 @@ LEVEL = 0.95
 POWER = 0.80
 _RESAMPLES = 1000
 _OUTSIDE = round(_RESAMPLES * (1 - LEVEL) / 2)  # draws below the interval, and as many above it
+_BOUNDS = [_OUTSIDE, _RESAMPLES - 1 - _OUTSIDE]
 _BOOTSTRAP_UP_TO = 30
 _Z = float(ndtri((1 + LEVEL) / 2))
 _SAME = 1e-9
@@ -106,8 +107,8 @@ class _Noise:
         if max(map(len, self.samples)) > _BOOTSTRAP_UP_TO:
             return difference - t * self.error, difference + t * self.error
         first, *others = [_centred_draws(x, number) for number, x in enumerate(self.samples)]
-        draws = np.sort(first - sum(others))
-        low, high = draws[[_OUTSIDE, -1 - _OUTSIDE]]
+        draws = first - sum(others)
+        low, high = np.partition(draws, _BOUNDS)[_BOUNDS]
         stretch = t / _Z * self.error / math.sqrt(draws.dot(draws) / len(draws))
         return difference + stretch * float(low), difference + stretch * float(high)
 
@@ -166,7 +167,11 @@ def _judge(
 def _paired(candidate: Sequence[Run], reference: Sequence[Run], metric: str) -> Sample:
     """Difference of the seed means for each simulation seed that both configs ran on, by seed."""
     a, b = _by_seed(candidate, metric), _by_seed(reference, metric)
-    return np.asarray([np.mean(a[seed]) - np.mean(b[seed]) for seed in sorted(a.keys() & b.keys())])
+    return np.asarray([_mean(a[seed]) - _mean(b[seed]) for seed in sorted(a.keys() & b.keys())])
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _by_seed(runs: Sequence[Run], metric: str) -> dict[int, list[float]]:

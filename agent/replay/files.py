@@ -17,8 +17,8 @@ from ucb.log import parse_log
 from ucb.tree import build_tree, same_tree
 
 
-def slot_faults(paths: RunPaths, ledger: Ledger, iteration: Iteration) -> Iterator[str]:
-    """Where the folder of a finished iteration departs from what the journal took from it."""
+def slot_faults(paths: RunPaths, ledger: Ledger, iteration: Iteration, recorded: dict[str, Any]) -> Iterator[str]:
+    """Where the folder of a finished iteration departs from what the journal took from it, ``recorded`` its result."""
     slot, planned, result = paths.slot(iteration.planned.iteration), iteration.planned, iteration.result
     assert result is not None
     yield from _same_bytes(slot.config, ledger.blobs.get(planned.config), "the planned config")
@@ -29,7 +29,7 @@ def slot_faults(paths: RunPaths, ledger: Ledger, iteration: Iteration) -> Iterat
         if name != "stderr":
             yield from _same_bytes(slot.root / name, ledger.blobs.get(blob), "what the journal holds of it")
     # A slot that was ended from outside may have left no result, or one that came too late to count.
-    if result.failure is None and _result(slot.result) != result:
+    if result.failure is None and _json(slot.result) != recorded and _result(slot.result) != result:
         made = json.loads(result.model_dump_json())
         yield from _named(slot.result, first_difference(made, _json(slot.result)))
 

@@ -30,7 +30,7 @@ from state.paths import RunPaths
 IMPOSSIBLE = (NightflyError, ValidationError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
 LONG = 1_000_000  # bytes of journal from which starting processes pays
-FOLDING = 0.4  # time to fold a batch over time to fold and compare it, measured
+FOLDING = 0.25  # time to fold a batch over time to fold and compare it, measured
 
 
 @dataclass
@@ -137,6 +137,7 @@ def _replay(
 ) -> tuple[Replay, Derived] | None:
     """Fold all records, or those up to the end of ``wanted``; None when that could not be done."""
     evidence, replay, derived = Evidence(paths.blobs), None, None
+    last = last_batch(paths.journal)
     for record in read_records(paths.journal):
         if record.batch >= wanted[1] and not to_the_end:
             break
@@ -150,12 +151,15 @@ def _replay(
                 derived = Derived(paths, replay)
             if compared:
                 place.faults += [_at(record, fault) for fault in replay.check(record)]
-            _fold(record, replay, derived)
+            replay.fold(record)
+            if to_the_end:
+                # The batch in hand at the end is planned, perhaps not committed.
+                derived.apply(record, passing=record.batch < last - 1)
             if record.type in ("slot_finished", "slot_failed"):
                 place.iterations.append(record.data["iteration"])
                 if compared:
                     iteration = replay.history.iterations[record.data["iteration"]]
-                    place.faults += slot_faults(paths, replay, iteration)
+                    place.faults += slot_faults(paths, replay, iteration, record.data["result"])
         except IMPOSSIBLE as error:
             place.faults.append(_at(record, f"cannot be replayed: {_one_line(error)}"))
             outcome.remarks.append("nothing after this record was replayed")
@@ -170,11 +174,6 @@ def _campaign(record: Record, evidence: Evidence) -> Campaign:
     if record.type != "campaign_started":
         raise RunError(f"the first record is {record.type}, expected campaign_started")
     return parse_campaign(evidence.text(record.data["campaign"]), "the campaign in the journal")
-
-
-def _fold(record: Record, replay: Replay, derived: Derived) -> None:
-    replay.fold(record)
-    derived.apply(record)
 
 
 def _add_run_faults(paths: RunPaths, replay: Replay, derived: Derived, outcome: Outcome) -> None:
