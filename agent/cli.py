@@ -150,7 +150,7 @@ def replay(
 
 @app.command()
 def rebuild(run: RunArgument) -> None:
-    """Write every derived file (log, memory, scores, configs, snapshots, tree) anew from journal and blobs."""
+    """Write every derived file (log, memory, scores, configs, snapshots, tree, report) anew from journal and blobs."""
     from agent.rebuild import print_rebuild
 
     print_rebuild(run)
@@ -165,6 +165,34 @@ def export(
     from agent.export import export as pack
 
     print(pack(run, out))
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    out: Annotated[Path | None, typer.Option(help="The page to write; default: RUN/report/index.html.")] = None,
+) -> None:
+    """Write the report of a run: one page with everything on it, to be opened in a browser, also offline.
+
+    A working driver keeps RUN/report/index.html fresh by itself.
+    """
+    from agent.report.write import write_report
+
+    print(write_report(run, out))
+
+
+@app.command()
+def serve(
+    runs_dir: Annotated[Path, typer.Argument(help="The directory that holds the runs.")] = Path("runs"),
+    host: Annotated[
+        str, typer.Option(help="Address to serve at; by default only this machine can read.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8787,
+) -> None:
+    """List the runs of a directory and show their reports in a browser, live and read-only, until Ctrl-C."""
+    from agent.report.serve import serve as serve_runs
+
+    serve_runs(runs_dir, host, port)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from agent.verdict import Facts, ParentRun
 from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule, SeedOffer
 from prompts.memory import empty_memory
 from state.campaign import Campaign
+from state.config import Scalar
 from state.explorable import PROTECTED
 from ucb.score import Score
 from ucb.table import render_table
@@ -163,7 +164,6 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
 def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
     node = ledger.views.latest_node[stats.config_id]
     values = explored_values(ledger, ledger.views.config(ledger.history.iterations[node]))
-    base = ledger.campaign.base_config().flat()
     return ConfigView(
         config_id=stats.config_id,
         runs=len(stats.runs),
@@ -174,9 +174,17 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         robust=stats.robustness,
         enough=stats.enough,
         simulation_seeds=_latest_seeds(stats),
-        changes={key: value for key, value in values.items() if value != base[key]},
+        changes=config_changes(ledger, stats.config_id),
         values=values,
     )
+
+
+def config_changes(ledger: Ledger, config_id: str) -> dict[str, Scalar]:
+    """Explorable key -> value where a config departs from the defaults."""
+    node = ledger.views.latest_node[config_id]
+    values = explored_values(ledger, ledger.views.config(ledger.history.iterations[node]))
+    base = ledger.campaign.base_config().flat()
+    return {key: value for key, value in values.items() if value != base[key]}
 
 
 def _latest_seeds(stats: ConfigStats) -> list[int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.derived import Derived
 from agent.ledger import Ledger
 from agent.plan import write_configs
+from agent.report.write import write_report
 from state.blobs import BlobStore
 from state.campaign import parse_campaign
 from state.errors import RunError
@@ -16,7 +17,7 @@ from state.paths import RunPaths
 
 
 def rebuild(root: Path) -> list[Path]:
-    """Write campaign, log, memory, scores, snapshots, configs and tree picture of the run in ``root``; returns them.
+    """Write every derived file of the run in ``root``, from the log to the report, and return their paths.
 
     Equal journals give equal bytes. A log that someone changed is kept aside. RunError while a driver is at work,
     for a damaged journal, and for a missing blob.
@@ -29,6 +30,7 @@ def rebuild(root: Path) -> list[Path]:
         ledger, derived = read_ledger(paths)
         written = list(derived.contents())
         derived.flush(draw=True)
+        written.append(write_report(root))
         written += [*write_configs(ledger, paths), *([paths.tree_picture] if ledger.history.iterations else [])]
     finally:
         lock.release()

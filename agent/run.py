@@ -23,6 +23,7 @@ from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
 from agent.prepare import prepare
+from agent.report.fresh import FreshReport
 from state.campaign import Campaign, load_campaign
 from state.errors import RunError, UserError
 from state.evening import Budget
@@ -72,7 +73,8 @@ def run_campaign(
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
         with night.interrupt, beat, Display(budget.max_batches) as display:
             notifier = Notifier(campaign.notify, campaign.name, display.say)
-            night.observers.append(Alarms(night, notifier))
+            report = FreshReport(root, display.say)
+            night.observers += [Alarms(night, notifier), report]
             night.record("driver_started", _driver(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
@@ -87,6 +89,7 @@ def run_campaign(
                 raise UserError(f"{error}. Continue with: nightfly run {root}") from error
             finally:
                 notifier.wait()
+                report.close()
             night.derived.flush(draw=True)
         return _conclude(night, reason, as_json)
     finally:
@@ -211,7 +214,7 @@ def _conclude(night: Night, reason: str, as_json: bool) -> int:
         print(json.dumps(summary))
         return 130 if stopped else 0
     where = sys.stderr if stopped else sys.stdout
-    print(f"{night.campaign.name}: {reason}. Log: {paths.log}  tree: {paths.tree_picture}", file=where)
+    print(f"{night.campaign.name}: {reason}. Report: {paths.report}  log: {paths.log}", file=where)
     more = "" if stopped else f" --batches {history.committed + 1}"
     print(f"Continue with: nightfly run {paths.root}{more}", file=where)
     return 130 if stopped else 0

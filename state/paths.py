@@ -76,6 +76,11 @@ class RunPaths:
         return self.root / "tree.png"
 
     @property
+    def report(self) -> Path:
+        """The page for the morning."""
+        return self.root / "report" / "index.html"
+
+    @property
     def configs(self) -> Path:
         """The four slot configs of the batch in hand."""
         return self.root / "configs"

@@ -1,0 +1,159 @@
+"""The data of the page: plain lists and mappings that its script draws from. Knows no HTML."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from agent.ledger import Ledger
+from agent.report.story import PHASES, Story, Talk
+from agent.slot_view import explored_values
+from state.explorable import Explorable
+from state.history import Iteration
+from state.records import METRICS
+from ucb.entry import LogEntry
+from ucb.layout import place
+from ucb.log import render_entry
+from ucb.tree import TreeNode
+
+DIGITS = 6
+
+
+def page_data(
+    ledger: Ledger, story: Story, pictures: dict[int, list[dict[str, str]]], texts: dict[str, str]
+) -> dict[str, Any]:
+    """Everything that the page's script needs, fit for JSON.
+
+    ``pictures``: iteration -> name and source of each; ``texts``: blob name -> text of the prompts and replies that
+    stand on the page itself.
+    """
+    nodes = [ledger.views.nodes[number] for number in sorted(ledger.views.nodes)]
+    layout = place(nodes, ledger.campaign.claude.n_parallel)
+    scores = _scores(ledger, nodes)
+    return {
+        "metrics": list(METRICS),
+        "phases": list(PHASES),
+        "tree": {"root": layout.root, "batches": layout.batches, "lanes": layout.lanes},
+        "keys": _keys(ledger),
+        "configs": _configs(ledger),
+        "nodes": [
+            _node(ledger, story, node, pictures.get(node.id, []))
+            | {"x": layout.x[node.id], "y": layout.y[node.id], "ucb": scores.get(node.id)}
+            for node in nodes
+        ],
+        "best": _first_choice(ledger),
+        "end": story.last_time,
+        "running": _running(ledger, story),
+        "talks": [_talk(talk) for talk in story.talks],
+        "texts": texts,
+        "events": [{"time": time, "text": text} for time, text in story.events],
+    }
+
+
+def _first_choice(ledger: Ledger) -> int | None:
+    """The run that the page opens with: the latest of the best config."""
+    best = ledger.views.table.ranking(1) or ledger.views.table.by_connectivity(1)
+    return best[0].runs[-1].iteration if best else None
+
+
+def shown_texts(ledger: Ledger, story: Story, budget: int) -> dict[str, str]:
+    """Blob name -> text of prompts and replies, newest first while ``budget`` characters last; the rest is linked."""
+    shown: dict[str, str] = {}
+    for talk in reversed(story.talks):
+        for name in (talk.reply, talk.prompt, talk.system):
+            if name is None or name in shown:
+                continue
+            text = ledger.blobs.get(name).decode("utf-8", "replace")
+            if (budget := budget - len(text)) < 0:
+                return shown
+            shown[name] = text
+    return shown
+
+
+def _keys(ledger: Ledger) -> list[dict[str, Any]]:
+    base = ledger.campaign.base_config().flat()
+    return [
+        {"key": key, "name": key.rpartition(".")[2], "log": _is_log(rule), "default": base[key]}
+        for key, rule in ledger.campaign.explorable.items()
+    ]
+
+
+def _is_log(rule: Explorable) -> bool:
+    """Whether values are best shown on a logarithmic axis: told so, or positive choices over more than a decade."""
+    if rule.choices is None:
+        return bool(rule.scale == "log")
+    numbers = [c for c in rule.choices if isinstance(c, int | float) and not isinstance(c, bool)]
+    return len(numbers) == len(rule.choices) and min(numbers) > 0 and max(numbers) / min(numbers) > 10
+
+
+def _configs(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    views, found = ledger.views, {}
+    for config_id, number in views.latest_node.items():
+        stats = views.table[config_id]
+        values = explored_values(ledger, views.config(ledger.history.iterations[number]))
+        found[config_id] = {"values": list(values.values()), "runs": len(stats.runs), "robust": stats.robustness}
+    return found
+
+
+def _scores(ledger: Ledger, nodes: list[TreeNode]) -> dict[int, float]:
+    blocks = dict.fromkeys(ledger.views.block(node.id).number for node in nodes)
+    return {score.node: round(score.ucb, 3) for block in blocks for score in ledger.views.scores(block).scores}
+
+
+def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str, str]]) -> dict[str, Any]:
+    iteration = ledger.history.iterations[node.id]
+    planned, result = iteration.planned, iteration.result
+    assert result is not None
+    return {
+        "id": node.id,
+        "parent": node.parent,
+        "batch": planned.batch,
+        "slot": planned.slot,
+        "block": ledger.views.block(node.id).number,
+        "role": node.role,
+        "status": node.status,
+        "config": planned.config_id,
+        "mutation": node.mutation,
+        "changes": [[key, old, new] for key, (old, new) in planned.changes.items()],
+        "seeds": [planned.simulation_seed, planned.training_seed, planned.seed_rationale],
+        "rule": planned.parent_rule,
+        "hypothesis": planned.hypothesis,
+        "pattern": ledger.views.patterns[node.id],
+        "metrics": [_rounded(node.metrics.get(name)) for name in METRICS],
+        "missing": story.missing.get(node.id, {}),
+        "failure": None if result.failure is None else [result.failure.kind, result.failure.message],
+        "truth": [result.truth, result.stimulus, result.device],
+        "curve": story.trajectories.get(node.id, []),
+        "times": story.attempts.get(node.id, []),
+        "seconds": result.seconds,
+        "pictures": pictures,
+        **_judged(iteration),
+    }
+
+
+def _judged(iteration: Iteration) -> dict[str, Any]:
+    """What was written about the slot, None while nothing has been."""
+    if iteration.entry is None:
+        return {"entry": None, "verdict": None, "checks": []}
+    entry = LogEntry.model_validate(iteration.entry)
+    return {"entry": render_entry(entry), "verdict": entry.verdict, "checks": list(entry.checks)}
+
+
+def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:
+    """Slots that have begun and not ended."""
+    return [
+        {"id": number, "slot": ledger.history.iterations[number].planned.slot, "times": spans}
+        for number, spans in story.attempts.items()
+        if spans[-1][1] is None
+    ]
+
+
+def _talk(talk: Talk) -> dict[str, Any]:
+    fields = asdict(talk)
+    for name in ("violations", "warnings", "fallbacks", "usage", "tries"):
+        del fields[name]
+    return fields | {"rejected": bool(talk.violations), "tries": len(talk.tries)}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)

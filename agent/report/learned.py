@@ -1,0 +1,145 @@
+"""What was learned in a night, in five sentences made from figures. Knows no page, no pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from agent.comparisons import BASELINE, LATEST_RUNS
+from agent.context import config_changes
+from agent.ledger import Ledger
+from agent.report.story import Story
+from agent.spending import elapsed_s
+from ucb.compare import compare, render_comparison
+from ucb.variance import RANKED_FROM, ConfigStats, Spread
+
+PRINCIPLES = "### Established Principles"
+NAMED = 6
+# The best of so many is partly the luckiest.
+FLATTERING = 5
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One line: what it is about, the sentence, and whether its words are the model's."""
+
+    about: str
+    text: str
+    by_model: bool = False
+
+
+def lessons(ledger: Ledger, story: Story) -> list[Lesson]:
+    """Best config, robustness, failures, what the model believes, cost: always these five, in this order."""
+    if not ledger.views.nodes:
+        waiting = "Nothing has finished yet."
+        return [Lesson("Best config", waiting), *_rest(ledger, story)]
+    return [Lesson("Best config", best_config(ledger)), *_rest(ledger, story)]
+
+
+def _rest(ledger: Ledger, story: Story) -> list[Lesson]:
+    beliefs = principles(ledger)
+    believed = "; ".join(beliefs[:3]) or "Nothing is noted under Established Principles yet."
+    return [
+        Lesson("Robust", robustness(ledger)),
+        Lesson("Failed", failures(ledger)),
+        Lesson("Claude believes", believed + (f" (and {len(beliefs) - 3} more)" if len(beliefs) > 3 else ""), True),
+        Lesson("Cost", cost(ledger, story)),
+    ]
+
+
+def best_config(ledger: Ledger) -> str:
+    """The config ranked first, its figures, and how it compares with the baseline."""
+    table = ledger.views.table
+    ranking = table.ranking(1)
+    if not ranking:
+        first = table.by_connectivity(1)[0]
+        return (
+            f"No config has {RANKED_FROM} runs yet, so none is ranked; the highest mean so far is "
+            f"{_named(ledger, first)} with {_figures(first)}."
+        )
+    best = ranking[0]
+    told = f"{_named(ledger, best)}: {_figures(best)}, {best.robustness}."
+    if (many := len(table.ranking())) >= FLATTERING:
+        told += f" It was picked as the best of {many}, so its own figures flatter it; fresh replicates would tell."
+    if best.config_id == BASELINE or BASELINE not in table:
+        return f"{told} It is the baseline: nothing ranked so far is better."
+    pair = (table[name].runs[-LATEST_RUNS:] for name in (best.config_id, BASELINE))
+    candidate, reference = pair
+    found = [render_comparison(compare(candidate, reference, name)) for name in ("connectivity_R2", "V_rest_R2")]
+    return f"{told} Against the baseline {BASELINE} ({_figures(table[BASELINE])}): {'; '.join(found)}."
+
+
+def robustness(ledger: Ledger) -> str:
+    """Which configs with enough runs are robust, and which are fragile."""
+    ranked = ledger.views.table.ranking()
+    if not ranked:
+        return f"Nothing can be said yet: no config has {RANKED_FROM} runs."
+    robust, fragile = ([s for s in ranked if s.robustness == word] for word in ("robust", "fragile"))
+    parts = [f"{len(robust)} of {len(ranked)} configs with at least {RANKED_FROM} runs are robust"]
+    parts[0] += f": {_list(robust)}" if robust else ""
+    parts += [f"{len(fragile)} {'are' if len(fragile) > 1 else 'is'} fragile: {_list(fragile)}"] if fragile else []
+    return "; ".join(parts) + "."
+
+
+def failures(ledger: Ledger) -> str:
+    """Slots without metrics by kind, and what became of the hypotheses."""
+    done = [it for it in ledger.history.iterations.values() if it.result is not None]
+    kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
+    told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
+    slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
+    verdicts = Counter(it.entry["verdict"] for it in done if it.entry and it.planned.changes)
+    judged = sum(verdicts.values())
+    if not judged:
+        return f"{slots}; no mutation has been judged yet."
+    words = ", ".join(f"{verdicts[word]} {word}" for word in ("supported", "falsified", "inconclusive"))
+    return f"{slots}; of {judged} mutations judged by Claude: {words}."
+
+
+def principles(ledger: Ledger) -> list[str]:
+    """The bullets under Established Principles of the model's memory, or its lines where it has no bullets."""
+    if not ledger.history.memory:
+        return []
+    lines = [line.strip() for line in ledger.blobs.text(ledger.history.memory).splitlines()]
+    if PRINCIPLES not in lines:
+        return []
+    section = lines[lines.index(PRINCIPLES) + 1 :]
+    end = next((n for n, line in enumerate(section) if line.startswith("#")), len(section))
+    return [" ".join(line.lstrip("-*• ").split())[:300] for line in section[:end] if line.lstrip("-*• ")]
+
+
+def cost(ledger: Ledger, story: Story) -> str:
+    """Dollars, tokens, slot hours and hours on the clock."""
+    used = ledger.spending
+    calls = sum(talk.answered is not None for talk in story.talks)
+    if ledger.history.dry_run:
+        money = f"no money: {calls} replies of the mocked Claude"
+    else:
+        unknown = f" and {used.unpriced} replies of unknown price" if used.unpriced else ""
+        money = f"${used.dollars:.2f}{unknown} for {calls} replies, {used.tokens:,} tokens"
+    hours = elapsed_s(story.first_time, story.last_time) / 3600
+    spent = "slot hours" if ledger.campaign.trainer == "gnn" else "pretended slot hours"
+    return f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last."
+
+
+def _named(ledger: Ledger, stats: ConfigStats) -> str:
+    changes = config_changes(ledger, stats.config_id)
+    text = ", ".join(f"{key.rpartition('.')[2]} = {value}" for key, value in changes.items())
+    return f"{stats.config_id} ({text or 'the defaults'})"
+
+
+def _figures(stats: ConfigStats) -> str:
+    conn, vrest = stats.spreads["connectivity_R2"], stats.spreads["V_rest_R2"]
+    runs = f"{len(stats.runs)} run{'s' if len(stats.runs) > 1 else ''}"
+    return f"connectivity_R2 {_spread(conn)}, V_rest_R2 {_spread(vrest)} over {runs}"
+
+
+def _spread(spread: Spread) -> str:
+    if spread.mean is None:
+        return "undefined"
+    return f"{spread.mean:.3f}" + ("" if spread.std is None else f" ± {spread.std:.3f}")
+
+
+def _list(configs: list[ConfigStats]) -> str:
+    names = [stats.config_id for stats in configs[:NAMED]]
+    more = len(configs) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")

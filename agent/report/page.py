@@ -1,0 +1,118 @@
+"""Puts the page together: template, style, script, plotting library and data in one file that asks the network for
+nothing. Knows no figures of its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from agent.ledger import Ledger
+from agent.report.data import page_data, shown_texts
+from agent.report.learned import lessons, principles
+from agent.report.pictures import Album
+from agent.report.story import Story
+from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, provenance
+from ucb.variance import TABLE_METRICS
+
+FOLDER = Path(__file__).parent / "page"
+SCRIPTS = ("look.js", "state.js", "tree.js", "details.js", "plots.js", "timeline.js", "runs.js", "main.js")
+# A page of a long night stays one that a phone opens.
+PICTURE_BYTES = 6_000_000
+TEXT_CHARACTERS = 4_000_000
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, autoescape=True, trim_blocks=True)
+
+
+def template(name: str) -> Template:
+    """A template of the page's folder, with the page's style at hand."""
+    style = Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
+    return _environment().get_template(name, globals={"style": style})
+
+
+@lru_cache(maxsize=1)
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = None, live: bool = False) -> str:
+    """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
+    data = page_data(
+        ledger,
+        story,
+        (album or Album(PICTURE_BYTES)).pictures(ledger),
+        shown_texts(ledger, story, TEXT_CHARACTERS),
+    )
+    own = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    scripts = [_plotly(), own]
+    facts = {
+        "title": ledger.campaign.name,
+        "badges": _badges(ledger),
+        "summary": _summary(ledger, story),
+        "lessons": lessons(ledger, story),
+        "principles": principles(ledger),
+        "configs": config_rows(ledger),
+        "shown": SHOWN,
+        "table_metrics": TABLE_METRICS,
+        "failures": failure_rows(ledger),
+        "guard": guard_rows(story),
+        "checks": check_rows(ledger),
+        "summaries": story.summaries,
+        "provenance": provenance(ledger, story),
+    }
+    return template("index.html.j2").render(
+        **facts,
+        root=base,
+        policy=_policy(scripts, live),
+        scripts=[Markup(script) for script in scripts],
+        data=Markup(inert_json(data | {"base": base, "live": live, "head": story.head})),
+    )
+
+
+def inert_json(value: Any) -> str:
+    """JSON that cannot end the script element that holds it, nor begin a comment there, whatever a model wrote."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _policy(scripts: list[str], live: bool) -> str:
+    """The content security policy: these scripts by their hashes, no others, and no address to fetch from."""
+    digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    connect = " connect-src 'self';" if live else ""
+    # Pictures of other slots lie beside the page, which browsers call an origin of its own when it is a file.
+    return (
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob: 'self' file:;"
+        f"{connect} base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _badges(ledger: Ledger) -> list[str]:
+    badges = ["SURROGATE: no network was trained"] if ledger.campaign.trainer != "gnn" else []
+    return badges + (["dry run: mocked Claude"] if ledger.history.dry_run else [])
+
+
+def _summary(ledger: Ledger, story: Story) -> str:
+    history, done = ledger.history, len(ledger.views.nodes)
+    running = sum(it.result is None for it in history.iterations.values())
+    parts = [f"{max(history.committed, 0)} batches committed", f"{done} runs finished"]
+    parts += [f"{running} planned or running"] if running else []
+    parts.append(history.stopped or "in progress")
+    return f"{', '.join(parts)}. As of {story.last_time[:16].replace('T', ' ')} UTC."

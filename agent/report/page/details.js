@@ -1,0 +1,140 @@
+// All that is known of the chosen run. Everything a model wrote is set as text, never as HTML.
+
+const CURVES = [["connectivity_R2", 2], ["V_rest_R2", 3], ["tau_R2", 4]];
+const curveColours = () => [colour("accent"), colour("bad"), colour("good")];
+
+function stepButton(text, id) {
+  return make("button", { type: "button", disabled: id === undefined ? "" : null, on: { click: () => choose(id) } }, text);
+}
+
+function steps(node) {
+  const row = make("p", { class: "steps" }, stepButton("‹ before", nodeOf.has(node.id - 1) ? node.id - 1 : undefined),
+    stepButton("after ›", nodeOf.has(node.id + 1) ? node.id + 1 : undefined));
+  if (node.parent !== null) row.append(stepButton(`parent ${node.parent}`, node.parent));
+  for (const child of node.children.slice(0, 8)) row.append(stepButton(`child ${child}`, child));
+  if (node.children.length > 8) row.append(make("span", { class: "quiet" }, `and ${node.children.length - 8} more children`));
+  return row;
+}
+
+function table(head, rows) {
+  const line = (cells, tag) => make("tr", {}, ...cells.map((cell, i) => make(tag, { class: i ? "number" : null }, cell)));
+  return make("div", { class: "wide" }, make("table", {}, make("thead", {}, line(head, "th")),
+    make("tbody", {}, ...rows.map((row) => line(row, "td")))));
+}
+
+function metricsTable(node) {
+  const parent = nodeOf.get(node.parent);
+  const rows = data.metrics.map((name) => {
+    const value = measured(node, name), before = parent && !parent.failure ? measured(parent, name) : null;
+    const change = value === null || before === null ? "" : (value >= before ? "+" : "") + (value - before).toFixed(3);
+    return [name, value === null ? node.missing[name] || "undefined" : figure(value, 4), parent ? figure(before, 4) : "", change];
+  });
+  return table(["metric", "value", parent ? `parent ${parent.id}` : "", parent ? "difference" : ""], rows);
+}
+
+function changesTable(node) {
+  const rows = node.changes.map(([key, old, value]) => [shortKey(key), String(old), String(value)]);
+  if (!rows.length) return make("p", {}, "The parent's config, unchanged but for the seeds.");
+  return table(["parameter", node.parent === null ? "default" : `parent ${node.parent}`, "this run"], rows);
+}
+
+function againstDefaults(node) {
+  const values = data.configs[node.config].values;
+  const rows = data.keys.map((key, i) => [key, values[i]]).filter(([key, value]) => value !== key.default);
+  if (!rows.length || node.parent === null) return null;
+  return make("details", {}, make("summary", {}, `Departures from the defaults: ${rows.length}`),
+    table(["parameter", "default", "this run"], rows.map(([key, value]) => [key.name, String(key.default), String(value)])));
+}
+
+function curvePlot(node) {
+  if (!node.curve.length || !node.curve[0].length) return null;
+  const box = make("div", { class: "small-plot" }), x = node.curve[0];
+  const traces = CURVES.map(([name, column], i) => ({
+    x, y: node.curve[column], mode: "lines+markers", name, line: { color: curveColours()[i], width: 2 }, marker: { size: 4 },
+  }));
+  requestAnimationFrame(() => draw(box, traces, {
+    height: 240, showlegend: true, shapes: phaseBands(node), margin: { l: 40, r: 8, t: 30, b: 36 },
+    xaxis: { title: { text: "iteration (shaded: V_rest phase)" } }, yaxis: { range: [Math.min(-0.05, lowest(node)), 1.03] },
+  }));
+  return box;
+}
+
+const lowest = (node) => Math.max(-1, ...[Math.min(...node.curve.slice(2).flat().filter((value) => value !== null))]);
+
+function phaseBands(node) {
+  const [x, phase] = node.curve, bands = [];
+  for (let i = 0; i < x.length; i++) {
+    if (data.phases[phase[i]] !== "V_rest") continue;
+    const from = i ? x[i - 1] : 0, last = bands[bands.length - 1];
+    if (last && last.x1 === from) last.x1 = x[i];
+    else bands.push({ type: "rect", xref: "x", yref: "paper", y0: 0, y1: 1, x0: from, x1: x[i], line: { width: 0 }, fillcolor: colour("model"), opacity: 0.12, layer: "below" });
+  }
+  return bands;
+}
+
+function pictures(node) {
+  return node.pictures.map(({ name, source, href }) => make("figure", { style: "margin:.5rem 0" },
+    make("a", { href: data.base + href, target: "_blank", rel: "noopener" },
+      source ? make("img", { src: source, alt: `${name} of run ${node.id}` }) : `${name}.png`),
+    make("figcaption", { class: "quiet" }, source ? `${name}: a small copy; the link leads to the picture itself` : "not copied into this page")));
+}
+
+function blobText(title, name) {
+  const text = data.texts[name];
+  if (text === undefined) {
+    return make("p", {}, make("a", { href: data.base + "blobs/" + name, target: "_blank", rel: "noopener" }, `${title} (in the run's folder)`));
+  }
+  const fold = make("details", {}, make("summary", {}, `${title}, ${text.length.toLocaleString("en")} characters`));
+  fold.addEventListener("toggle", () => { if (fold.open && fold.children.length === 1) fold.append(make("pre", {}, text)); });
+  return fold;
+}
+
+function conversation(batch, title) {
+  const talks = data.talks.filter((talk) => talk.batch === batch);
+  if (!talks.length) return [];
+  const parts = [make("h3", {}, title)];
+  for (const talk of talks) {
+    parts.push(blobText(`Prompt (${talk.kind})`, talk.prompt));
+    parts.push(talk.reply ? blobText(talk.rejected ? "Reply, sent back" : "Reply", talk.reply) : make("p", {}, `No reply: ${talk.outcome || "waiting"}`));
+  }
+  return parts;
+}
+
+function facts(node) {
+  const rows = [["block, batch, slot", `${node.block}, ${node.batch}, ${node.slot}`],
+    ["seeds", `simulation ${node.seeds[0]}, training ${node.seeds[1]} (${node.seeds[2]})`],
+    ["UCB in its block", node.ucb === null ? "n/a" : figure(node.ucb)], ["pattern", node.pattern],
+    ["data, training, evaluation", ["data", "training", "evaluation"].map((k) => node.seconds[k] === undefined ? "n/a" : `${node.seconds[k].toFixed(1)} s`).join(", ")]];
+  return make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function showDetails() {
+  const node = nodeOf.get(state.chosen), place = byId("details");
+  if (!node) return;
+  const model = (text) => make("p", { class: "model prose" }, text);
+  place.replaceChildren(...[
+    make("h3", {}, `Run ${node.id} · `, make("button", { type: "button", class: "link", on: { click: () => setFilter("config", node.config) } }, node.config),
+      ` · ${node.role} · `, make("span", { class: node.status }, node.status)),
+    steps(node),
+    node.failure ? make("p", { class: "failed" }, `${node.failure[0].replaceAll("_", " ")}: ${node.failure[1]}`) : null,
+    changesTable(node), againstDefaults(node),
+    node.failure ? null : metricsTable(node), curvePlot(node), facts(node),
+    make("h3", {}, "Why"), model(node.rule), model(node.hypothesis),
+    node.verdict ? make("p", {}, "Verdict: ", make("span", { class: node.verdict }, node.verdict)) : null,
+    ...node.checks.map((text) => make("p", { class: "failed" }, `Check: ${text}`)),
+    ...pictures(node),
+    node.entry ? make("details", {}, make("summary", {}, "Log entry"), make("pre", {}, node.entry)) : make("p", { class: "quiet" }, "No entry yet."),
+    ...conversation(node.batch - 1, "Proposed in"), ...conversation(node.batch, "Judged in"),
+  ].filter(Boolean));
+  place.scrollTop = 0;
+}
+
+function setUpDetails() {
+  when("choose", showDetails);
+  when("look", showDetails);
+  document.addEventListener("keydown", (event) => {
+    if (event.target.closest("input, select, textarea") || event.altKey || event.ctrlKey || event.metaKey) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step && state.chosen !== null && nodeOf.has(state.chosen + step)) choose(state.chosen + step);
+  });
+}

@@ -1,0 +1,56 @@
+// Starts everything, in the order in which a reader meets it.
+
+function listenForChoices() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-node], button[data-config]");
+    if (!button) return;
+    if (button.dataset.node) choose(Number(button.dataset.node), true);
+    else setFilter("config", state.config === button.dataset.config ? "" : button.dataset.config);
+  });
+}
+
+// What is far below the screen is drawn when a reader comes near it.
+function whenNear(section, setUp) {
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    setUp();
+    section.dataset.drawn = "";
+  }, { rootMargin: "600px" });
+  observer.observe(section);
+  addEventListener("beforeprint", () => { if (!("drawn" in section.dataset)) { observer.disconnect(); setUp(); section.dataset.drawn = ""; } });
+}
+
+function askForNews() {
+  byId("news").querySelector("a").addEventListener("click", (event) => {
+    event.preventDefault();
+    location.reload();
+  });
+  setInterval(async () => {
+    try {
+      const answer = await fetch("version", { cache: "no-store" });
+      if (answer.ok && (await answer.text()).trim() !== data.head) byId("news").hidden = false;
+    } catch {
+      // The server has ended; the page stays as it is.
+    }
+  }, 5000);
+}
+
+function start() {
+  setUpFilters();
+  setUpTree();
+  setUpDetails();
+  setUpRuns();
+  for (const [id, setUp] of [["curves", setUpCurves], ["parameters", setUpParameters], ["timeline", setUpTimeline]]) {
+    whenNear(byId(id), setUp);
+  }
+  listenForChoices();
+  const asked = /^#run=(\d+)$/.exec(location.hash), last = data.nodes[data.nodes.length - 1];
+  if (asked) choose(Number(asked[1]), true);
+  else if (last && data.best !== null) choose(data.best, false);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tell("look"));
+  if (data.live) askForNews();
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+}
+
+start();

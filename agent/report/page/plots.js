@@ -1,0 +1,122 @@
+// Trajectories by phase, and metrics against parameters, of the runs that the filters leave.
+
+const MOST_CURVES = 160;
+
+function curveTraces(nodes, column, inPhase) {
+  const x = [], y = [], ids = [];
+  for (const node of nodes) {
+    const [at, phase] = node.curve, values = node.curve[column];
+    let open = false;
+    for (let i = 0; i < at.length; i++) {
+      const mine = inPhase(data.phases[phase[i]]);
+      // A phase's line begins at the last point of the phase before, so that the two join.
+      if (mine && !open && i) { x.push(at[i - 1]); y.push(values[i - 1]); ids.push(node.id); }
+      if (mine) { x.push(at[i]); y.push(values[i]); ids.push(node.id); }
+      if (!mine && open) { x.push(null); y.push(null); ids.push(null); }
+      open = mine;
+    }
+    x.push(null); y.push(null); ids.push(null);
+  }
+  return { x, y, customdata: ids };
+}
+
+function drawCurves() {
+  const metric = byId("curve-metric").value, column = CURVES.find(([name]) => name === metric)[1];
+  const all = filtered().filter((node) => node.curve.length && node.curve[0].length), nodes = all.slice(-MOST_CURVES);
+  const chosen = nodeOf.get(state.chosen), few = nodes.length <= 24;
+  const style = { mode: "lines", hovertemplate: "run %{customdata}<br>iteration %{x}<br>%{y:.3f}<extra></extra>", opacity: few ? 0.9 : 0.35 };
+  const traces = [
+    { ...curveTraces(nodes, column, (phase) => phase !== "V_rest"), ...style, name: "joint or standard", line: { color: colour("accent"), width: few ? 1.8 : 1 } },
+    { ...curveTraces(nodes, column, (phase) => phase === "V_rest"), ...style, name: "V_rest phase", line: { color: colour("model"), width: few ? 1.8 : 1 } },
+  ];
+  if (chosen && chosen.curve.length) {
+    traces.push({ x: chosen.curve[0], y: chosen.curve[column], mode: "lines+markers", name: `run ${chosen.id}`, line: { color: colour("ink"), width: 3 } });
+  }
+  const values = traces.flatMap((trace) => trace.y).filter((value) => value !== null && value !== undefined).sort((a, b) => a - b);
+  const low = values.length ? Math.max(-1, values[Math.floor(values.length * 0.01)]) : 0;
+  const note = all.length > nodes.length ? [{ text: `the latest ${nodes.length} of ${all.length} runs`, xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, font: { color: colour("quiet") } }] : [];
+  draw(byId("curve-plot"), traces, {
+    height: 420, showlegend: true, margin: { l: 50, r: 12, t: 34, b: 40 }, annotations: note, xaxis: { title: { text: "training iteration" } },
+    yaxis: { title: { text: metric }, range: [Math.min(0, low) - 0.03, 1.03] },
+  });
+}
+
+const MOST_TICKS = 14;
+// A failed run counts as 0, as in the table of configs.
+const counted = (node, metric) => (node.failure ? 0 : measured(node, metric));
+
+// Few values stand side by side, whatever their distance, and configs of one value beside each other; many on an axis.
+function places(nodes, index) {
+  const valueOf = (node) => data.configs[node.config].values[index];
+  const used = [...new Set(nodes.map(valueOf))].sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a) < String(b) ? -1 : 1));
+  if (used.length > MOST_TICKS && used.every((value) => typeof value === "number")) {
+    return { at: valueOf, axis: { type: data.keys[index].log && used[0] > 0 ? "log" : "linear" } };
+  }
+  const configs = used.map((value) => [...new Set(nodes.filter((node) => valueOf(node) === value).map((node) => node.config))]);
+  const at = (node) => {
+    const i = used.indexOf(valueOf(node)), beside = configs[i];
+    return i + (beside.length > 1 ? (beside.indexOf(node.config) / (beside.length - 1) - 0.5) * 0.7 : 0);
+  };
+  return { at, axis: { tickvals: used.map((_, i) => i), ticktext: used.map((value) => plain(value)), range: [-0.6, Math.max(used.length, 2) - 0.4], zeroline: false } };
+}
+
+function spreads(nodes, at, metric) {
+  const groups = new Map();
+  for (const node of nodes) {
+    const y = counted(node, metric);
+    if (y === null) continue;
+    if (!groups.has(node.config)) groups.set(node.config, { x: at(node), y: [] });
+    groups.get(node.config).y.push(y);
+  }
+  const found = { x: [], y: [], std: [], names: [] };
+  for (const [name, { x, y }] of groups) {
+    if (y.length < 2) continue;
+    const mean = y.reduce((a, b) => a + b) / y.length;
+    found.x.push(x);
+    found.y.push(mean);
+    found.std.push(Math.sqrt(y.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (y.length - 1)));
+    found.names.push(`${name}: ${mean.toFixed(3)} over ${y.length} runs`);
+  }
+  return found;
+}
+
+function drawParameters() {
+  const index = Number(byId("par-key").value), metric = byId("par-metric").value;
+  const nodes = filtered().filter((node) => counted(node, metric) !== null), { at, axis } = places(nodes, index);
+  const bars = spreads(nodes, at, metric);
+  const tint = { converged: colour("good"), partial: colour("middle"), failed: colour("bad") };
+  draw(byId("par-plot"), [
+    { x: bars.x, y: bars.y, error_y: { array: bars.std, color: colour("edge"), thickness: 1.5, width: 4 }, mode: "markers", name: "config, mean ± std",
+      marker: { symbol: "line-ew-open", size: 12, color: colour("ink"), line: { width: 2 } }, hovertext: bars.names, hoverinfo: "text" },
+    { x: nodes.map(at), y: nodes.map((node) => counted(node, metric)), mode: "markers", name: "run (a cross has failed)", customdata: nodes.map((n) => n.id),
+      hovertext: nodes.map(treeLabel), hoverinfo: "text", marker: { size: 7, opacity: 0.65, color: nodes.map((node) => tint[node.status]), symbol: nodes.map((n) => (n.failure ? "x" : "circle")) } },
+  ], { height: 420, showlegend: true, margin: { l: 50, r: 12, t: 34, b: 40 }, xaxis: { title: { text: plain(data.keys[index].key) }, ...axis }, yaxis: { title: { text: metric } } });
+}
+
+// The parameter that was tried at the most values is the one to look at first.
+function mostTried() {
+  const tried = data.keys.map((_, i) => new Set(Object.values(data.configs).map((config) => config.values[i])).size);
+  return String(tried.indexOf(Math.max(...tried)));
+}
+
+function chooseByClick(id) {
+  byId(id).on("plotly_click", (event) => { if (event.points[0].customdata) choose(event.points[0].customdata, true); });
+}
+
+function setUpCurves() {
+  fill(byId("curve-metric"), CURVES.map(([name]) => [name, name]), "connectivity_R2");
+  byId("curve-metric").addEventListener("change", drawCurves);
+  drawCurves();
+  for (const what of ["filter", "look", "choose"]) when(what, drawCurves);
+  chooseByClick("curve-plot");
+}
+
+function setUpParameters() {
+  if (!data.keys.length) return;
+  fill(byId("par-key"), data.keys.map((key, i) => [String(i), key.name]), mostTried());
+  fill(byId("par-metric"), data.metrics.map((name) => [name, name]), "V_rest_R2");
+  for (const id of ["par-key", "par-metric"]) byId(id).addEventListener("change", drawParameters);
+  drawParameters();
+  for (const what of ["filter", "look"]) when(what, drawParameters);
+  chooseByClick("par-plot");
+}

@@ -1,0 +1,67 @@
+"""Pictures of slots for the page: small copies within a budget of bytes, links to the files for the rest."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+
+from PIL import Image, UnidentifiedImageError
+
+from agent.ledger import Ledger
+from state.errors import RunError
+from state.history import Iteration
+
+WIDTH = 900
+QUALITY = 60
+LATEST = 8
+
+
+class Album:
+    """Keeps what it has made, so that a page written again costs only its new pictures."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._made: dict[str, str] = {}
+
+    def pictures(self, ledger: Ledger) -> dict[int, list[dict[str, str]]]:
+        """Iteration -> name, source (`data:` or '') and relative address of each picture."""
+        left, found = self._budget, {}
+        for number in _by_interest(ledger):
+            shown = []
+            for name, blob in sorted(_pictures(ledger.history.iterations[number])):
+                source = self._small(ledger, blob) if left > 0 else ""
+                left -= len(source)
+                shown.append(
+                    {"name": name.removesuffix(".png"), "source": source, "href": f"slots/{number:04d}/{name}"}
+                )
+            found[number] = shown
+        return found
+
+    def _small(self, ledger: Ledger, blob: str) -> str:
+        """The picture as a `data:` address; '' when its blob is missing or no picture, which the link then shows."""
+        if blob not in self._made:
+            try:
+                self._made[blob] = _data_address(ledger.blobs.get(blob))
+            except (RunError, OSError, UnidentifiedImageError, Image.DecompressionBombError):
+                self._made[blob] = ""
+        return self._made[blob]
+
+
+def _pictures(iteration: Iteration) -> Iterable[tuple[str, str]]:
+    return ((name, blob) for name, blob in iteration.artifacts.items() if name.endswith(".png"))
+
+
+def _by_interest(ledger: Ledger) -> list[int]:
+    """The latest slots, then those of the best configs, then all others, newest first."""
+    numbers = sorted(ledger.views.nodes, reverse=True)
+    best = [run.iteration for stats in ledger.views.table.top(8) for run in reversed(stats.runs)]
+    return list(dict.fromkeys([*numbers[:LATEST], *best, *numbers]))
+
+
+def _data_address(png: bytes) -> str:
+    with Image.open(io.BytesIO(png)) as picture:
+        picture.thumbnail((WIDTH, 4 * WIDTH))
+        packed = io.BytesIO()
+        picture.convert("RGB").save(packed, "WEBP", quality=QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(packed.getvalue()).decode("ascii")

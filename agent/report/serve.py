@@ -1,0 +1,180 @@
+"""`nightfly serve`: the runs of a directory and their reports in a browser; reads files, changes nothing."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from agent.report.listing import list_runs, render_listing
+from agent.report.page import PICTURE_BYTES, render_page
+from agent.report.pictures import Album
+from agent.report.story import read_story
+from state.errors import NightflyError, RunError
+from state.paths import RunPaths
+
+# The only files that are ever sent, and as what; a name that a model or a stranger chose opens nothing else.
+FILES = (
+    (re.compile(r"slots/[0-9]{4,9}/(activity|embedding)\.png"), "image/png"),
+    (re.compile(r"tree\.png"), "image/png"),
+    (re.compile(r"blobs/[0-9a-f]{64}"), "text/plain; charset=utf-8"),
+    (re.compile(r"(analysis|memory)\.md|ucb_scores\.txt"), "text/plain; charset=utf-8"),
+)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass
+class Shelf:
+    """The pages of the runs below ``root``, made when they are asked for and their journal has grown."""
+
+    root: Path
+    _pages: dict[str, tuple[tuple[int, int], str]] = field(default_factory=dict)
+    _albums: dict[str, Album] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, name: str) -> RunPaths | None:
+        """The run called ``name``, None when there is none inside ``root``."""
+        path = self.root / name
+        if not NAME.fullmatch(name) or not self._inside(path / RunPaths(path).journal.name):
+            return None
+        return RunPaths(path)
+
+    def page(self, name: str, paths: RunPaths) -> str:
+        """The report of a run; NightflyError when its journal cannot be read."""
+        state = paths.journal.stat()
+        stamp = state.st_size, state.st_mtime_ns
+        with self._lock:
+            if name not in self._pages or self._pages[name][0] != stamp:
+                album = self._albums.setdefault(name, Album(PICTURE_BYTES))
+                self._pages[name] = stamp, render_page(*read_story(paths), base="", album=album, live=True)
+            return self._pages[name][1]
+
+    def file(self, paths: RunPaths, inside: str) -> tuple[str, bytes] | None:
+        """Type and bytes of a file of a run, None for what is not shown to anybody."""
+        kind = next((kind for form, kind in FILES if form.fullmatch(inside)), None)
+        path = paths.root / inside
+        return (kind, path.read_bytes()) if kind is not None and self._inside(path) else None
+
+    def _inside(self, path: Path) -> bool:
+        """Whether ``path`` is a file that really lies below the root, whatever links lead to it."""
+        real = path.resolve()
+        return real.is_file() and real.is_relative_to(self.root.resolve())
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET and HEAD of the list, of reports, and of the few files that reports link to."""
+
+    server: Server
+    server_version, sys_version = "nightfly", ""
+
+    def do_GET(self) -> None:
+        """Answer with a body."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """Answer with headers alone."""
+        self._answer(body=False)
+
+    def _answer(self, body: bool) -> None:
+        try:
+            status, kind, content = self._find()
+        except (NightflyError, OSError) as error:
+            status, kind, content = HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", f"{error}\n".encode()
+        self.send_response(status)
+        for name, value in _headers(kind, len(content)).items():
+            self.send_header(name, value)
+        if status == HTTPStatus.MOVED_PERMANENTLY:
+            # The links of a report are relative to its folder.
+            self.send_header("Location", f"{quote(unquote(urlsplit(self.path).path))}/")
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def _find(self) -> tuple[HTTPStatus, str, bytes]:
+        if not self.server.knows(self.headers.get("Host", "")):
+            # A page elsewhere whose name was made to point here must not read along (DNS rebinding).
+            return HTTPStatus.MISDIRECTED_REQUEST, "text/plain", b"this server is not called that\n"
+        shelf, path = self.server.shelf, unquote(urlsplit(self.path).path)
+        if path == "/":
+            return HTTPStatus.OK, HTML, render_listing(list_runs(shelf.root)).encode("utf-8")
+        name, slash, inside = path.removeprefix("/").partition("/")
+        if (paths := shelf.run(name)) is None:
+            return HTTPStatus.NOT_FOUND, "text/plain", b"no such run\n"
+        if not slash:
+            return HTTPStatus.MOVED_PERMANENTLY, "text/plain", b""
+        if inside == "":
+            return HTTPStatus.OK, HTML, shelf.page(name, paths).encode("utf-8")
+        if inside == "version":
+            return HTTPStatus.OK, "text/plain", read_story(paths)[1].head.encode()
+        found = shelf.file(paths, inside)
+        return (HTTPStatus.OK, *found) if found else (HTTPStatus.NOT_FOUND, "text/plain", b"no such file\n")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: whoever looks at a report has no use for a line per picture."""
+
+
+def _headers(kind: str, length: int) -> dict[str, str]:
+    return {
+        "Content-Type": kind,
+        "Content-Length": str(length),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one shelf; ``daemon_threads`` so that Ctrl-C ends it at once."""
+
+    daemon_threads = True
+
+    def __init__(self, root: Path, host: str, port: int) -> None:
+        self.shelf, self.host = Shelf(root), host
+        super().__init__((host, port), Handler)
+
+    def knows(self, given: str) -> bool:
+        """Whether the Host header names this server: loopback names, or the address or name it was told to be."""
+        name = (urlsplit(f"//{given}").hostname or "").lower()
+        if name in ("localhost", self.host.lower()):
+            return True
+        try:
+            address = ip_address(name)
+        except ValueError:
+            return False
+        return address.is_loopback or not _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(root: Path, host: str, port: int) -> None:
+    """Serve until Ctrl-C. RunError for no directory, and for an address that cannot be had."""
+    if not root.is_dir():
+        raise RunError(f"{root}: is not a directory; give the directory that holds the runs, such as runs")
+    try:
+        server = Server(root, host, port)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"--host {host} --port {port}: cannot be served ({reason}); choose another port") from error
+    with server:
+        print(f"http://{host}:{server.server_port}/  (Ctrl-C ends it)", flush=True)
+        if not _is_loopback(host):
+            print("nightfly: everyone who can reach this address can read these runs", file=sys.stderr)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("nightfly: stopped", file=sys.stderr)

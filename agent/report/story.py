@@ -1,0 +1,141 @@
+"""What the report tells beyond the ledger: when things happened, every request to Claude, every trajectory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.ledger import Ledger
+from state.blobs import BlobStore
+from state.campaign import parse_campaign
+from state.errors import RunError
+from state.journal import Record, read_records
+from state.paths import RunPaths
+
+PHASES = ("joint", "V_rest", "standard")
+DIGITS = 5
+
+
+@dataclass
+class Talk:
+    """One request to Claude and what became of it; ``prompt``, ``system`` and ``reply`` are blob names."""
+
+    batch: int
+    kind: str
+    asked: str
+    system: str
+    prompt: str
+    reply: str | None = None
+    answered: str | None = None
+    outcome: str = ""
+    model: str = ""
+    seconds: float | None = None
+    cost_usd: float | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+    tries: list[dict[str, Any]] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    fallbacks: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Story:
+    """A fold over all records of a run, beside a `Ledger` that has folded them."""
+
+    first_time: str = ""
+    last_time: str = ""
+    records: int = 0
+    head: str = ""
+    talks: list[Talk] = field(default_factory=list)
+    # Iteration -> [began, ended or None] of each attempt.
+    attempts: dict[int, list[list[str | None]]] = field(default_factory=dict)
+    # Iteration -> columns iteration, phase, connectivity_R2, V_rest_R2, tau_R2 of its metrics.log.
+    trajectories: dict[int, list[list[Any]]] = field(default_factory=dict)
+    missing: dict[int, dict[str, str]] = field(default_factory=dict)
+    events: list[tuple[str, str]] = field(default_factory=list)
+    drivers: list[dict[str, Any]] = field(default_factory=list)
+    summaries: dict[int, str] = field(default_factory=dict)
+
+    def apply(self, record: Record) -> None:
+        """Take in one record."""
+        self.first_time = self.first_time or record.time
+        self.last_time, self.head, self.records = record.time, record.hash, record.seq + 1
+        handler = getattr(self, f"_{record.type}", None)
+        if handler is not None:
+            handler(record)
+
+    def _driver_started(self, record: Record) -> None:
+        self.drivers.append(record.data)
+        self.events.append((record.time, f"driver started on {record.data.get('host', 'an unknown host')}"))
+
+    def _driver_stopped(self, record: Record) -> None:
+        self.events.append((record.time, f"driver stopped: {record.data['reason']}"))
+
+    _budget_stop = _driver_stopped
+
+    def _user_input_taken(self, record: Record) -> None:
+        self.events.append((record.time, f"a person: {record.data['kind']}"))
+
+    def _slot_started(self, record: Record) -> None:
+        self.attempts.setdefault(record.data["iteration"], []).append([record.time, None])
+
+    def _slot_finished(self, record: Record) -> None:
+        iteration, result = record.data["iteration"], record.data["result"]
+        spans = self.attempts.setdefault(iteration, [[record.time, None]])
+        spans[-1][1] = record.time
+        self.missing[iteration] = result.get("missing", {})
+        self.trajectories[iteration] = _columns(result.get("trajectory", []))
+
+    _slot_failed = _slot_finished
+
+    def _prompt_rendered(self, record: Record) -> None:
+        data = record.data
+        self.talks.append(Talk(record.batch, data["kind"], record.time, data["system"], data["text"]))
+
+    def _reply_received(self, record: Record) -> None:
+        talk, data = self.talks[-1], record.data
+        talk.answered, talk.reply = record.time, data["reply"]
+        talk.outcome = data.get("stop_reason") or data.get("outcome", "")
+        talk.model, talk.seconds = data.get("model") or "", data.get("seconds")
+        talk.cost_usd, talk.usage, talk.tries = data.get("cost_usd"), data.get("usage") or {}, data.get("tries") or []
+
+    def _reply_rejected(self, record: Record) -> None:
+        self.talks[-1].violations = record.data["violations"]
+
+    def _reply_accepted(self, record: Record) -> None:
+        self.talks[-1].warnings = record.data["warnings"]
+        self.talks[-1].fallbacks = record.data["fallbacks"]
+
+    def _batch_committed(self, record: Record) -> None:
+        if record.data["block_summary"]:
+            self.summaries[record.batch] = record.data["block_summary"]
+
+
+def _columns(points: list[dict[str, Any]]) -> list[list[Any]]:
+    return [
+        [point["iteration"] for point in points],
+        [PHASES.index(point["phase"]) for point in points],
+        *([_short(point[key]) for point in points] for key in ("connectivity_r2", "vrest_r2", "tau_r2")),
+    ]
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+def read_story(paths: RunPaths) -> tuple[Ledger, Story]:
+    """Ledger and story of the run at ``paths``, read without the driver's lock; RunError when it never began."""
+    if not paths.journal.exists():
+        raise RunError(
+            f"{paths.root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart"
+        )
+    ledger: Ledger | None = None
+    story, blobs = Story(), BlobStore(paths.blobs)
+    for record in read_records(paths.journal):
+        if ledger is None:
+            ledger = Ledger(parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal"), blobs)
+        ledger.fold(record)
+        story.apply(record)
+    if ledger is None:
+        raise RunError(f"{paths.journal}: holds no record; the run never began")
+    return ledger, story

@@ -1,0 +1,109 @@
+"""The tables of the page: configs, failures, rejections, claim checks, provenance; rows of plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.comparisons import BASELINE, LATEST_RUNS
+from agent.context import config_changes
+from agent.ledger import Ledger
+from agent.report.story import Story
+from ucb.compare import Comparison, compare
+from ucb.entry import LogEntry
+from ucb.variance import TABLE_METRICS, ConfigStats, Spread
+
+SHOWN = 25
+
+
+def config_rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """One row a config, best score first: figures of the four metrics and the comparison with the baseline."""
+    return [_config_row(ledger, stats) for stats in ledger.views.table.top()]
+
+
+def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
+    changes = config_changes(ledger, stats.config_id)
+    return {
+        "config": stats.config_id,
+        "changes": ", ".join(f"{key.rpartition('.')[2]} = {value}" for key, value in changes.items()) or "the defaults",
+        "runs": len(stats.runs),
+        "failed": stats.failed,
+        "seeds": f"{stats.simulation_seeds} / {stats.training_seeds}",
+        "cells": [_cell(stats.spreads[name]) for name in TABLE_METRICS],
+        "robust": stats.robustness if stats.ranked else "too few runs",
+        "against": _against_baseline(ledger, stats),
+    }
+
+
+def _cell(spread: Spread) -> dict[str, str]:
+    std = "" if spread.std is None else f"± {spread.std:.3f}"
+    cv = "" if spread.cv is None else f"CV {100 * spread.cv:.1f} %"
+    return {"mean": "n/a" if spread.mean is None else f"{spread.mean:.3f}", "std": std, "cv": cv}
+
+
+def _against_baseline(ledger: Ledger, stats: ConfigStats) -> str:
+    table = ledger.views.table
+    if stats.config_id == BASELINE or BASELINE not in table or len(stats.runs) < 2:
+        return ""
+    runs, others = stats.runs[-LATEST_RUNS:], table[BASELINE].runs[-LATEST_RUNS:]
+    found = [compare(runs, others, metric) for metric in ("connectivity_R2", "V_rest_R2")]
+    return "; ".join(_short(comparison) for comparison in found)
+
+
+def _short(c: Comparison) -> str:
+    name = c.metric.removesuffix("_R2")
+    if c.low is None or c.high is None:
+        return f"{name}: {c.verdict}"
+    return f"{name}: {c.verdict} ({c.low:+.3f} to {c.high:+.3f})"
+
+
+def failure_rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """Slots without metrics."""
+    rows = []
+    for number, iteration in ledger.history.iterations.items():
+        if iteration.result is not None and (failure := iteration.result.failure) is not None:
+            kind = failure.kind.replace("_", " ")
+            rows.append(
+                {"id": number, "kind": kind, "message": failure.message, "mutation": iteration.planned.mutation}
+            )
+    return rows
+
+
+def guard_rows(story: Story) -> list[dict[str, Any]]:
+    """What the guard refused, warned of, and filled itself, in the order of the night."""
+    rows = []
+    for talk in story.talks:
+        rows += [{"batch": talk.batch, "what": "sent back", "text": text} for text in talk.violations]
+        rows += [{"batch": talk.batch, "what": "warning", "text": text} for text in talk.warnings]
+        for slot, reasons in talk.fallbacks.items():
+            why = "; ".join(reasons) or "no proposal"
+            rows.append(
+                {"batch": talk.batch, "what": "fallback", "text": f"slot_{slot} was filled by the program: {why}"}
+            )
+    return rows
+
+
+def check_rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """Figures stated by the model that the measurements contradict, as the log's `Check:` lines have them."""
+    return [
+        {"id": number, "text": text}
+        for number, iteration in ledger.history.iterations.items()
+        if iteration.entry is not None
+        for text in LogEntry.model_validate(iteration.entry).checks
+    ]
+
+
+def provenance(ledger: Ledger, story: Story) -> list[tuple[str, str]]:
+    """Where the figures come from: truth, stimulus, device, versions, and the head of the journal."""
+    done = [it.result for it in ledger.history.iterations.values() if it.result is not None and it.result.truth]
+    facts = [(name, sorted({getattr(r, name) for r in done})) for name in ("truth", "stimulus", "device")]
+    driver = story.drivers[-1] if story.drivers else {}
+    packages = ", ".join(f"{name} {version}" for name, version in driver.get("packages", {}).items() if version)
+    rows = [(name, "; ".join(value for value in values if value)) for name, values in facts]
+    rows += [
+        ("models", ", ".join(sorted({talk.model for talk in story.talks if talk.model}))),
+        ("nightfly", f"{driver.get('version', 'unknown')}, commit {driver.get('git_commit') or 'unknown'}"),
+        ("packages", packages),
+        ("hosts", ", ".join(sorted({str(d.get("host")) for d in story.drivers}))),
+        ("journal", f"{story.records} records, {story.first_time} to {story.last_time}, head {story.head}"),
+    ]
+    return [(name, value) for name, value in rows if value]

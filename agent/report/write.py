@@ -1,0 +1,40 @@
+"""`nightfly report`: writes the page of a run. Knows no driver."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from agent.report.page import render_page
+from agent.report.story import read_story
+from state.errors import NightflyError, RunError
+from state.files import write_atomic
+from state.paths import RunPaths
+
+
+def write_report(root: Path, out: Path | None = None) -> Path:
+    """Write the page of the run in ``root`` (default: RUN/report/index.html) and return its path.
+
+    Equal journals give equal pages. RunError for what is no run, a damaged journal and a missing blob.
+    """
+    paths = RunPaths(root)
+    ledger, story = read_story(paths)
+    out = out or paths.report
+    if out.is_dir():
+        raise RunError(f"{out}: is a directory; give --out a file name such as report.html")
+    base = os.path.relpath(root.resolve(), out.resolve().parent).replace(os.sep, "/") + "/"
+    write_atomic(out, render_page(ledger, story, base))
+    return out
+
+
+def main() -> None:
+    """`python -m agent.report.write RUN`, as a driver calls it."""
+    try:
+        write_report(Path(sys.argv[1]))
+    except (NightflyError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
