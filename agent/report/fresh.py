@@ -13,6 +13,7 @@ from state.journal import Record
 # A page of a long night takes a second or two to make; a fast night may spend a tenth of its time on it.
 PAUSE_S = 15.0
 LAST_S = 120.0
+COMMAND = ("-m", "agent.report.write")
 
 
 class FreshReport:
@@ -41,7 +42,7 @@ class FreshReport:
 
     def _start(self) -> None:
         self._began, self._stale = time.monotonic(), False
-        command = [sys.executable, "-m", "agent.report.write", str(self._root)]
+        command = [sys.executable, *COMMAND, str(self._root)]
         # A session of its own: Ctrl-C in the terminal is the driver's to answer.
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True

@@ -1,0 +1,206 @@
+"""The page in a real browser: no complaint, no request, tree and filters at work, hostile text dead."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.report.write import write_report
+from tests.agent.report.conftest import HOSTILE
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_browser(own: str) -> str:
+    """NIGHTFLY_CHROMIUM, a Chromium on the path, or playwright's own; skips where there is none."""
+    named = os.environ.get("NIGHTFLY_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if named is None and not Path(own).exists():
+        pytest.skip("no Chromium is installed; NIGHTFLY_CHROMIUM may name one")
+    return named or own
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as play:
+        # Inside a container the sandbox's system calls are often forbidden, and root may not use it at all.
+        started = play.chromium.launch(
+            executable_path=find_browser(play.chromium.executable_path), args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
+
+
+class Page:
+    """A report, opened; ``complaints`` are console errors, failures of the script, and requests to anywhere."""
+
+    def __init__(self, browser: Any, address: str, **looks: Any) -> None:
+        self.complaints: list[str] = []
+        self.page = browser.new_context(**looks).new_page()
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda r: self._request(r.url, address.partition("#")[0]))
+        self.page.goto(address)
+        self.page.wait_for_selector("html[data-ready]", timeout=30_000)
+
+    def _request(self, url: str, own: str) -> None:
+        if not url.startswith(("data:", "blob:", own)):
+            self.complaints.append(f"asked for {url[:200]}")
+
+    def see(self, section: str) -> None:
+        """Scroll to a section, and wait until it is drawn."""
+        self.page.evaluate("id => document.getElementById(id).scrollIntoView({behavior: 'instant'})", section)
+        self.page.wait_for_selector(f"#{section}[data-drawn]")
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector))
+
+
+@pytest.fixture(scope="module")
+def address(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"file://{write_report(hostile, tmp_path_factory.mktemp('browser') / 'report.html')}"
+
+
+@pytest.fixture
+def opened(browser: Any, address: str) -> Iterator[Page]:
+    page = Page(browser, address, viewport={"width": 1300, "height": 900})
+    yield page
+    assert page.complaints == []
+    assert page.page.evaluate("window.hacked") is None
+    page.page.context.close()
+
+
+def test_every_part_is_drawn(opened: Page) -> None:
+    for section in ("curves", "parameters", "timeline"):
+        opened.see(section)
+    for plot in ("tree", "curve", "par", "time"):
+        assert opened.page.locator(f"#{plot}-plot .main-svg").count() >= 1
+    assert opened.page.locator("#tree-plot .point").count() >= 24
+    assert opened.page.locator("#run-table tbody tr").count() == 24
+    assert opened.text("#f-count") == "24 of 24 runs"
+
+
+def test_a_click_on_a_node_shows_all_that_is_known_of_it(opened: Page) -> None:
+    # The third trace holds the runs; its first point is run 1.
+    point = opened.page.locator("#tree-plot .scatterlayer .trace >> nth=2").locator(".point >> nth=0")
+    opened.page.evaluate("document.getElementById('tree-plot').scrollIntoView({behavior: 'instant', block: 'center'})")
+    box = point.bounding_box()
+    at = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    opened.page.mouse.move(*at)
+    opened.page.wait_for_timeout(200)
+    opened.page.mouse.click(*at)
+    opened.page.wait_for_selector("#details h3:has-text('Run 1 · ')")
+    opened.page.click("#details summary:has-text('Log entry')")
+    assert "## Iter 1:" in opened.text("#details")
+    assert opened.page.evaluate("location.hash") == "#run=1"
+
+
+def test_prompt_and_reply_stand_on_the_page_as_they_were_sent(opened: Page) -> None:
+    opened.page.evaluate("choose(6)")
+    opened.page.click("#details summary:has-text('Reply')")
+    shown = opened.page.evaluate("document.querySelector('#details pre:last-of-type') !== null")
+    assert shown
+    assert "window.hacked" in opened.page.inner_text("#details")
+
+
+def test_hostile_text_is_shown_and_does_nothing(opened: Page) -> None:
+    for number in (*range(1, 25), 10):
+        opened.page.evaluate("id => choose(id)", number)
+    assert " ".join(HOSTILE.split()) in " ".join(opened.text("#details").split())
+    assert opened.page.locator("#details img, #details b, #details script").count() == 0
+    # Plotly reads HTML in what it shows beside the mouse.
+    label = opened.page.evaluate("treeLabel({...data.nodes[0], mutation: '<a href=\"https://x.example\">y</a>'})")
+    assert "&lt;a href" in label
+
+
+def test_filters_leave_what_fits_everywhere(opened: Page) -> None:
+    replicates = opened.page.evaluate("data.nodes.filter((node) => node.role === 'replicate').length")
+    opened.page.select_option("#f-role", "replicate")
+    assert opened.text("#f-count") == f"{replicates} of 24 runs"
+    assert opened.page.locator("#run-table tbody tr").count() == replicates
+    faded = opened.page.evaluate(
+        "document.getElementById('tree-plot').data[2].marker.opacity.filter((o) => o < 1).length"
+    )
+    assert faded == 24 - replicates
+    opened.page.fill("#f-text", "no run says this")
+    assert opened.text("#f-count") == "0 of 24 runs"
+    opened.page.click("#f-clear")
+    assert opened.text("#f-count") == "24 of 24 runs"
+
+
+def test_a_config_of_the_table_filters_by_itself(opened: Page) -> None:
+    opened.page.click("table.configs button[data-config='C1'] >> nth=0")
+    runs = opened.page.evaluate("data.configs.C1.runs")
+    assert opened.text("#f-count") == f"{runs} of 24 runs"
+
+
+def test_runs_are_sorted_by_any_column(opened: Page) -> None:
+    values = "[...document.querySelectorAll('#run-table tbody tr')].map((row) => row.cells[4].innerText)"
+    opened.page.click("#run-table th button:has-text('connectivity_R2')")
+    falling = [float(text) for text in opened.page.evaluate(values) if text != "n/a"]
+    assert falling == sorted(falling, reverse=True)
+    opened.page.click("#run-table th button:has-text('connectivity_R2')")
+    rising = list(opened.page.evaluate(values))
+    known = [float(text) for text in rising if text != "n/a"]
+    assert known == sorted(known)
+    assert rising[len(known) :] == ["n/a"] * (len(rising) - len(known))
+
+
+def test_arrow_keys_go_through_the_runs(opened: Page) -> None:
+    opened.page.evaluate("choose(3)")
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.text("#details h3").startswith("Run 4 ")
+    opened.page.keyboard.press("ArrowLeft")
+    opened.page.keyboard.press("ArrowLeft")
+    assert opened.text("#details h3").startswith("Run 2 ")
+
+
+def test_an_address_names_a_run(browser: Any, address: str) -> None:
+    page = Page(browser, f"{address}#run=7")
+    assert page.text("#details h3").startswith("Run 7 ")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(browser: Any, address: str, scheme: str) -> None:
+    page = Page(browser, address, color_scheme=scheme)
+    ink, paper = page.page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    assert contrast(ink, paper) > 7
+    assert page.complaints == []
+
+
+def test_a_phone_scrolls_in_one_direction_only(browser: Any, address: str) -> None:
+    looks = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+    page = Page(browser, address, **looks)
+    for section in ("curves", "parameters", "timeline"):
+        page.see(section)
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.complaints == []
+
+
+def test_a_run_without_results_is_a_page_too(browser: Any, plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    journal = root / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
+    page = Page(browser, f"file://{write_report(root)}")
+    assert "Nothing has finished yet." in page.text("#tree-plot")
+    assert page.complaints == []
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two `rgb(r, g, b)` colours (WCAG 2)."""
+    a, b = sorted((luminance(one), luminance(other)), reverse=True)
+    return (a + 0.05) / (b + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour[4:-1].split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,92 @@
+"""The five lines: always five, true to the table, honest about luck and about what is not known yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.ledger import Ledger
+from agent.report.learned import FLATTERING, lessons, principles
+from agent.report.story import Story, read_story
+from state.journal import Record, read_records
+from state.paths import RunPaths
+from tests.agent.report.conftest import HOSTILE
+
+ABOUT = ["Best config", "Robust", "Failed", "Claude believes", "Cost"]
+
+
+def told(ledger: Ledger, story: Story) -> dict[str, str]:
+    found = lessons(ledger, story)
+    assert [lesson.about for lesson in found] == ABOUT
+    return {lesson.about: lesson.text for lesson in found}
+
+
+def until(root: Path, kind: str, count: int) -> tuple[Ledger, Story]:
+    """The state of a run just after its ``count``-th record of ``kind``."""
+    paths = RunPaths(root)
+    whole, _ = read_story(paths)
+    ledger, story, seen = Ledger(whole.campaign, whole.blobs), Story(), 0
+    for record in read_records(paths.journal):
+        ledger.fold(record)
+        story.apply(record)
+        seen += record.type == kind
+        if seen == count:
+            break
+    return ledger, story
+
+
+def test_before_anything_has_finished(plain: Path) -> None:
+    lines = told(*until(plain, "batch_planned", 1))
+    assert lines["Best config"] == "Nothing has finished yet."
+    assert lines["Failed"].startswith("0 of 0 slots failed")
+
+
+def test_before_a_config_has_enough_runs_none_is_called_the_best(plain: Path) -> None:
+    assert "none is ranked" in told(*until(plain, "slot_finished", 1))["Best config"]
+
+
+def test_the_best_config_is_compared_with_the_baseline(plain: Path) -> None:
+    ledger, story = read_story(RunPaths(plain))
+    best = ledger.views.table.ranking(1)[0]
+    mean = best.spreads["connectivity_R2"].mean
+    line = told(ledger, story)["Best config"]
+    assert line.startswith(best.config_id)
+    assert f"connectivity_R2 {mean:.3f}" in line
+    assert "baseline" in line
+
+
+def test_a_best_of_many_is_said_to_be_flattered(hostile: Path, plain: Path) -> None:
+    for root in (hostile, plain):
+        ledger, story = read_story(RunPaths(root))
+        many = len(ledger.views.table.ranking()) >= FLATTERING
+        assert ("flatter" in told(ledger, story)["Best config"]) == many
+
+
+def test_failures_and_money_are_counted(hostile: Path) -> None:
+    ledger, story = read_story(RunPaths(hostile))
+    failed = sum(node.failure is not None for node in ledger.views.nodes.values())
+    lines = told(ledger, story)
+    assert lines["Failed"].startswith(f"{failed} of 24 slots failed")
+    # The night is a dry run by name: its replies cost nothing, whatever a model says of itself.
+    assert lines["Cost"].startswith("no money")
+
+
+def test_what_claude_believes_is_its_own_words(hostile: Path) -> None:
+    ledger, story = read_story(RunPaths(hostile))
+    believed = principles(ledger)
+    assert believed[0] == " ".join((HOSTILE + "principle").split())
+    assert lessons(ledger, story)[3].by_model
+    assert told(ledger, story)["Claude believes"].startswith(believed[0])
+
+
+def test_a_memory_without_principles_believes_nothing(plain: Path) -> None:
+    ledger, story = until(plain, "campaign_started", 1)
+    assert principles(ledger) == []
+    assert "Nothing is noted" in told(ledger, story)["Claude believes"]
+
+
+def test_times_and_attempts_follow_the_journal(plain: Path) -> None:
+    _, story = read_story(RunPaths(plain))
+    records: list[Record] = list(read_records(RunPaths(plain).journal))
+    ended = {r.data["iteration"]: r.time for r in records if r.type in ("slot_finished", "slot_failed")}
+    assert {number: spans[-1][1] for number, spans in story.attempts.items()} == ended
+    assert story.records == len(records)

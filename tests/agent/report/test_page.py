@@ -1,0 +1,127 @@
+"""The page: complete, quiet on the network, and deaf to whatever a model wrote."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.report.page import inert_json
+from agent.report.write import write_report
+from state.journal import read_records
+from state.paths import RunPaths
+from tests.agent.report.conftest import HOSTILE
+
+
+class Reader(HTMLParser):
+    """Reads a page as a browser would: elements, their attributes, scripts, and the text that is shown."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif self._inside != "style":
+            self.text += data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script draws from."""
+        value: dict[str, Any] = json.loads(self.scripts[0])
+        return value
+
+
+@pytest.fixture(scope="module")
+def page(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    out = write_report(hostile, tmp_path_factory.mktemp("page") / "report.html")
+    return Reader(out.read_text(encoding="utf-8"))
+
+
+def test_what_a_model_wrote_makes_no_element(page: Reader) -> None:
+    assert [tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "b", "object")] == ["script"] * 3
+    assert page.text.count(HOSTILE + "principle") >= 1
+    hypotheses = [node["hypothesis"] for node in page.data["nodes"]]
+    assert any(" ".join(HOSTILE.split()) in text for text in hypotheses)
+    observations = [node["entry"] for node in page.data["nodes"] if node["entry"]]
+    assert any(" ".join(HOSTILE.split()) in " ".join(text.split()) for text in observations)
+
+
+def test_only_the_page_s_own_scripts_may_run(page: Reader) -> None:
+    policy = next(str(a["content"]) for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none'")
+    assert "connect-src" not in policy
+    assert "unsafe-inline" not in re.search(r"script-src [^;]*", policy)[0]  # type: ignore[index]
+    for script in page.scripts[1:]:
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+
+
+def test_the_page_asks_the_network_for_nothing(page: Reader) -> None:
+    addresses = [str(a.get(name)) for _, a in page.tags for name in ("src", "href") if name in a]
+    assert not [address for address in addresses if address.startswith(("http:", "https:", "//"))]
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_json_in_the_page_is_inert_and_says_the_same(value: Any) -> None:
+    text = inert_json(value)
+    assert not set(text) & set("<>&\u2028\u2029")
+    assert json.loads(text) == value
+
+
+def test_every_run_and_its_facts_are_on_the_page(hostile: Path, page: Reader) -> None:
+    records = list(read_records(RunPaths(hostile).journal))
+    results = {r.data["iteration"]: r.data["result"] for r in records if r.type in ("slot_finished", "slot_failed")}
+    nodes = {node["id"]: node for node in page.data["nodes"]}
+    assert nodes.keys() == results.keys()
+    for number, result in results.items():
+        for name, shown in zip(page.data["metrics"], nodes[number]["metrics"], strict=True):
+            measured = result["metrics"].get(name)
+            assert shown == (None if measured is None else pytest.approx(measured, abs=1e-6))
+        assert len(nodes[number]["curve"][0]) == len(result["trajectory"])
+    assert len(page.data["talks"]) == sum(r.type == "prompt_rendered" for r in records)
+    assert page.data["head"] == records[-1].hash
+
+
+def test_trouble_is_told(page: Reader) -> None:
+    assert "sent back" in page.text
+    assert "mutation_mismatch" in page.text
+    assert re.search(r"'connectivity_R2 = 0.0123' is about iteration \d+, whose connectivity_R2 is", page.text)
+    assert "slot_0 was filled by the program" in page.text
+    assert "Claude cannot be reached" in page.text
+
+
+def test_a_surrogate_and_a_dry_run_say_so(page: Reader) -> None:
+    assert "SURROGATE: no network was trained" in page.text
+    assert "dry run: mocked Claude" in page.text
+
+
+def test_equal_journals_give_equal_pages(plain: Path, tmp_path: Path) -> None:
+    one, two = (write_report(plain, tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
+    assert one == two

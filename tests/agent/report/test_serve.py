@@ -1,0 +1,185 @@
+"""`nightfly serve` over real sockets: what it shows, and everything it must not show to anybody."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.report.serve import Server, serve
+from state.errors import RunError
+from state.journal import read_records
+from state.paths import RunPaths
+
+
+@dataclass
+class Site:
+    root: Path
+    port: int
+
+    def get(self, path: str, host: str | None = None, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        """The answer to a request whose path is sent as it stands, dots and all."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.putrequest(method, path, skip_host=True)
+        connection.putheader("Host", host or f"127.0.0.1:{self.port}")
+        connection.endheaders()
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, dict(answer.getheaders()), body
+
+
+@pytest.fixture
+def site(plain: Path, tmp_path: Path) -> Iterator[Site]:
+    root = tmp_path / "runs"
+    shutil.copytree(plain, root / "surrogate")
+    (tmp_path / "secret.txt").write_text("secret")
+    with Server(root, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield Site(root, server.server_port)
+        server.shutdown()
+        thread.join()
+
+
+def test_runs_are_listed_and_their_reports_shown(site: Site) -> None:
+    status, headers, body = site.get("/")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/html")
+    assert b'href="surrogate/"' in body
+    assert b"5</td>" in body
+    status, _, body = site.get("/surrogate/")
+    assert status == 200
+    assert b"What was learned" in body
+    assert b'href="analysis.md"' in body
+    assert b"connect-src &#39;self&#39;" in body
+
+
+def test_a_report_without_its_slash_is_sent_to_its_folder(site: Site) -> None:
+    status, headers, _ = site.get("/surrogate")
+    assert (status, headers["Location"]) == (301, "/surrogate/")
+
+
+def test_a_report_follows_its_journal(site: Site) -> None:
+    head = site.get("/surrogate/version")[2].decode()
+    assert f'"head":"{head}"'.encode() in site.get("/surrogate/")[2]
+    journal = RunPaths(site.root / "surrogate").journal
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-3]))
+    shorter = site.get("/surrogate/version")[2].decode()
+    *_, last = read_records(journal)
+    assert shorter == last.hash != head
+    assert f'"head":"{shorter}"'.encode() in site.get("/surrogate/")[2]
+
+
+def test_the_files_that_a_report_links_to_are_sent(site: Site) -> None:
+    blob = next((site.root / "surrogate" / "blobs").iterdir())
+    for path in ("analysis.md", "memory.md", f"blobs/{blob.name}"):
+        status, headers, body = site.get(f"/surrogate/{path}")
+        assert (status, body) == (200, (site.root / "surrogate" / path).read_bytes())
+        assert headers["Content-Type"].startswith("text/plain")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/surrogate/../../secret.txt",
+        "/surrogate/%2e%2e/%2e%2e/secret.txt",
+        "/%2e%2e/secret.txt",
+        "/surrogate/slots/../../../secret.txt",
+        "/surrogate//etc/passwd",
+        "//etc/passwd",
+        "/surrogate/campaign.yaml",
+        "/surrogate/journal.jsonl",
+        "/surrogate/user_input.md",
+        "/surrogate/blobs/../journal.jsonl",
+        "/surrogate/blobs/" + "0" * 64,
+        "/surrogate/slots/0001/stderr.log",
+        "/surrogate/\x00",
+        "/./",
+        "/absent/",
+    ],
+)
+def test_nothing_else_is_sent(site: Site, path: str) -> None:
+    status, _, body = site.get(path.replace("\x00", "%00"))
+    assert status == 404
+    assert b"secret" not in body
+    assert b"root:" not in body
+
+
+def test_links_out_of_the_directory_lead_nowhere(site: Site, tmp_path: Path) -> None:
+    (site.root / "surrogate" / "memory.md").unlink()
+    (site.root / "surrogate" / "memory.md").symlink_to(tmp_path / "secret.txt")
+    assert site.get("/surrogate/memory.md")[0] == 404
+    shutil.copytree(site.root / "surrogate", tmp_path / "elsewhere", symlinks=True)
+    (site.root / "linked").symlink_to(tmp_path / "elsewhere")
+    assert site.get("/linked/")[0] == 404
+
+
+def test_only_reading_is_possible(site: Site) -> None:
+    before = {path: path.read_bytes() for path in site.root.rglob("*") if path.is_file()}
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+        assert site.get("/surrogate/", method=method)[0] == 501
+    status, headers, body = site.get("/surrogate/", method="HEAD")
+    assert (status, body) == (200, b"")
+    assert int(headers["Content-Length"]) > 1_000_000
+    assert {path: path.read_bytes() for path in site.root.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8787", "192.168.1.7", "", "127.0.0.1.evil.example"])
+def test_a_name_that_was_made_to_point_here_is_refused(site: Site, host: str) -> None:
+    status, _, body = site.get("/", host=host or " ")
+    assert status == 421
+    assert b"surrogate" not in body
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:8787"])
+def test_the_names_of_this_machine_are_known(site: Site, host: str) -> None:
+    assert site.get("/", host=host)[0] == 200
+
+
+def test_a_damaged_run_is_listed_with_its_fault(site: Site) -> None:
+    journal = RunPaths(site.root / "surrogate").journal
+    journal.write_bytes(journal.read_bytes().replace(b'"batch":1', b'"batch":7', 1))
+    assert b"it was changed after writing" in site.get("/")[2]
+    status, _, body = site.get("/surrogate/")
+    assert status == 500
+    assert b"it was changed after writing" in body
+    assert b"Traceback" not in body
+
+
+def test_a_directory_without_runs_says_how_to_make_one(tmp_path: Path) -> None:
+    with Server(tmp_path, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert b"There are no runs here yet" in Site(tmp_path, server.server_port).get("/")[2]
+        server.shutdown()
+
+
+def test_bad_directories_and_ports_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is not a directory; give the directory that holds the runs"):
+        serve(tmp_path / "absent", "127.0.0.1", 0)
+    with Server(tmp_path, "127.0.0.1", 0) as taken, pytest.raises(RunError, match="choose another port"):
+        serve(tmp_path, "127.0.0.1", taken.server_port)
+
+
+def test_the_command_serves_on_loopback_and_ends_on_ctrl_c(plain: Path) -> None:
+    command = [sys.executable, "-m", "agent.cli", "serve", str(plain.parent), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.match(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+        assert found is not None
+        assert Site(plain, int(found[1])).get("/")[0] == 200
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert complaint.strip() == "nightfly: stopped"

@@ -1,0 +1,103 @@
+"""`nightfly report`: where it writes, what it refuses, and the copy that a driver keeps fresh."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.report import fresh
+from agent.report.fresh import FreshReport
+from agent.report.write import write_report
+from state.errors import JournalError, RunError
+from state.journal import read_records
+from state.paths import RunPaths
+from tests.agent.conftest import CAMPAIGN
+
+
+def copy_of(root: Path, place: Path) -> Path:
+    return Path(shutil.copytree(root, place / root.name))
+
+
+def test_it_is_written_into_the_run_and_links_lead_to_its_files(plain: Path, tmp_path: Path) -> None:
+    root = copy_of(plain, tmp_path)
+    inside = write_report(root)
+    assert inside == root / "report" / "index.html"
+    assert 'href="../analysis.md"' in inside.read_text()
+    (tmp_path / "else").mkdir()
+    outside = write_report(root, tmp_path / "else" / "page.html")
+    link = f"../{root.name}/analysis.md"
+    assert f'href="{link}"' in outside.read_text()
+    assert (outside.parent / link).is_file()
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds no nightfly run"):
+        write_report(tmp_path)
+    with pytest.raises(RunError, match="holds no nightfly run"):
+        write_report(tmp_path / "absent")
+
+
+def test_a_directory_is_no_page(plain: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is a directory; give --out a file name"):
+        write_report(plain, tmp_path)
+
+
+def test_a_damaged_journal_gives_no_page_and_keeps_the_old_one(plain: Path, tmp_path: Path) -> None:
+    root = copy_of(plain, tmp_path)
+    page = write_report(root)
+    before = page.read_bytes()
+    lines = RunPaths(root).journal.read_bytes().splitlines(keepends=True)
+    lines[5] = lines[5].replace(b"a", b"b", 1)
+    RunPaths(root).journal.write_bytes(b"".join(lines))
+    with pytest.raises(JournalError, match="line 6"):
+        write_report(root)
+    assert page.read_bytes() == before
+
+
+def test_a_run_that_has_only_begun_has_a_page(plain: Path, tmp_path: Path) -> None:
+    root = copy_of(plain, tmp_path)
+    journal = RunPaths(root).journal
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
+    assert "Nothing has finished yet." in write_report(root).read_text()
+
+
+def test_a_driver_leaves_a_page_of_its_last_record(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "agent.cli", "run", str(CAMPAIGN), "--dry-run", "--batches", "2"]
+    subprocess.run([*command, "--runs-dir", str(tmp_path)], check=True, capture_output=True, timeout=120)
+    root = tmp_path / "surrogate"
+    *_, last = read_records(RunPaths(root).journal)
+    assert f'"head":"{last.hash}"' in RunPaths(root).report.read_text()
+
+
+def test_a_report_that_cannot_be_written_is_told_once_and_hurts_nothing(plain: Path, tmp_path: Path) -> None:
+    root, said = copy_of(plain, tmp_path), list[str]()
+    RunPaths(root).report.parent.write_text("a file where the folder should be")
+    report = FreshReport(root, said.append)
+    report.close()
+    report.close()
+    assert len(said) == 1
+    assert said[0].startswith("the report could not be written (")
+    assert said[0].endswith("the night goes on")
+
+
+def test_a_report_that_hangs_is_ended(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = list[str]()
+    monkeypatch.setattr(fresh, "LAST_S", 0.3)
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    monkeypatch.setattr(fresh, "COMMAND", ("-c", "sleep 60"))
+    report = FreshReport(plain, said.append)
+    report.close()
+    assert "took over 0 s" in said[0]
+
+
+def test_batches_ask_for_a_page_at_most_every_few_seconds(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = list[bool]()
+    monkeypatch.setattr(FreshReport, "_start", lambda self: started.append(True) or setattr(self, "_began", 1e18))
+    report = FreshReport(plain, print)
+    for record in read_records(RunPaths(plain).journal):
+        report(record)
+    assert len(started) == 1
