@@ -121,7 +121,8 @@ class Alarms:
         if best is not None and best != self._best:
             stats = self._ledger.views.table[best]
             mean = stats.spreads["connectivity_R2"].mean
-            text = f"new best config {best}, confirmed by {len(stats.runs)} runs: mean connectivity_R2 {mean:.3f}"
+            told = "undefined" if mean is None else f"{mean:.3f}"
+            text = f"new best config {best}, confirmed by {len(stats.runs)} runs: mean connectivity_R2 {told}"
             self._notifier.send("new_best", text)
         self._best = best
 

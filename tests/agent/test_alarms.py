@@ -17,8 +17,10 @@ from agent.mock import MockLLM
 from agent.night import open_night
 from state.errors import ConfigError
 from state.evening import Budget, Notify
+from state.journal import Record
 from tests.agent.conftest import write_campaign
 from trainer.engines.inline import InlineEngine
+from ucb.variance import Run
 
 SECRET = "https-secret-token"
 
@@ -68,6 +70,20 @@ def test_the_webhook_hears_of_new_bests_and_of_the_end(tmp_path: Path, hook: lis
     best = next(message["text"] for message in hook if message["event"] == "new_best")
     assert "confirmed by" in best
     assert all(set(message) == {"campaign", "event", "text"} for message in hook)
+
+
+def test_a_best_config_whose_connectivity_is_undefined_hurts_nothing(
+    tmp_path: Path, hook: list[dict[str, str]]
+) -> None:
+    night = open_night(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", dry_run=True)
+    night.close()
+    notifier = Notifier(Notify(webhook_env="HOOK"), "surrogate", print)
+    alarms = Alarms(night, notifier)
+    for n in (1, 2, 3):
+        night.views.table.add(Run("C1", n, n, n, {"connectivity_R2": None, "V_rest_R2": 0.5}))
+    alarms(Record(seq=0, time="t", type="batch_committed", batch=1, data={}, prev=None, hash=""))
+    notifier.wait()
+    assert "confirmed by 3 runs: mean connectivity_R2 undefined" in hook[0]["text"]
 
 
 def test_only_the_events_asked_for_are_sent(tmp_path: Path, hook: list[dict[str, str]]) -> None:

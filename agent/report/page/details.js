@@ -26,7 +26,7 @@ function metricsTable(node) {
   const parent = nodeOf.get(node.parent);
   const rows = data.metrics.map((name) => {
     const value = measured(node, name), before = parent && !parent.failure ? measured(parent, name) : null;
-    const change = value === null || before === null ? "" : (value >= before ? "+" : "") + (value - before).toFixed(3);
+    const change = value === null || before === null ? "" : (value - before >= 0.0005 ? "+" : "") + (value - before).toFixed(3).replace("-0.000", "0.000");
     return [name, value === null ? node.missing[name] || "undefined" : figure(value, 4), parent ? figure(before, 4) : "", change];
   });
   return table(["metric", "value", parent ? `parent ${parent.id}` : "", parent ? "difference" : ""], rows);
