@@ -66,6 +66,10 @@ def _time(campaign: Campaign, seen: dict[str, float]) -> Finding:
         f"a slot takes about {minutes:.1f} min ({seen['ms_per_iteration']:.2f} ms an iteration measured at full size, "
         f"{seen['iterations']:,} iterations); engine.time_limit_min is {limit:g}"
     )
+    allowed = campaign.policy.time_limit_min
+    if minutes < limit and campaign.policy.time == "reject" and minutes > allowed:
+        text += f", but policy.time_limit_min is {allowed:g}: every mutation that does not get below it would be refused"
+        return Finding("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
     mend = "raise engine.time_limit_min, lower n_epochs or data_augmentation_loop, or use a faster machine"
     return Finding("time", minutes < limit, text, "" if minutes < limit else mend)
 

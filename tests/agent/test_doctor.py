@@ -10,6 +10,7 @@ import pytest
 
 from agent import doctor
 from agent.doctor import Finding, examine
+from agent.doctor_checks import _time
 from agent.prepare import prepare
 from state.campaign import load_campaign
 from state.errors import UserError
@@ -108,3 +109,12 @@ def test_a_real_campaign_is_measured_by_a_real_step(
     found = problems(tmp_path, capsys, **sections, engine={"time_limit_min": 1e-6, "needs_gpu": True})
     assert "ms an iteration measured at full size" in found["time"]
     assert ("gpu" in found) == (not find_gpus())
+
+
+@pytest.mark.parametrize(("hours", "ok"), [(0.5, True), (1.6, False), (5.0, False)])
+def test_a_slot_beyond_a_limit_is_a_problem(tmp_path: Path, hours: float, ok: bool) -> None:
+    campaign = load_campaign(write(tmp_path, ALIVE))
+    finding = _time(campaign, {"slot_hours": hours, "ms_per_iteration": 1.0, "iterations": 10})
+    assert finding.ok == ok
+    assert bool(finding.mend) == (not ok)
+    assert ("policy.time_limit_min is 90" in finding.message) == (hours == 1.6)

@@ -10,6 +10,7 @@ import pytest
 from agent.night import open_night
 from agent.rebuild import rebuild
 from agent.replay.run import replay_run
+from agent.report.write import write_report
 from state.errors import JournalError, RunError
 from state.paths import RunPaths
 from tests.agent.conftest import write_campaign
@@ -26,8 +27,9 @@ def derived(root: Path) -> dict[str, bytes]:
 
 def test_what_is_deleted_or_spoiled_is_written_anew_with_the_same_bytes(tmp_path: Path) -> None:
     root = play(tmp_path / "run")
+    write_report(root)
     want = derived(root)
-    assert {"analysis.md", "memory.md", "ucb_scores.txt", "tree.png", "campaign.yaml"} <= set(want)
+    assert {"analysis.md", "memory.md", "ucb_scores.txt", "tree.png", "campaign.yaml", "report/index.html"} <= set(want)
     assert "snapshots/block_002_instruction.md" in want
     for name in want:
         (root / name).unlink()
