@@ -68,7 +68,7 @@ def _time(campaign: Campaign, seen: dict[str, float]) -> Finding:
     )
     allowed = campaign.policy.time_limit_min
     if minutes < limit and campaign.policy.time == "reject" and minutes > allowed:
-        text += f", but policy.time_limit_min is {allowed:g}: every mutation that does not get below it would be refused"
+        text += f", but policy.time_limit_min is {allowed:g}: a mutation that stays above it would be refused"
         return Finding("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
     mend = "raise engine.time_limit_min, lower n_epochs or data_augmentation_loop, or use a faster machine"
     return Finding("time", minutes < limit, text, "" if minutes < limit else mend)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,9 +24,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,
     )
-    environment.filters["figure"] = figure
-    environment.filters["node"] = node
+    environment.filters |= filters()
     return environment
 
 
@@ -35,9 +35,29 @@ def figure(value: float | None, digits: int = 4) -> str:
     return "missing" if value is None else f"{value:.{digits}f}"
 
 
+def pairs(values: Mapping[str, object]) -> str:
+    """`key=value, key=value`."""
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def figures(values: Mapping[str, float | None]) -> str:
+    """`name=figure, name=figure`."""
+    return ", ".join(f"{name}={figure(value)}" for name, value in values.items())
+
+
+def moves(values: Mapping[str, tuple[float | None, float | None]]) -> str:
+    """`name from -> to, name from -> to`."""
+    return ", ".join(f"{name} {figure(first, 3)} -> {figure(last, 3)}" for name, (first, last) in values.items())
+
+
 def node(value: int | None) -> str:
     """A node id; None is root."""
     return "root" if value is None else str(value)
+
+
+def filters() -> dict[str, Callable[..., str]]:
+    """What the templates call on their facts."""
+    return {"figure": figure, "node": node, "pairs": pairs, "figures": figures, "moves": moves}
 
 
 def render_system(context: Context) -> str:

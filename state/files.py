@@ -124,6 +124,10 @@ def _dump_item(key: str, item: Any, indent: str) -> str:
     """One `key: value`. Scalars, nearly all of a config, come from a cache: PyYAML takes 1 ms for a whole config."""
     if isinstance(item, dict) and item:
         return f"{indent}{key}:\n" + "".join(_dump_item(name, part, indent + "  ") for name, part in item.items())
+    if type(item) is int:
+        # Seeds are new each time and would fill the cache in vain.
+        before = _dump_scalar(key, "int", 0).removesuffix("0\n")
+        return f"{indent}{before}{item}\n"
     if isinstance(item, bool | int | float) or (isinstance(item, str) and len(item) < 60):
         return f"{indent}{_dump_scalar(key, type(item).__name__, item)}"
     return textwrap.indent(_dump({key: item}), indent)

@@ -65,12 +65,12 @@ def compare(candidate: Sequence[Run], reference: Sequence[Run], metric: str = "c
     runs = len(a), len(b)
     shared = _paired(candidate, reference, metric)
     if len(shared) >= MIN_PAIRS:
-        return _judge(metric, runs, len(shared), float(shared.mean()), _Noise.of(shared))
+        return _judge(metric, runs, len(shared), _mean(shared.tolist()), _Noise.of(shared))
     if not len(a) or not len(b):
         return Comparison(metric, "not distinguishable", runs, reason=f"{metric} was not measured in both configs")
     one = any(len(group) > 1 and len({run.simulation_seed for run in group}) == 1 for group in (candidate, reference))
     caution = "one config ran on a single data set only" if one else ""
-    return _judge(metric, runs, 0, float(a.mean() - b.mean()), _Noise.of(a, b), caution)
+    return _judge(metric, runs, 0, _mean(a.tolist()) - _mean(b.tolist()), _Noise.of(a, b), caution)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class _Noise:
         t = float(stdtrit(self.freedom, (1 + LEVEL) / 2))
         if max(map(len, self.samples)) > _BOOTSTRAP_UP_TO:
             return difference - t * self.error, difference + t * self.error
-        first, *others = [_centred_draws(x, number) for number, x in enumerate(self.samples)]
+        first, *others = [_centred_draws(tuple(x.tolist()), number) for number, x in enumerate(self.samples)]
         draws = first - sum(others)
         low, high = np.partition(draws, _BOUNDS)[_BOUNDS]
         stretch = t / _Z * self.error / math.sqrt(draws.dot(draws) / len(draws))
@@ -121,9 +121,11 @@ def _variance(values: list[float]) -> float:
     return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
-def _centred_draws(x: Sample, number: int) -> Sample:
+# The runs of the baseline and of each candidate stand in several comparisons of a batch.
+@lru_cache(maxsize=256)
+def _centred_draws(x: tuple[float, ...], number: int) -> Sample:
     """Bootstrap means of ``x`` minus its mean; always the same resamples for the ``number``-th sample of a size."""
-    draws: Sample = _resamples(len(x), number) @ x
+    draws: Sample = _resamples(len(x), number) @ np.asarray(x)
     return draws
 
 

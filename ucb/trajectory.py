@@ -61,8 +61,9 @@ def trajectory(points: Sequence[TrajectoryPoint], limits: Thresholds = DEFAULTS)
 
 def peak(points: Sequence[TrajectoryPoint], column: Column) -> TrajectoryPoint | None:
     """The first point at which ``column`` is highest, with its phase and iteration."""
-    defined = [point for point in points if getattr(point, column) is not None]
-    return max(defined, key=lambda point: float(getattr(point, column)), default=None)
+    values = [getattr(point, column) for point in points]
+    defined = [value for value in values if value is not None]
+    return points[values.index(max(defined))] if defined else None
 
 
 def curve(points: Sequence[TrajectoryPoint], column: Column, limits: Thresholds = DEFAULTS) -> Curve:

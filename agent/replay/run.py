@@ -30,7 +30,9 @@ from state.paths import RunPaths
 IMPOSSIBLE = (NightflyError, ValidationError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
 LONG = 1_000_000  # bytes of journal from which starting processes pays
-FOLDING = 0.25  # time to fold a batch over time to fold and compare it, measured
+# Measured, over the time to fold and compare a batch: to fold it, and its part in looking at the run as a whole.
+FOLDING = 0.25
+WHOLE = 0.15
 
 
 @dataclass
@@ -87,10 +89,11 @@ def replay_run(root: Path, only: int | None = None, workers: int | None = None) 
 def ranges(batches: int, workers: int) -> list[tuple[int, int]]:
     """``workers`` ranges that take equal time; the last one has no end, for batches that a driver adds meanwhile.
 
-    A range that begins at b costs FOLDING a batch before b and 1 a batch in it. Equal costs T give the recursion
-    end = start (1 - FOLDING) + T, hence T = batches FOLDING / (1 - (1 - FOLDING)^workers).
+    A range that begins at b costs FOLDING a batch before b and 1 a batch in it, the last one WHOLE for every batch as
+    well. Equal costs T give the recursion end = start (1 - FOLDING) + T, hence, since the last range ends at
+    batches (1 + WHOLE) of that measure, T = batches (1 + WHOLE) FOLDING / (1 - (1 - FOLDING)^workers).
     """
-    time = batches * FOLDING / (1 - (1 - FOLDING) ** workers)
+    time = batches * (1 + WHOLE) * FOLDING / (1 - (1 - FOLDING) ** workers)
     ends = [0]
     for _ in range(workers - 1):
         ends.append(round(ends[-1] * (1 - FOLDING) + time))

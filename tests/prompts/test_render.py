@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
-from prompts.render import FOLDER, TEMPLATES, figure, render_prompt, render_repair, render_system, template_hashes
+from prompts.render import (
+    FOLDER,
+    TEMPLATES,
+    figure,
+    filters,
+    render_prompt,
+    render_repair,
+    render_system,
+    template_hashes,
+)
 from state.files import sha256
 from tests.prompts.facts import batch_context, plain_context, start_context
 
@@ -49,7 +58,7 @@ def test_what_a_model_or_a_worker_wrote_is_text_and_no_template() -> None:
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "repair.md.j2"])
 def test_a_template_that_misses_a_fact_is_an_error(name: str) -> None:
     strict = Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined)
-    strict.filters |= {"figure": figure, "node": str}
+    strict.filters |= filters()
     facts = {**dict(batch_context()), "kind": "batch"}
     strict.get_template(name).render(c=facts)
     removed = [field for field in facts if f"c.{field} " in (FOLDER / name).read_text()]
