@@ -17,7 +17,8 @@ from agent.prepare import describe
 from agent.replay.evidence import Evidence
 from state.campaign import Campaign
 from state.errors import NightflyError
-from trainer.engines.factory import find_gpus, places_and_threads, usable_cores
+from trainer.engines.factory import find_gpus, make_scheduler, places_and_threads, usable_cores
+from trainer.engines.scheduler import Unreachable
 
 GIB = 2**30
 MEMORY_SHARE = 0.9
@@ -72,6 +73,21 @@ def _time(campaign: Campaign, seen: dict[str, float]) -> Finding:
         return Finding("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
     mend = "raise engine.time_limit_min, lower n_epochs or data_augmentation_loop, or use a faster machine"
     return Finding("time", minutes < limit, text, "" if minutes < limit else mend)
+
+
+def engine(campaign: Campaign, file: Path) -> list[Finding]:
+    """The cluster answers and would take such a job; the local engine needs nothing to answer."""
+    config = campaign.engine
+    if config.kind == "local":
+        return []
+    try:
+        told = make_scheduler(config)[0].probe(60 * config.time_limit_min)
+    except Unreachable as error:
+        mend = f"start the service, or correct engine.{config.kind}; a night waits for it, but nothing would run"
+        return [Finding("engine", False, str(error), mend)]
+    except NightflyError as error:
+        return [Finding("engine", False, str(error), f"correct engine.{config.kind} in the campaign")]
+    return [Finding("engine", True, f"{config.kind}: {told}")]
 
 
 def disk(campaign: Campaign, file: Path) -> list[Finding]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +122,44 @@ def test_a_slot_beyond_a_limit_is_a_problem(tmp_path: Path, hours: float, ok: bo
     assert finding.ok == ok
     assert bool(finding.mend) == (not ok)
     assert ("policy.time_limit_min is 90" in finding.message) == (hours == 1.6)
+
+
+@pytest.fixture
+def ray_dashboard() -> Iterator[str]:
+    """The address of something that answers as Ray's dashboard does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"ray_version": "2.60.0"}' if self.path == "/api/version" else b"[]"
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_cluster_that_answers_is_ok_and_one_that_does_not_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ray_dashboard: str
+) -> None:
+    assert "engine" not in problems(tmp_path, capsys, engine={"kind": "ray", "ray": {"address": ray_dashboard}})
+    found = problems(tmp_path, capsys, engine={"kind": "ray", "ray": {"address": "http://127.0.0.1:9"}})
+    assert "127.0.0.1:9" in found["engine"]
+
+
+def test_a_partition_that_does_not_exist_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text('#!/bin/sh\necho "sbatch: error: invalid partition specified: nowhere" >&2\nexit 1\n')
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{sbatch.parent}{os.pathsep}{os.environ['PATH']}")
+    found = problems(tmp_path, capsys, engine={"kind": "slurm", "slurm": {"partition": "nowhere"}})
+    assert "invalid partition specified: nowhere" in found["engine"]

@@ -95,19 +95,21 @@ def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatche
     return make_queued(config, worker)
 
 
-def make_queued(config: EngineConfig, worker: Sequence[str] = WORKER) -> QueuedEngine:
-    """The engine of a cluster; its section may be left out where the defaults will do."""
-    scheduler: Scheduler
-    remote: Remote
+def make_scheduler(config: EngineConfig) -> tuple[Scheduler, Remote]:
+    """The scheduler of a cluster and what is said about it; its section may be left out where the defaults will do."""
     if config.kind == "ray":
-        remote = config.ray or RayConfig()
-        scheduler = Ray(remote)
-    elif config.kind == "slurm":
-        remote = config.slurm or SlurmConfig()
-        scheduler = Slurm(remote, config.threads_per_slot, _shell(remote))
-    else:
-        remote = config.lsf or LsfConfig()
-        scheduler = Lsf(remote, config.threads_per_slot, _shell(remote))
+        ray = config.ray or RayConfig()
+        return Ray(ray), ray
+    if config.kind == "slurm":
+        slurm = config.slurm or SlurmConfig()
+        return Slurm(slurm, config.threads_per_slot, _shell(slurm)), slurm
+    lsf = config.lsf or LsfConfig()
+    return Lsf(lsf, config.threads_per_slot, _shell(lsf)), lsf
+
+
+def make_queued(config: EngineConfig, worker: Sequence[str] = WORKER) -> QueuedEngine:
+    """The engine of a cluster."""
+    scheduler, remote = make_scheduler(config)
     return QueuedEngine(
         scheduler=scheduler,
         poll_interval_s=remote.poll_interval_s,

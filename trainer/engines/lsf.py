@@ -25,6 +25,15 @@ class Lsf:
     shell: Shell
     label: str = "lsf"
 
+    def probe(self, time_limit_s: float) -> str:
+        """bqueues for the queue, bjobs for the rest; LSF has no trial submission."""
+        answer = self.shell.run(["bqueues", *([self.config.queue] if self.config.queue else [])])
+        if answer.code:
+            if any(refusal in answer.err.lower() for refusal in REFUSALS):
+                raise UserError(f"engine.lsf: {answer.last}; change queue")
+            raise Unreachable(f"bqueues: {answer.last}")
+        return f"bqueues answers; {len(self.jobs())} jobs of this user"
+
     def submit(self, ticket: Ticket) -> None:
         """The script goes to bsub on its stdin; UserError when LSF refuses such a job."""
         answer = self.shell.run(self.command(ticket), ticket.script.read_text(encoding="utf-8"))

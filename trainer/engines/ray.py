@@ -31,6 +31,17 @@ class Ray:
     config: RayConfig
     label: str = "ray"
 
+    def probe(self, time_limit_s: float) -> str:
+        """The dashboard's version and its list of jobs; what the cluster can hold is not asked."""
+        status, text = self._ask("GET", "/api/version")
+        if status != 200:
+            self._refuse(status, text)
+        try:
+            version = str(json.loads(text)["ray_version"])[:40]
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise Unreachable(f"{self.config.address} answers, but not as a Ray dashboard does") from error
+        return f"Ray {version} at {self.config.address}; it knows {len(self.jobs())} jobs"
+
     def submit(self, ticket: Ticket) -> None:
         """Post the job; one that is there already is left as it is."""
         body = {

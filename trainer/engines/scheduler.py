@@ -40,6 +40,9 @@ class Scheduler(Protocol):
     def label(self) -> str:
         """Its name in messages."""
 
+    def probe(self, time_limit_s: float) -> str:
+        """Ask whether a slot's job would be taken, without handing one over; what answered, in words."""
+
     def submit(self, ticket: Ticket) -> None:
         """Hand the job over; Unreachable when it is not known whether that happened."""
 

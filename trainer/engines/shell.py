@@ -12,6 +12,8 @@ from state.errors import UserError
 from trainer.engines.scheduler import Unreachable
 
 SSH_FAILED = 255
+# A command's own 255 (sbatch with an option it does not know) must not look like ssh's.
+OWN_CODE = "; code=$?; if [ $code = 255 ]; then exit 254; fi; exit $code"
 NOT_FOUND = 127
 SECRETS = ("ANTHROPIC_", "NIGHTFLY_WEBHOOK")
 
@@ -26,8 +28,8 @@ class Answer:
 
     @property
     def last(self) -> str:
-        """The last line on stderr, for messages."""
-        lines = [line for line in self.err.splitlines() if line.strip()]
+        """The last line on stderr that says what is wrong, for messages."""
+        lines = [line for line in self.err.splitlines() if line.strip() and not line.startswith("Try ")]
         return lines[-1].strip()[:300] if lines else f"exit code {self.code}"
 
 
@@ -44,7 +46,7 @@ class Shell:
         line = command
         if self.host is not None:
             ssh = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", *self.ssh_options, self.host, "--"]
-            line = [*ssh, shlex.join(command)]
+            line = [*ssh, f"sh -c {shlex.quote(shlex.join(command) + OWN_CODE)}"]
         try:
             # A session of its own: Ctrl-C must not reach a submission half way. The model's key stays here.
             done = subprocess.run(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from state.engine import SlurmConfig
 from state.errors import UserError
 from trainer.engines.scheduler import Phase, Seen, Ticket, Unreachable
-from trainer.engines.shell import Shell
+from trainer.engines.shell import Answer, Shell
 
 OVER = (
     *("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE"),
@@ -33,9 +33,17 @@ class Slurm:
     shell: Shell
     label: str = "slurm"
 
+    def probe(self, time_limit_s: float) -> str:
+        """sbatch --test-only: partition, account, gres and options as they would be given."""
+        answer = self.shell.run(["sbatch", "--test-only", *self._options(time_limit_s), "--wrap=true"])
+        self._refuse(answer)
+        return answer.last
+
     def submit(self, ticket: Ticket) -> None:
         """sbatch; UserError when Slurm refuses such a job."""
-        answer = self.shell.run(self.command(ticket))
+        self._refuse(self.shell.run(self.command(ticket)))
+
+    def _refuse(self, answer: Answer) -> None:
         if answer.code:
             words = answer.err.lower()
             # "Invalid authentication credential" is said while munge is down, and passes.
@@ -45,18 +53,21 @@ class Slurm:
 
     def command(self, ticket: Ticket) -> list[str]:
         """The sbatch line of one job."""
-        minutes = math.ceil((ticket.time_limit_s + MARGIN_S) / 60)
         # In a file name of Slurm's, % begins a pattern.
         log = str(ticket.log).replace("%", "%%")
-        chosen = {"--partition": self.config.partition, "--account": self.config.account, "--gres": self.config.gres}
-        chosen["--cpus-per-task"] = None if self.threads is None else str(self.threads)
         return [
             *("sbatch", "--parsable", "--no-requeue", f"--job-name={ticket.name}", f"--output={log}"),
-            *(f"--time={minutes}", f"--chdir={ticket.script.parent}"),
-            *(f"{option}={value}" for option, value in chosen.items() if value is not None),
-            *self.config.options,
+            f"--chdir={ticket.script.parent}",
+            *self._options(ticket.time_limit_s),
             str(ticket.script),
         ]
+
+    def _options(self, time_limit_s: float) -> list[str]:
+        """What the campaign decides of every job."""
+        chosen = {"--partition": self.config.partition, "--account": self.config.account, "--gres": self.config.gres}
+        chosen["--cpus-per-task"] = None if self.threads is None else str(self.threads)
+        named = [f"{option}={value}" for option, value in chosen.items() if value is not None]
+        return [f"--time={math.ceil((time_limit_s + MARGIN_S) / 60)}", *named, *self.config.options]
 
     def jobs(self) -> dict[str, Seen]:
         """One squeue for everything."""

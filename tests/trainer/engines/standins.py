@@ -1,4 +1,4 @@
-"""Stand-ins for bsub, bjobs and bkill that run jobs at once on this machine; `down` in their folder silences them."""
+"""Stand-ins for the commands of LSF that run jobs at once on this machine; `down` in their folder silences them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ for file in "$here"/*.pid; do
 done
 if [ -z "$found" ]; then echo "No job found" >&2; exit 255; fi
 """
+BQUEUES = """
+if [ "${1:-normal}" = nowhere ]; then echo "nowhere: No such queue" >&2; exit 255; fi
+echo "QUEUE_NAME PRIO STATUS"
+"""
 BKILL = """
 pid=$(cat "$here/$2.pid" 2>/dev/null) || { echo "No matching job found" >&2; exit 255; }
 if [ "$pid" = 0 ]; then rm "$here/$2.pid"; else kill -TERM "$pid" 2>/dev/null; fi
@@ -45,9 +49,9 @@ exit 0
 
 
 def install(folder: Path) -> None:
-    """Write the three commands into ``folder``."""
+    """Write the commands into ``folder``."""
     folder.mkdir()
-    for name, body in (("bsub", BSUB), ("bjobs", BJOBS), ("bkill", BKILL)):
+    for name, body in (("bsub", BSUB), ("bjobs", BJOBS), ("bkill", BKILL), ("bqueues", BQUEUES)):
         path = folder / name
         path.write_text(HEAD.format(folder=folder) + body)
         path.chmod(0o755)

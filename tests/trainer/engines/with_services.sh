@@ -3,6 +3,8 @@
 # What cannot be installed or started is left out with a reason, which the tests then give for skipping.
 #   SERVICES="slurm ray" says which (default both; ssh comes with slurm). RAY_PYTHON names a Python that has Ray.
 set -u
+# A login shell knows nothing of it, and other kernels of OpenBLAS round differently.
+unset OPENBLAS_CORETYPE
 SERVICES=${SERVICES-slurm ray}
 PYTHON=${PYTHON:-python3}
 D=$(mktemp -d -t nightfly-engines.XXXXXX)
