@@ -196,6 +196,20 @@ def serve(
 
 
 @app.command()
+def track(
+    run: RunArgument,
+    to: Annotated[str | None, typer.Option(help="mlflow or wandb; default: the campaign's `tracker`.")] = None,
+) -> None:
+    """Tell an experiment tracker every judged iteration that it does not know yet.
+
+    A driver whose campaign has a `tracker` does so after each batch.
+    """
+    from agent.trackers.sync import track as tell_tracker
+
+    tell_tracker(run, to)
+
+
+@app.command()
 def tell(run: RunArgument, text: Annotated[str, typer.Argument(help="What Claude should know or do.")]) -> None:
     """Add an instruction to user_input.md; Claude reads it with the next prompt."""
     from agent.steer import tell as give

@@ -8,6 +8,7 @@ import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.alarms import Alarms, Notifier, check_notify
+from agent.beside import Beside
 from agent.budget import budget_left, frozen
 from agent.display import Display
 from agent.heartbeat import Heartbeat
@@ -23,7 +25,6 @@ from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
 from agent.prepare import prepare
-from agent.report.fresh import FreshReport
 from state.campaign import Campaign, load_campaign
 from state.errors import RunError, UserError
 from state.evening import Budget
@@ -73,8 +74,8 @@ def run_campaign(
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
         with night.interrupt, beat, Display(budget.max_batches) as display:
             notifier = Notifier(campaign.notify, campaign.name, display.say)
-            report = FreshReport(root, display.say)
-            night.observers += [Alarms(night, notifier), report]
+            guests = beside(campaign, root, display.say)
+            night.observers += [Alarms(night, notifier), *guests]
             night.record("driver_started", _driver(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
@@ -89,11 +90,21 @@ def run_campaign(
                 raise UserError(f"{error}. Continue with: nightfly run {root}") from error
             finally:
                 notifier.wait()
-                report.close()
+                for guest in guests:
+                    guest.close()
             night.derived.flush(draw=True)
         return _conclude(night, reason, as_json)
     finally:
         night.close()
+
+
+def beside(campaign: Campaign, root: Path, say: Callable[[str], None]) -> list[Beside]:
+    """What is kept up to date after batches, outside of the driver: the report, and a tracker if there is one."""
+    guests = [Beside(("-m", "agent.report.write", str(root)), "the report could not be written", say)]
+    if campaign.tracker != "none":
+        command = ("-m", "agent.trackers.sync", str(root), campaign.tracker)
+        guests.append(Beside(command, f"{campaign.tracker} was not told", say))
+    return guests
 
 
 def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -> None:

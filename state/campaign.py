@@ -20,7 +20,7 @@ from state.config import (
 )
 from state.engine import EngineConfig
 from state.errors import ConfigError
-from state.evening import Budget, Notify
+from state.evening import Budget, Notify, TrackerKind
 from state.explorable import Explorable, protection
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.legacy import translate
@@ -87,7 +87,7 @@ class Seeds(Section):
 
 
 # Sections that a person may change between evenings of one run.
-EVENING_KEYS = ("engine", "budget", "notify")
+EVENING_KEYS = ("engine", "budget", "notify", "tracker")
 # Of `claude`, what a person must be able to mend after a stop; none of it stands in a prompt or decides on a reply.
 EVENING_CLAUDE_KEYS = ("model", "effort", "max_tokens", "deadline_s", "patience_minutes", "max_fallback_batches")
 
@@ -109,6 +109,7 @@ class Campaign(Section):
     engine: EngineConfig = EngineConfig()
     budget: Budget = Budget()
     notify: Notify = Notify()
+    tracker: TrackerKind = Field("none", description="where else runs are recorded; its own environment says where")
     seeds: Seeds = Seeds()
 
     def base_config(self) -> SlotConfig:

@@ -1,4 +1,4 @@
-"""What a person may change between evenings of one run: engine, budget, notifications. Not a campaign's identity."""
+"""What may change between evenings of one run: budget, notifications, tracker. Not a campaign's identity."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Budget(Section):
         return text
 
 
+TrackerKind = Literal["none", "mlflow", "wandb"]
 Event = Literal["finished", "stopped", "claude_unreachable", "slots_failing", "driver_died", "new_best"]
 
 

@@ -33,7 +33,7 @@ from tests.agent.fake_anthropic import SECRET, Server, stream
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STAND_INS = ("flyvis_62_1_gs_alternate", "quickstart", "pretrained_small")
-PATIENCE_S = 90.0
+PATIENCE_S = 300.0
 
 
 def fences(guide: str) -> list[tuple[str, str | None, str]]:

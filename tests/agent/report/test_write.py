@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.report import fresh
-from agent.report.fresh import FreshReport
 from agent.report.write import write_report
 from state.errors import JournalError, RunError
 from state.journal import read_records
@@ -71,33 +69,3 @@ def test_a_driver_leaves_a_page_of_its_last_record(tmp_path: Path) -> None:
     root = tmp_path / "surrogate"
     *_, last = read_records(RunPaths(root).journal)
     assert f'"head":"{last.hash}"' in RunPaths(root).report.read_text()
-
-
-def test_a_report_that_cannot_be_written_is_told_once_and_hurts_nothing(plain: Path, tmp_path: Path) -> None:
-    root, said = copy_of(plain, tmp_path), list[str]()
-    RunPaths(root).report.parent.write_text("a file where the folder should be")
-    report = FreshReport(root, said.append)
-    report.close()
-    report.close()
-    assert len(said) == 1
-    assert said[0].startswith("the report could not be written (")
-    assert said[0].endswith("the night goes on")
-
-
-def test_a_report_that_hangs_is_ended(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = list[str]()
-    monkeypatch.setattr(fresh, "LAST_S", 0.3)
-    monkeypatch.setattr(sys, "executable", "/bin/sh")
-    monkeypatch.setattr(fresh, "COMMAND", ("-c", "sleep 60"))
-    report = FreshReport(plain, said.append)
-    report.close()
-    assert "took over 0 s" in said[0]
-
-
-def test_batches_ask_for_a_page_at_most_every_few_seconds(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started = list[bool]()
-    monkeypatch.setattr(FreshReport, "_start", lambda self: started.append(True) or setattr(self, "_began", 1e18))
-    report = FreshReport(plain, print)
-    for record in read_records(RunPaths(plain).journal):
-        report(record)
-    assert len(started) == 1
