@@ -24,7 +24,7 @@ class Beside:
     def __init__(self, arguments: Sequence[str], what: str, say: Callable[[str], None]) -> None:
         self._arguments, self._what, self._say = tuple(arguments), what, say
         self._process: subprocess.Popen[bytes] | None = None
-        self._words = tempfile.TemporaryFile()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the driver
         self._began = 0.0
         self._stale = False
         self._told = False
