@@ -7,22 +7,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from state.journal import Record
 
-# The page of a long night takes a second or two to make; a fast night may spend a tenth of its time on it.
+# A page takes about a second for each 9 MB of journal; a fast night may spend a tenth of its time on it.
 PAUSE_S = 15.0
+PAUSE_S_PER_BYTE = 1e-6
 LAST_S = 120.0
 
 
 class Beside:
     """Starts ``python *arguments`` after batches: neither its time nor its faults are the night's.
 
-    ``what`` it does stands in the one sentence in which a failure is told.
+    ``what`` it does stands in the one sentence in which a failure is told. It reads ``journal``, so that its time, and
+    the pause until it is done again, grow with it.
     """
 
-    def __init__(self, arguments: Sequence[str], what: str, say: Callable[[str], None]) -> None:
-        self._arguments, self._what, self._say = tuple(arguments), what, say
+    def __init__(self, arguments: Sequence[str], what: str, say: Callable[[str], None], journal: Path) -> None:
+        self._arguments, self._what, self._say, self._journal = tuple(arguments), what, say, journal
         self._process: subprocess.Popen[bytes] | None = None
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the driver
         self._began = 0.0
@@ -33,8 +36,12 @@ class Beside:
         """Take in one record that has been journaled."""
         if record.type in ("batch_committed", "driver_started"):
             self._stale = True
-        if self._stale and self._free() and time.monotonic() - self._began > PAUSE_S:
+        if self._stale and self._free() and time.monotonic() - self._began > self._pause():
             self._start()
+
+    def _pause(self) -> float:
+        """Seconds between the beginnings of two pieces of work."""
+        return max(PAUSE_S, PAUSE_S_PER_BYTE * self._journal.stat().st_size) if self._journal.exists() else PAUSE_S
 
     def close(self) -> None:
         """Do it once more, up to the last record, before the driver ends."""

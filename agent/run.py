@@ -100,10 +100,11 @@ def run_campaign(
 
 def beside(campaign: Campaign, root: Path, say: Callable[[str], None]) -> list[Beside]:
     """What is kept up to date after batches, outside of the driver: the report, and a tracker if there is one."""
-    guests = [Beside(("-m", "agent.report.write", str(root)), "the report could not be written", say)]
+    journal = RunPaths(root).journal
+    guests = [Beside(("-m", "agent.report.write", str(root)), "the report could not be written", say, journal)]
     if campaign.tracker != "none":
         command = ("-m", "agent.trackers.sync", str(root), campaign.tracker)
-        guests.append(Beside(command, f"{campaign.tracker} was not told", say))
+        guests.append(Beside(command, f"{campaign.tracker} was not told", say, journal))
     return guests
 
 

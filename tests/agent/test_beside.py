@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def counting(tmp_path: Path, said: list[str]) -> tuple[Beside, Path]:
     """Work that leaves a line each time it is done."""
     script, lines = tmp_path / "work.py", tmp_path / "lines"
     script.write_text("import sys; open(sys.argv[1], 'a').write('x')")
-    return Beside((str(script), str(lines)), "the work was not done", said.append), lines
+    return Beside((str(script), str(lines)), "the work was not done", said.append, tmp_path / "journal"), lines
 
 
 def test_work_is_done_once_more_before_the_driver_ends(tmp_path: Path) -> None:
@@ -49,11 +50,24 @@ def test_records_between_batches_begin_nothing(tmp_path: Path, monkeypatch: pyte
     assert not lines.exists()
 
 
+def test_the_pause_grows_with_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "PAUSE_S", 0.0)
+    monkeypatch.setattr(beside, "PAUSE_S_PER_BYTE", 1.0)
+    work, lines = counting(tmp_path, list[str]())
+    (tmp_path / "journal").write_bytes(b"x" * 3600)
+    for _ in range(3):
+        work(record("batch_committed"))
+        time.sleep(0.2)
+    work.close()
+    # Once after the first batch, once at the end.
+    assert lines.read_text() == "xx"
+
+
 def test_a_failure_is_told_once(tmp_path: Path) -> None:
     said = list[str]()
     script = tmp_path / "fails.py"
     script.write_text("import sys; sys.exit('the disk is full')")
-    work = Beside((str(script),), "the report could not be written", said.append)
+    work = Beside((str(script),), "the report could not be written", said.append, tmp_path / "journal")
     work.close()
     work.close()
     assert said == ["the report could not be written (the disk is full); the night goes on"]
@@ -64,12 +78,12 @@ def test_work_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     script = tmp_path / "hangs.py"
     script.write_text("import time; time.sleep(60)")
     monkeypatch.setattr(beside, "LAST_S", 0.3)
-    Beside((str(script),), "the report could not be written", said.append).close()
+    Beside((str(script),), "the report could not be written", said.append, tmp_path / "journal").close()
     assert "took over 0 s and was ended" in said[0]
 
 
-def test_work_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_cannot_be_started_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = list[str]()
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    Beside(("-c", ""), "the report could not be written", said.append).close()
+    Beside(("-c", ""), "the report could not be written", said.append, tmp_path / "journal").close()
     assert said == ["the report could not be written (/no/such/python: No such file or directory); the night goes on"]
