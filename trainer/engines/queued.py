@@ -138,6 +138,9 @@ class QueuedEngine:
                 if found.phase == "running" and not one.running:
                     one.running = True
                     began.append(one.job)
+            elif found.never_began and not one.cancelled and one.queue_again():
+                self._urgent = True
+                LOG.warning("%s gave up on %s in its queue; it is queued again", self.scheduler.label, one.job.run_id)
             elif one.handed or (one.asked and one.cancelled):
                 one.absent_since = one.absent_since or time.monotonic()
                 one.absences, one.word = one.absences + 1, f"{self.scheduler.label}: {found.word}"

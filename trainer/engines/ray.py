@@ -15,6 +15,8 @@ from state.engine import RayConfig
 from state.errors import UserError
 from trainer.engines.scheduler import Phase, Seen, Ticket, Unreachable
 
+# Ray fails a job that has waited for its resources for a quarter of an hour.
+START_TIMEOUT = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 PHASES: dict[str, Phase] = {
     "PENDING": "waiting",
     "RUNNING": "running",
@@ -98,4 +100,5 @@ class Ray:
 def _seen(row: dict[str, Any]) -> Seen:
     """A state that is not known counts as running: nothing is lost by waiting."""
     word = str(row.get("status"))
-    return Seen(PHASES.get(word, "running"), f"{word} {row.get('message') or ''}".strip())
+    gave_up = word == "FAILED" and row.get("error_type") == START_TIMEOUT
+    return Seen(PHASES.get(word, "running"), f"{word} {row.get('message') or ''}".strip(), gave_up)

@@ -27,10 +27,14 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the scheduler says of a job; ``word`` explains an end."""
+    """What the scheduler says of a job; ``word`` explains an end.
+
+    ``never_began``: the scheduler gave up on it in its queue, where others are simply left waiting.
+    """
 
     phase: Phase
     word: str = ""
+    never_began: bool = False
 
 
 class Scheduler(Protocol):

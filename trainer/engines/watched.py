@@ -47,6 +47,15 @@ class Watched:
         """What the scheduler gets."""
         return Ticket(self.name, self.paths.script, self.paths.scheduler_log, self.job.time_limit_s)
 
+    def queue_again(self) -> bool:
+        """Take a new name, to be handed over anew; False when a copy did begin."""
+        if self.paths.claim.exists():
+            return False
+        self.name, self.handed, self.asked = _new_name(self.job), False, False
+        self.absent_since, self.absences = None, 0
+        write_atomic(self.paths.name, self.name + "\n")
+        return True
+
     def never_start(self) -> bool:
         """Take the claim, so that a copy that a slow scheduler starts later does nothing; False when it did start."""
         with contextlib.suppress(FileExistsError):
@@ -57,12 +66,16 @@ class Watched:
 
 def lay_down(job: Job, worker: Sequence[str], threads: int | None) -> Watched:
     """A new attempt with a name that was never used, its script written."""
-    one = Watched(job, f"nightfly-{job.run_id}-{secrets.token_hex(4)}")
+    one = Watched(job, _new_name(job))
     SlotPaths(job.folder).result.unlink(missing_ok=True)
     one.paths.exit.unlink(missing_ok=True)
     write_atomic(one.paths.script, job_script(job, one.paths, worker, threads))
     write_atomic(one.paths.name, one.name + "\n")
     return one
+
+
+def _new_name(job: Job) -> str:
+    return f"nightfly-{job.run_id}-{secrets.token_hex(4)}"
 
 
 def find(job: Job) -> Watched | None:
