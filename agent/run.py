@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +14,7 @@ from agent.alarms import Alarms, Notifier, check_notify
 from agent.beside import Beside
 from agent.budget import budget_left, frozen
 from agent.display import Display
+from agent.driver import driver_facts
 from agent.heartbeat import Heartbeat
 from agent.llm import LLMClient, LLMUnavailable
 from agent.loop import run_night
@@ -31,19 +27,8 @@ from state.evening import Budget
 from state.journal import read_records
 from state.paths import RunPaths
 from state.schema import validate
-from trainer.engines.factory import find_gpus, make_engine
-
-PACKAGES = (
-    "anthropic",
-    "genai-prices",
-    "torch",
-    "torch_geometric",
-    "flyvis",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "pydantic",
-)
+from trainer.dispatch import Dispatcher
+from trainer.engines.factory import make_engine
 
 
 def run_campaign(
@@ -73,21 +58,15 @@ def run_campaign(
         night.inbox.clear()
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
         with night.interrupt, beat, Display(budget.max_batches) as display:
-            notifier = Notifier(campaign.notify, campaign.name, display.say)
-            guests = beside(campaign, root, display.say)
+            notifier, guests = (
+                Notifier(campaign.notify, campaign.name, display.say),
+                beside(night, campaign, display.say),
+            )
             night.observers += [Alarms(night, notifier), *guests]
-            night.record("driver_started", _driver(night, prepared, budget))
+            night.record("driver_started", driver_facts(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
-                look_ahead(night, llm, display, budget)
-                reason = run_night(night, llm, engine, display.watch, budget)
-            except KeyboardInterrupt:
-                reason = "stopped by the user"
-                night.record("driver_stopped", {"reason": reason})
-            except LLMUnavailable as error:
-                tries = [asdict(one) for one in error.tries]
-                night.record("driver_stopped", {"reason": str(error), "tries": tries})
-                raise UserError(f"{error}. Continue with: nightfly run {root}") from error
+                reason = _drive(night, llm, engine, display, budget)
             finally:
                 notifier.wait()
                 for guest in guests:
@@ -98,9 +77,24 @@ def run_campaign(
         night.close()
 
 
-def beside(campaign: Campaign, root: Path, say: Callable[[str], None]) -> list[Beside]:
+def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, budget: Budget) -> str:
+    """Look ahead and run; returns why the night ended. UserError when Claude cannot be had and a person must act."""
+    try:
+        look_ahead(night, llm, display, budget)
+        return run_night(night, llm, engine, display.watch, budget)
+    except KeyboardInterrupt:
+        reason = "stopped by the user"
+        night.record("driver_stopped", {"reason": reason})
+        return reason
+    except LLMUnavailable as error:
+        tries = [asdict(one) for one in error.tries]
+        night.record("driver_stopped", {"reason": str(error), "tries": tries})
+        raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
+
+
+def beside(night: Night, campaign: Campaign, say: Callable[[str], None]) -> list[Beside]:
     """What is kept up to date after batches, outside of the driver: the report, and a tracker if there is one."""
-    journal = RunPaths(root).journal
+    root, journal = night.paths.root, night.paths.journal
     guests = [Beside(("-m", "agent.report.write", str(root)), "the report could not be written", say, journal)]
     if campaign.tracker != "none":
         command = ("-m", "agent.trackers.sync", str(root), campaign.tracker)
@@ -157,44 +151,6 @@ def make_llm(campaign: Campaign, dry_run: bool) -> LLMClient:
     from agent.claude import ClaudeClient
 
     return ClaudeClient(campaign.claude)
-
-
-def _driver(night: Night, prepared: dict[str, Any], budget: Budget) -> dict[str, Any]:
-    """Who drives, with what, and where: for the auditor."""
-    return {
-        "version": _version("nightfly"),
-        "git_commit": _git_commit(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "gpus": find_gpus(),
-        "torn_bytes_cut": night.journal.torn_bytes,
-        "connectome": prepared,
-        "budget": budget.model_dump(),
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    folder = Path(__file__).resolve().parent
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: Path) -> None:
