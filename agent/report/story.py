@@ -8,7 +8,7 @@ from typing import Any
 from agent.ledger import Ledger
 from state.blobs import BlobStore
 from state.campaign import parse_campaign
-from state.errors import RunError
+from state.errors import JournalError, RunError
 from state.journal import Record, read_records
 from state.paths import RunPaths
 
@@ -134,8 +134,15 @@ def read_story(paths: RunPaths) -> tuple[Ledger, Story]:
     for record in read_records(paths.journal):
         if ledger is None:
             ledger = Ledger(parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal"), blobs)
-        ledger.fold(record)
-        story.apply(record)
+        try:
+            ledger.fold(record)
+            story.apply(record)
+        # A chain that holds says nothing of what another version of nightfly, or a stranger, wrote into it.
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise JournalError(
+                f"{paths.journal}, line {record.seq + 1}: a {record.type} that this nightfly cannot read; use the "
+                "version that wrote it"
+            ) from error
     if ledger is None:
         raise RunError(f"{paths.journal}: holds no record; the run never began")
     return ledger, story
