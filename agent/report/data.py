@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from agent.ledger import Ledger
+from agent.report.pictures import by_interest
 from agent.report.story import PHASES, Story, Talk
 from agent.slot_view import explored_values
 from state.explorable import Explorable
@@ -17,6 +18,9 @@ from ucb.log import render_entry
 from ucb.tree import TreeNode
 
 DIGITS = 6
+# Entries and trajectories of a very long night make a page that no browser opens; those of most interest stay.
+ENTRY_CHARACTERS = 6_000_000
+CURVE_POINTS = 100_000
 
 
 def page_data(
@@ -29,7 +33,7 @@ def page_data(
     """
     nodes = [ledger.views.nodes[number] for number in sorted(ledger.views.nodes)]
     layout = place(nodes, ledger.campaign.claude.n_parallel)
-    scores = _scores(ledger, nodes)
+    scores, whole = _scores(ledger, nodes), _within_budget(ledger, story)
     return {
         "metrics": list(METRICS),
         "phases": list(PHASES),
@@ -37,7 +41,7 @@ def page_data(
         "keys": _keys(ledger),
         "configs": _configs(ledger),
         "nodes": [
-            _node(ledger, story, node, pictures.get(node.id, []))
+            _node(ledger, story, node, pictures.get(node.id, []), node.id in whole)
             | {"x": layout.x[node.id], "y": layout.y[node.id], "ucb": scores.get(node.id)}
             for node in nodes
         ],
@@ -100,7 +104,20 @@ def _scores(ledger: Ledger, nodes: list[TreeNode]) -> dict[int, float]:
     return {score.node: round(score.ucb, 3) for block in blocks for score in ledger.views.scores(block).scores}
 
 
-def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str, str]]) -> dict[str, Any]:
+def _within_budget(ledger: Ledger, story: Story) -> set[int]:
+    """The runs whose log entry and trajectory stand on the page: the latest and the best, then newest first."""
+    characters, points, whole = ENTRY_CHARACTERS, CURVE_POINTS, set()
+    for number in by_interest(ledger):
+        entry = ledger.history.iterations[number].entry
+        characters -= sum(len(text) for text in entry.values() if isinstance(text, str)) if entry else 0
+        points -= len(story.trajectories.get(number, [[]])[0])
+        if min(characters, points) < 0:
+            break
+        whole.add(number)
+    return whole
+
+
+def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str, str]], whole: bool) -> dict[str, Any]:
     iteration = ledger.history.iterations[node.id]
     planned, result = iteration.planned, iteration.result
     assert result is not None
@@ -122,21 +139,23 @@ def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str,
         "metrics": [_rounded(node.metrics.get(name)) for name in METRICS],
         "missing": story.missing.get(node.id, {}),
         "failure": None if result.failure is None else [result.failure.kind, result.failure.message],
-        "truth": [result.truth, result.stimulus, result.device],
-        "curve": story.trajectories.get(node.id, []),
+        "device": result.device,
+        "whole": whole,
+        "curve": story.trajectories.get(node.id, []) if whole else [],
         "times": story.attempts.get(node.id, []),
         "seconds": result.seconds,
         "pictures": pictures,
-        **_judged(iteration),
+        **_judged(iteration, whole),
     }
 
 
-def _judged(iteration: Iteration) -> dict[str, Any]:
-    """What was written about the slot, None while nothing has been."""
+def _judged(iteration: Iteration, whole: bool) -> dict[str, Any]:
+    """What was written about the slot, None while nothing has been; the entry itself only where it is ``whole``."""
     if iteration.entry is None:
         return {"entry": None, "verdict": None, "checks": []}
     entry = LogEntry.model_validate(iteration.entry)
-    return {"entry": render_entry(entry), "verdict": entry.verdict, "checks": list(entry.checks)}
+    text = render_entry(entry) if whole else None
+    return {"entry": text, "verdict": entry.verdict, "checks": list(entry.checks)}
 
 
 def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:

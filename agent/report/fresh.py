@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from state.journal import Record
+from state.paths import RunPaths
 
-# A page of a long night takes a second or two to make; a fast night may spend a tenth of its time on it.
+# A page takes about a second for each 9 MB of journal; a fast night may spend a tenth of its time on it.
 PAUSE_S = 15.0
+PAUSE_S_PER_BYTE = 1e-6
 LAST_S = 120.0
 COMMAND = ("-m", "agent.report.write")
 
@@ -30,8 +32,13 @@ class FreshReport:
         """Take in one record that has been journaled."""
         if record.type in ("batch_committed", "driver_started"):
             self._stale = True
-        if self._stale and self._free() and time.monotonic() - self._began > PAUSE_S:
+        if self._stale and self._free() and time.monotonic() - self._began > self._pause():
             self._start()
+
+    def _pause(self) -> float:
+        """Seconds between the beginnings of two pages."""
+        journal = RunPaths(self._root).journal
+        return max(PAUSE_S, PAUSE_S_PER_BYTE * journal.stat().st_size) if journal.exists() else PAUSE_S
 
     def close(self) -> None:
         """Bring the page up to the last record before the driver ends."""

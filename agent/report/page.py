@@ -13,13 +13,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from agent.comparisons import LATEST_RUNS
 from agent.ledger import Ledger
 from agent.report.data import page_data, shown_texts
 from agent.report.learned import lessons, principles
 from agent.report.pictures import Album
 from agent.report.story import Story
 from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, provenance
-from ucb.variance import TABLE_METRICS
+from ucb.variance import RANKED_FROM, TABLE_METRICS
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("look.js", "state.js", "tree.js", "details.js", "plots.js", "timeline.js", "runs.js", "main.js")
@@ -66,6 +67,8 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "configs": config_rows(ledger),
         "shown": SHOWN,
         "table_metrics": TABLE_METRICS,
+        "ranked_from": RANKED_FROM,
+        "latest_runs": LATEST_RUNS,
         "failures": failure_rows(ledger),
         "guard": guard_rows(story),
         "checks": check_rows(ledger),

@@ -27,7 +27,7 @@ class Album:
     def pictures(self, ledger: Ledger) -> dict[int, list[dict[str, str]]]:
         """Iteration -> name, source (`data:` or '') and relative address of each picture."""
         left, found = self._budget, {}
-        for number in _by_interest(ledger):
+        for number in by_interest(ledger):
             shown = []
             for name, blob in sorted(_pictures(ledger.history.iterations[number])):
                 source = self._small(ledger, blob) if left > 0 else ""
@@ -52,7 +52,7 @@ def _pictures(iteration: Iteration) -> Iterable[tuple[str, str]]:
     return ((name, blob) for name, blob in iteration.artifacts.items() if name.endswith(".png"))
 
 
-def _by_interest(ledger: Ledger) -> list[int]:
+def by_interest(ledger: Ledger) -> list[int]:
     """The latest slots, then those of the best configs, then all others, newest first."""
     numbers = sorted(ledger.views.nodes, reverse=True)
     best = [run.iteration for stats in ledger.views.table.top(8) for run in reversed(stats.runs)]

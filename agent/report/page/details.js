@@ -103,9 +103,16 @@ function conversation(batch, title) {
 function facts(node) {
   const rows = [["block, batch, slot", `${node.block}, ${node.batch}, ${node.slot}`],
     ["seeds", `simulation ${node.seeds[0]}, training ${node.seeds[1]} (${node.seeds[2]})`],
-    ["UCB in its block", node.ucb === null ? "n/a" : figure(node.ucb)], ["pattern", node.pattern],
+    ["UCB in its block", node.ucb === null ? "n/a" : figure(node.ucb)], ["pattern", node.pattern], ["device", node.device || "n/a"],
     ["data, training, evaluation", ["data", "training", "evaluation"].map((k) => node.seconds[k] === undefined ? "n/a" : `${node.seconds[k].toFixed(1)} s`).join(", ")]];
   return make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function logEntry(node) {
+  if (node.entry) return make("details", {}, make("summary", {}, "Log entry"), make("pre", {}, node.entry));
+  if (node.whole) return make("p", { class: "quiet" }, "No entry yet.");
+  return make("p", { class: "quiet" }, "This page is too full for its log entry and trajectory: the entry stands in ",
+    make("a", { href: data.base + "analysis.md" }, "analysis.md"), ", both in the journal.");
 }
 
 function showDetails() {
@@ -123,7 +130,7 @@ function showDetails() {
     node.verdict ? make("p", {}, "Verdict: ", make("span", { class: node.verdict }, node.verdict)) : null,
     ...node.checks.map((text) => make("p", { class: "failed" }, `Check: ${text}`)),
     ...pictures(node),
-    node.entry ? make("details", {}, make("summary", {}, "Log entry"), make("pre", {}, node.entry)) : make("p", { class: "quiet" }, "No entry yet."),
+    logEntry(node),
     ...conversation(node.batch - 1, "Proposed in"), ...conversation(node.batch, "Judged in"),
   ].filter(Boolean));
   place.scrollTop = 0;

@@ -14,11 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.report import data
 from agent.report.page import inert_json
+from agent.report.story import read_story
+from agent.report.tables import config_rows
 from agent.report.write import write_report
 from state.journal import read_records
 from state.paths import RunPaths
 from tests.agent.report.conftest import HOSTILE
+from ucb.variance import TABLE_METRICS
 
 
 class Reader(HTMLParser):
@@ -125,3 +129,38 @@ def test_a_surrogate_and_a_dry_run_say_so(page: Reader) -> None:
 def test_equal_journals_give_equal_pages(plain: Path, tmp_path: Path) -> None:
     one, two = (write_report(plain, tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
     assert one == two
+
+
+def test_a_page_too_full_keeps_the_runs_of_most_interest(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, story = read_story(RunPaths(plain))
+    monkeypatch.setattr(data, "ENTRY_CHARACTERS", 6000)
+    nodes = {node["id"]: node for node in data.page_data(ledger, story, {}, {})["nodes"]}
+    kept = [number for number, node in nodes.items() if node["whole"]]
+    assert 0 < len(kept) < len(nodes)
+    assert max(nodes) in kept
+    assert all(nodes[number]["entry"] for number in kept)
+    assert all(not n["entry"] and n["curve"] == [] and n["verdict"] for n in nodes.values() if not n["whole"])
+    monkeypatch.undo()
+    monkeypatch.setattr(data, "CURVE_POINTS", 0)
+    assert not any(node["whole"] for node in data.page_data(ledger, story, {}, {})["nodes"] if node["curve"])
+
+
+def test_configs_without_a_rank_stand_below_those_with_one(plain: Path) -> None:
+    ledger, _ = read_story(RunPaths(plain))
+    rows = config_rows(ledger)
+    assert [row["ranked"] for row in rows] == sorted((row["ranked"] for row in rows), reverse=True)
+    ranked = [row["config"] for row in rows if row["ranked"]]
+    assert ranked == [stats.config_id for stats in ledger.views.table.ranking()]
+    assert {row["config"]: row["robust"] for row in rows} == {
+        s.config_id: s.robustness for s in ledger.views.table.top()
+    }
+
+
+def test_a_mean_over_some_of_the_runs_says_so(odd: Path) -> None:
+    ledger, _ = read_story(RunPaths(odd))
+    column = TABLE_METRICS.index("V_rest_R2")
+    for row in config_rows(ledger):
+        defined = ledger.views.table[row["config"]].spreads["V_rest_R2"].n
+        some = f"in {defined} of {row['runs']} runs" if 0 < defined < row["runs"] else ""
+        assert row["cells"][column]["some"] == some
+    assert any(row["cells"][column]["some"] for row in config_rows(ledger))

@@ -101,3 +101,17 @@ def test_batches_ask_for_a_page_at_most_every_few_seconds(plain: Path, monkeypat
     for record in read_records(RunPaths(plain).journal):
         report(record)
     assert len(started) == 1
+
+
+def test_a_long_night_is_written_more_seldom(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, started, now = copy_of(plain, tmp_path), list[float](), [1000.0]
+    monkeypatch.setattr(FreshReport, "_start", lambda self: started.append(now[0]) or setattr(self, "_began", now[0]))
+    monkeypatch.setattr(fresh.time, "monotonic", lambda: now[0])
+    *_, committed = (r for r in read_records(RunPaths(plain).journal) if r.type == "batch_committed")
+    with RunPaths(root).journal.open("ab") as file:
+        file.truncate(400_000_000)
+    report = FreshReport(root, print)
+    for _ in range(10):
+        report(committed)
+        now[0] += 100
+    assert started == [1000.0, 1500.0]
