@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from agent.ledger import Ledger
 from agent.report.pictures import by_interest
 from agent.report.story import PHASES, Story, Talk
 from agent.slot_view import explored_values
+from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
 from state.records import METRICS
 from ucb.entry import LogEntry
 from ucb.layout import place
 from ucb.log import render_entry
+from ucb.score import score_block
 from ucb.tree import TreeNode
 
 DIGITS = 6
@@ -24,16 +27,16 @@ CURVE_POINTS = 100_000
 
 
 def page_data(
-    ledger: Ledger, story: Story, pictures: dict[int, list[dict[str, str]]], texts: dict[str, str]
+    ledger: Ledger, story: Story, pictures: dict[int, list[dict[str, str]]], texts: dict[str, str | None]
 ) -> dict[str, Any]:
     """Everything that the page's script needs, fit for JSON.
 
     ``pictures``: iteration -> name and source of each; ``texts``: blob name -> text of the prompts and replies that
-    stand on the page itself.
+    stand on the page itself, None where it is lost.
     """
     nodes = [ledger.views.nodes[number] for number in sorted(ledger.views.nodes)]
     layout = place(nodes, ledger.campaign.claude.n_parallel)
-    scores, whole = _scores(ledger, nodes), _within_budget(ledger, story)
+    scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
     return {
         "metrics": list(METRICS),
         "phases": list(PHASES),
@@ -60,14 +63,21 @@ def _first_choice(ledger: Ledger) -> int | None:
     return best[0].runs[-1].iteration if best else None
 
 
-def shown_texts(ledger: Ledger, story: Story, budget: int) -> dict[str, str]:
-    """Blob name -> text of prompts and replies, newest first while ``budget`` characters last; the rest is linked."""
-    shown: dict[str, str] = {}
+def shown_texts(ledger: Ledger, story: Story, budget: int) -> dict[str, str | None]:
+    """Blob name -> text of prompts and replies, newest first while ``budget`` characters last; the rest is linked.
+
+    None for a blob that is missing or damaged: a page of everything else is worth more in the morning than none.
+    """
+    shown: dict[str, str | None] = {}
     for talk in reversed(story.talks):
         for name in (talk.reply, talk.prompt, talk.system):
             if name is None or name in shown:
                 continue
-            text = ledger.blobs.get(name).decode("utf-8", "replace")
+            try:
+                text = ledger.blobs.get(name).decode("utf-8", "replace")
+            except RunError:
+                shown[name] = None
+                continue
             if (budget := budget - len(text)) < 0:
                 return shown
             shown[name] = text
@@ -99,9 +109,18 @@ def _configs(ledger: Ledger) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _scores(ledger: Ledger, nodes: list[TreeNode]) -> dict[int, float]:
-    blocks = dict.fromkeys(ledger.views.block(node.id).number for node in nodes)
-    return {score.node: round(score.ucb, 3) for block in blocks for score in ledger.views.scores(block).scores}
+def _scores(ledger: Ledger, story: Story, nodes: list[TreeNode]) -> dict[int, float]:
+    """Each node's score in its block, with the exploration constant that was in force at the block's last commit."""
+    claude, found = ledger.campaign.claude, {}
+    for number, group in groupby(nodes, key=lambda node: ledger.views.block(node.id).number):
+        inside = list(group)
+        last = ledger.history.iterations[inside[-1].id].planned.batch
+        c = story.setting("claude.ucb_c", last, claude.ucb_c)
+        block = ledger.views.block(inside[-1].id)
+        assert block.number == number
+        for score in score_block(inside, block, float(c), claude.ucb_formula).scores:
+            found[score.node] = round(score.ucb, 3)
+    return found
 
 
 def _within_budget(ledger: Ledger, story: Story) -> set[int]:
@@ -171,7 +190,7 @@ def _talk(talk: Talk) -> dict[str, Any]:
     fields = asdict(talk)
     for name in ("violations", "warnings", "fallbacks", "usage", "tries"):
         del fields[name]
-    return fields | {"rejected": bool(talk.violations), "tries": len(talk.tries)}
+    return fields | {"rejected": bool(talk.violations), "filled": len(talk.fallbacks)}
 
 
 def _rounded(value: float | None) -> float | None:

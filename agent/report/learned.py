@@ -13,6 +13,7 @@ from agent.ledger import Ledger
 from agent.report.story import Story
 from agent.settle import NO_ENTRY
 from agent.spending import elapsed_s
+from state.errors import RunError
 from ucb.compare import compare, render_comparison
 from ucb.variance import RANKED_FROM, ConfigStats, Spread
 
@@ -43,8 +44,9 @@ def lessons(ledger: Ledger, story: Story) -> list[Lesson]:
 
 
 def _rest(ledger: Ledger, story: Story) -> list[Lesson]:
-    beliefs = principles(ledger)
-    believed = "; ".join(beliefs[:3]) or "Nothing is noted under Established Principles yet."
+    beliefs, lost = principles(ledger), ledger.history.memory and memory_text(ledger) is None
+    nothing = "The text of the memory is lost." if lost else "Nothing is noted under Established Principles yet."
+    believed = "; ".join(beliefs[:3]) or nothing
     believed += f" (and {len(beliefs) - 3} more)" if len(beliefs) > 3 else ""
     return [
         Lesson("Robust", robustness(ledger)),
@@ -94,6 +96,11 @@ def failures(ledger: Ledger) -> str:
     kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
+    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.nodes.values())
+    if poor:
+        slots += (
+            f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"
+        )
     entries = [it.entry for it in done if it.entry and it.planned.changes]
     verdicts = Counter(entry["verdict"] for entry in entries if not _by_program(entry))
     judged = sum(verdicts.values())
@@ -110,11 +117,17 @@ def _by_program(entry: dict[str, Any]) -> bool:
     return all(entry[name] == text for name, text in NO_ENTRY.items())
 
 
+def memory_text(ledger: Ledger) -> str | None:
+    """The model's memory, None before there is one and when its blob is missing or damaged."""
+    try:
+        return ledger.blobs.text(ledger.history.memory) if ledger.history.memory else None
+    except RunError:
+        return None
+
+
 def principles(ledger: Ledger) -> list[str]:
     """The bullets under Established Principles of the model's memory, or its lines where it has no bullets."""
-    if not ledger.history.memory:
-        return []
-    lines = [line.strip() for line in ledger.blobs.text(ledger.history.memory).splitlines()]
+    lines = [line.strip() for line in (memory_text(ledger) or "").splitlines()]
     if PRINCIPLES not in lines:
         return []
     section = lines[lines.index(PRINCIPLES) + 1 :]

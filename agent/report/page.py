@@ -50,12 +50,8 @@ def _plotly() -> str:
 
 def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = None, live: bool = False) -> str:
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
-    data = page_data(
-        ledger,
-        story,
-        (album or Album(PICTURE_BYTES)).pictures(ledger),
-        shown_texts(ledger, story, TEXT_CHARACTERS),
-    )
+    texts = shown_texts(ledger, story, TEXT_CHARACTERS)
+    data = page_data(ledger, story, (album or Album(PICTURE_BYTES)).pictures(ledger), texts)
     own = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     scripts = [_plotly(), own]
     facts = {
@@ -72,6 +68,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "failures": failure_rows(ledger),
         "guard": guard_rows(story),
         "checks": check_rows(ledger),
+        "lost": sorted(name for name, text in texts.items() if text is None),
         "summaries": story.summaries,
         "provenance": provenance(ledger, story),
     }
@@ -114,8 +111,9 @@ def _badges(ledger: Ledger) -> list[str]:
 
 def _summary(ledger: Ledger, story: Story) -> str:
     history, done = ledger.history, len(ledger.views.nodes)
-    running = sum(it.result is None for it in history.iterations.values())
+    waiting = sum(it.result is None for it in history.iterations.values())
     parts = [f"{max(history.committed, 0)} batches committed", f"{done} runs finished"]
-    parts += [f"{running} planned or running"] if running else []
-    parts.append(history.stopped or "in progress")
+    parts += [f"{waiting} {'without a result' if history.stopped else 'planned or running'}"] if waiting else []
+    # A driver that was killed could not say so, and a page cannot see whether one is at work.
+    parts.append(history.stopped or "in progress, unless the driver died")
     return f"{', '.join(parts)}. As of {story.last_time[:16].replace('T', ' ')} UTC."

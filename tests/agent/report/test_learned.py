@@ -155,3 +155,14 @@ class InMemory(BlobStore):
 
     def get(self, name: str) -> bytes:
         return self._text.encode()
+
+
+def test_runs_of_failed_status_are_told_beside_failed_slots(odd: Path) -> None:
+    ledger, story = read_story(RunPaths(odd))
+    nodes = ledger.views.nodes.values()
+    slots = sum(node.failure is not None for node in nodes)
+    poor = sum(node.status == "failed" for node in nodes) - slots
+    assert poor > 0
+    line = told(ledger, story)["Failed"]
+    assert line.startswith(f"{slots} of {len(nodes)} slots failed (")
+    assert f"; {poor} more ended with connectivity_R2 below 0.3, a failed status;" in line

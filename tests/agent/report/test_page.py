@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.rebuild import rebuild
 from agent.report import data
 from agent.report.page import inert_json
 from agent.report.story import read_story
 from agent.report.tables import config_rows
 from agent.report.write import write_report
-from state.journal import read_records
+from state.journal import Journal, Record, read_records
 from state.paths import RunPaths
-from tests.agent.report.conftest import HOSTILE
+from tests.agent.report.conftest import HOSTILE, again
+from ucb.score import parse_scores
 from ucb.variance import TABLE_METRICS
 
 
@@ -164,3 +167,54 @@ def test_a_mean_over_some_of_the_runs_says_so(odd: Path) -> None:
         some = f"in {defined} of {row['runs']} runs" if 0 < defined < row["runs"] else ""
         assert row["cells"][column]["some"] == some
     assert any(row["cells"][column]["some"] for row in config_rows(ledger))
+
+
+def test_scores_are_those_of_the_files_though_the_constant_changed(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    again(root, lambda record: [(record.type, record.data | _constant(record))])
+    rebuild(root)
+    ledger, story = read_story(RunPaths(root))
+    nodes = {node["id"]: node["ucb"] for node in data.page_data(ledger, story, {}, {})["nodes"]}
+    for block in range(1, 6):
+        table = parse_scores(RunPaths(root).snapshot("ucb_scores.txt", block).read_text())
+        assert table.c == (1.414 if block < 3 else 0.25)
+        assert [nodes[score.node] for score in table.scores] == [pytest.approx(s.ucb, abs=6e-4) for s in table.scores]
+
+
+def _constant(record: Record) -> dict[str, Any]:
+    """The model sets the exploration constant in the third batch."""
+    return {"settings": {"claude.ucb_c": 0.25}} if (record.type, record.batch) == ("batch_committed", 3) else {}
+
+
+def test_a_night_in_hand_and_a_night_cut_short_say_what_is_known(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    journal = RunPaths(root).journal
+    lines = journal.read_bytes().splitlines(keepends=True)
+    started = next(n for n, line in enumerate(lines) if b'"type":"slot_started"' in line)
+    journal.write_bytes(b"".join(lines[: started + 1]))
+    page = Reader(write_report(root).read_text())
+    assert "4 planned or running, in progress, unless the driver died." in page.text
+    assert [run["id"] for run in page.data["running"]] == [1]
+    with Journal(journal, lambda record: None) as file:
+        file.append("driver_stopped", 1, {"reason": "stopped by Ctrl-C"})
+    assert "4 without a result, stopped by Ctrl-C." in Reader(write_report(root).read_text()).text
+
+
+def test_only_what_a_person_did_is_said_to_be_a_person_s(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    with Journal(RunPaths(root).journal, lambda record: None) as file:
+        file.append("user_input_taken", 5, {"kind": "pause"})
+        file.append("user_input_taken", 5, {"kind": "acknowledged", "text": "0" * 64, "answer": "yes"})
+    told = [text for _, text in read_story(RunPaths(root))[1].events]
+    assert told[-2:] == ["a person: pause", "Claude acknowledged the instructions"]
+
+
+def test_a_reply_is_accepted_only_once_it_is(plain: Path, hostile: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    lines = RunPaths(root).journal.read_bytes().splitlines(keepends=True)
+    received = next(n for n, line in enumerate(lines) if b'"type":"reply_received"' in line)
+    RunPaths(root).journal.write_bytes(b"".join(lines[: received + 1]))
+    (talk,) = read_story(RunPaths(root))[1].talks
+    assert (talk.reply is not None, talk.accepted) == (True, False)
+    talks = read_story(RunPaths(hostile))[1].talks
+    assert all(talk.accepted != bool(talk.violations) for talk in talks)
