@@ -50,6 +50,7 @@ def page_data(
         ],
         "best": _first_choice(ledger),
         "end": story.last_time,
+        "stopped": ledger.history.stopped is not None,
         "running": _running(ledger, story),
         "talks": [_talk(talk) for talk in story.talks],
         "texts": texts,
