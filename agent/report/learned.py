@@ -86,7 +86,10 @@ def robustness(ledger: Ledger) -> str:
     robust, fragile = ([s for s in ranked if s.robustness == word] for word in ("robust", "fragile"))
     parts = [f"{len(robust)} of {len(ranked)} configs with at least {RANKED_FROM} runs are robust"]
     parts[0] += f": {_list(robust)}" if robust else ""
-    parts += [f"{len(fragile)} {'are' if len(fragile) > 1 else 'is'} fragile: {_list(fragile)}"] if fragile else []
+    spoiled = sum(stats.failed > 0 for stats in fragile)
+    are = "are fragile" if len(fragile) > 1 else "is fragile"
+    are += f" ({spoiled} of them with failed slots, which count as 0)" if spoiled else ""
+    parts += [f"{len(fragile)} {are}: {_list(fragile)}"] if fragile else []
     return "; ".join(parts) + "."
 
 

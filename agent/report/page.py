@@ -112,7 +112,11 @@ def _badges(ledger: Ledger) -> list[str]:
 def _summary(ledger: Ledger, story: Story) -> str:
     history, done = ledger.history, len(ledger.views.nodes)
     waiting = sum(it.result is None for it in history.iterations.values())
-    parts = [f"{max(history.committed, 0)} batches committed", f"{done} runs finished"]
+    batches = max(history.committed, 0)
+    parts = [
+        f"{batches} batch{'es' if batches != 1 else ''} committed",
+        f"{done} run{'s' if done != 1 else ''} finished",
+    ]
     parts += [f"{waiting} {'without a result' if history.stopped else 'planned or running'}"] if waiting else []
     # A driver that was killed could not say so, and a page cannot see whether one is at work.
     parts.append(history.stopped or "in progress, unless the driver died")

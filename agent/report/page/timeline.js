@@ -30,7 +30,7 @@ function talkMarks() {
   const money = (talk) => (talk.cost_usd === null ? "" : `<br>$${talk.cost_usd.toFixed(4)}`);
   return {
     type: "scatter", mode: "markers", x: shown.map((talk) => talk.answered), y: shown.map(() => "Claude"), hoverinfo: "text",
-    hovertext: shown.map((t) => `about batch ${t.batch}: ${t.kind}, ${t.reply ? fate(t) : "no reply"}<br>${plain(t.model)} ${t.seconds === null ? "" : t.seconds.toFixed(1) + " s"}${money(t)}`),
+    hovertext: shown.map((t) => `about batch ${t.batch}: ${t.kind}, ${t.reply ? fate(t) : "no reply"}<br>${plain(t.model.slice(0, 80))} ${t.seconds === null ? "" : t.seconds.toFixed(1) + " s"}${money(t)}`),
     marker: { size: 9, symbol: shown.map((t) => (t.reply ? "diamond" : "x")), color: shown.map((t) => (t.rejected || !t.reply ? colour("bad") : colour("model"))) },
   };
 }

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.report.serve import Server
 from agent.report.story import read_story
 from agent.report.write import write_report
+from state.journal import Journal
 from state.paths import RunPaths
+from tests.agent.conftest import play, write_campaign
 from tests.agent.report.conftest import HOSTILE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+ONE_SLOT = {"baseline_runs": 1, "min_replicates": 0, "min_replicates_later": 0}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -324,6 +329,35 @@ def test_paper_is_light_and_shows_the_whole_run(browser: Any, address: str) -> N
     )
     assert shown == ["none", "none", "visible"]
     assert len(page.page.pdf()) > 50_000
+
+
+def test_an_open_page_tells_when_there_is_news(browser: Any, plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "runs" / "surrogate"))
+    with Server(root.parent, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = Page(browser, f"http://127.0.0.1:{server.server_port}/surrogate/")
+        assert not page.page.is_visible("#news")
+        with Journal(RunPaths(root).journal, lambda record: None) as journal:
+            journal.append("user_input_taken", 5, {"kind": "pause"})
+        page.page.wait_for_selector("#news", state="visible", timeout=20_000)
+        page.page.click("#news a")
+        page.page.wait_for_selector("#news", state="hidden", timeout=20_000)
+        page.page.wait_for_selector("html[data-ready]")
+        assert page.page.evaluate("data.events.at(-1).text") == "a person: pause"
+        assert page.complaints == []
+        page.page.context.close()
+        server.shutdown()
+
+
+def test_a_night_of_one_run_can_be_looked_at(browser: Any, tmp_path: Path) -> None:
+    file = write_campaign(tmp_path / "campaign.yaml", claude={"n_parallel": 1, "n_iter_block": 1}, policy=ONE_SLOT)
+    play(file, tmp_path / "runs" / "surrogate", 1)
+    page = Page(browser, f"file://{write_report(tmp_path / 'runs' / 'surrogate')}")
+    for section in ("curves", "parameters", "timeline"):
+        page.see(section)
+    assert page.text("#details h3").startswith("Run 1 ")
+    assert page.page.locator("#details .steps button:not([disabled])").count() == 0
+    assert page.complaints == []
 
 
 def contrast(one: str, other: str) -> float:

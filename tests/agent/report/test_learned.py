@@ -166,3 +166,11 @@ def test_runs_of_failed_status_are_told_beside_failed_slots(odd: Path) -> None:
     line = told(ledger, story)["Failed"]
     assert line.startswith(f"{slots} of {len(nodes)} slots failed (")
     assert f"; {poor} more ended with connectivity_R2 below 0.3, a failed status;" in line
+
+
+def test_a_config_that_a_failed_slot_makes_fragile_is_told_apart(odd: Path) -> None:
+    ledger, story = read_story(RunPaths(odd))
+    fragile = [stats for stats in ledger.views.table.ranking() if stats.robustness == "fragile"]
+    spoiled = sum(stats.failed > 0 for stats in fragile)
+    assert spoiled > 0
+    assert f"fragile ({spoiled} of them with failed slots, which count as 0): " in told(ledger, story)["Robust"]

@@ -21,9 +21,12 @@ from agent.report.page import inert_json
 from agent.report.story import read_story
 from agent.report.tables import config_rows
 from agent.report.write import write_report
+from agent.status import describe, read_run
 from state.journal import Journal, Record, read_records
 from state.paths import RunPaths
+from tests.agent.conftest import play, write_campaign
 from tests.agent.report.conftest import HOSTILE, again
+from ucb.log import parse_log, render_entry
 from ucb.score import parse_scores
 from ucb.variance import TABLE_METRICS
 
@@ -218,3 +221,40 @@ def test_a_reply_is_accepted_only_once_it_is(plain: Path, hostile: Path, tmp_pat
     assert (talk.reply is not None, talk.accepted) == (True, False)
     talks = read_story(RunPaths(hostile))[1].talks
     assert all(talk.accepted != bool(talk.violations) for talk in talks)
+
+
+@pytest.mark.parametrize("night", ["plain", "odd", "hostile"])
+def test_page_status_and_log_say_the_same(night: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    root = request.getfixturevalue(night)
+    ledger, story = read_story(RunPaths(root))
+    page = data.page_data(ledger, story, {}, {})
+    nodes, rows = {node["id"]: node for node in page["nodes"]}, {row["config"]: row for row in config_rows(ledger)}
+    state = describe(*read_run(root))
+    assert state["finished"] == len(nodes)
+    assert state["failed"] == sum(node["failure"] is not None for node in nodes.values())
+    for best in state["best"]:
+        row = rows[best["config_id"]]
+        assert (row["runs"], row["robust"]) == (best["runs"], best["robust"])
+        means = ["n/a" if best[name] is None else f"{best[name]:.3f}" for name in TABLE_METRICS]
+        assert [cell["mean"] for cell in row["cells"]] == means
+    for entry in parse_log(RunPaths(root).log.read_text()):
+        node = nodes[entry.iteration]
+        for name in ("status", "parent", "role", "mutation", "hypothesis", "verdict"):
+            assert node[name] == getattr(entry, name)
+        assert node["entry"] == render_entry(entry)
+        for name, value in (entry.metrics or {}).items():
+            shown = node["metrics"][page["metrics"].index(name)]
+            assert shown == (None if value is None else pytest.approx(value, abs=1e-6))
+
+
+@pytest.mark.parametrize(("n_parallel", "batches"), [(1, 1), (1, 3), (16, 2)])
+def test_nights_of_one_slot_and_of_sixteen_have_a_page(n_parallel: int, batches: int, tmp_path: Path) -> None:
+    policy = {"baseline_runs": 1, "min_replicates": 0, "min_replicates_later": 0}
+    file = write_campaign(
+        tmp_path / "campaign.yaml", claude={"n_parallel": n_parallel, "n_iter_block": n_parallel}, policy=policy
+    )
+    play(file, tmp_path / "runs" / "surrogate", batches)
+    page = Reader(write_report(tmp_path / "runs" / "surrogate").read_text())
+    assert [node["slot"] for node in page.data["nodes"]] == [*range(n_parallel)] * batches
+    counts = {(1, 1): "1 batch committed, 1 run finished", (1, 3): "3 batches committed, 3 runs finished"}
+    assert counts.get((n_parallel, batches), "2 batches committed, 32 runs finished") in page.text
