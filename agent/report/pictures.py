@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterable
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from agent.ledger import Ledger
 from state.errors import RunError
@@ -43,7 +43,8 @@ class Album:
         if blob not in self._made:
             try:
                 self._made[blob] = _data_address(ledger.blobs.get(blob))
-            except (RunError, OSError, UnidentifiedImageError, Image.DecompressionBombError):
+            # Pillow calls a broken PNG a SyntaxError or a ValueError, depending on where it is broken.
+            except (RunError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 self._made[blob] = ""
         return self._made[blob]
 

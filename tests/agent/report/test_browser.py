@@ -322,7 +322,15 @@ def test_every_colour_of_text_can_be_read(browser: Any, address: str, scheme: st
 
 def test_paper_is_light_and_shows_the_whole_run(browser: Any, address: str) -> None:
     page = Page(browser, address, color_scheme="dark")
-    page.page.emulate_media(media="print", color_scheme="light")
+    page.page.set_viewport_size({"width": 720, "height": 1000})
+    page.page.emulate_media(media="print")
+    ink, paper = page.page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    assert luminance(ink) < 0.1
+    assert luminance(paper) > 0.9
+    page.page.wait_for_function("byId('tree-plot').layout.font.color === colour('ink')")
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 720
     shown = page.page.evaluate(
         "[getComputedStyle(byId('details')).maxHeight, getComputedStyle(byId('filters')).display,"
         " getComputedStyle(document.querySelector('.wide')).overflowX]"
