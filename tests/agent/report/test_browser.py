@@ -276,6 +276,31 @@ def test_the_keyboard_walks_through_the_runs(opened: Page) -> None:
     assert opened.page.evaluate("document.activeElement.dataset.node") == "20"
 
 
+def test_a_window_that_changes_leaves_plots_their_height(browser: Any, odd_address: str) -> None:
+    page = Page(browser, odd_address, viewport={"width": 1300, "height": 900})
+    for section in ("curves", "parameters", "timeline"):
+        page.see(section)
+    heights = (
+        "[...document.querySelectorAll('.plot, .small-plot')]"
+        ".map((plot) => plot.querySelector('.main-svg').clientHeight)"
+    )
+    before = page.page.evaluate(heights)
+    for width in (700, 1300):
+        page.page.set_viewport_size({"width": width, "height": 900})
+        page.page.wait_for_function(
+            "w => document.querySelector('#tree-plot .main-svg').clientWidth < w && "
+            "document.querySelector('#time-plot .main-svg').clientWidth > w * 0.8",
+            arg=width,
+        )
+        page.page.wait_for_timeout(300)
+    assert page.page.evaluate(heights) == before
+    assert page.page.evaluate(
+        "[...document.querySelectorAll('.plot')]"
+        ".every((plot) => plot.clientHeight >= plot.querySelector('.main-svg').clientHeight)"
+    )
+    assert page.complaints == []
+
+
 def test_whatever_can_be_operated_has_a_name(opened: Page) -> None:
     nameless = opened.page.evaluate(
         """[...document.querySelectorAll("button, select, input, a[href], summary")].filter((element) =>

@@ -57,7 +57,7 @@ def test_beyond_the_budget_a_picture_is_only_linked(plain: Path, tmp_path: Path)
         b"no picture",
         png()[:60],
         png()[:8] + chunk(b"IHDR", b"short") + png()[33:],
-        png()[:33] + struct.pack(">I", 3) + b"\xea\x1b\x91$abc" + png()[33:],
+        png()[:33] + struct.pack(">I", 10) + png()[37:],
         png()[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)) + png()[33:],
     ],
 )
