@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from agent.ledger import Ledger
+from agent.report.pictures import by_interest
 from agent.report.story import PHASES, Story, Talk
 from agent.slot_view import explored_values
+from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
 from state.records import METRICS
 from ucb.entry import LogEntry
 from ucb.layout import place
 from ucb.log import render_entry
+from ucb.score import score_block
 from ucb.tree import TreeNode
 
 DIGITS = 6
+# Entries and trajectories of a very long night make a page that no browser opens; those of most interest stay.
+ENTRY_CHARACTERS = 6_000_000
+CURVE_POINTS = 100_000
 
 
 def page_data(
-    ledger: Ledger, story: Story, pictures: dict[int, list[dict[str, str]]], texts: dict[str, str]
+    ledger: Ledger, story: Story, pictures: dict[int, list[dict[str, str]]], texts: dict[str, str | None]
 ) -> dict[str, Any]:
     """Everything that the page's script needs, fit for JSON.
 
     ``pictures``: iteration -> name and source of each; ``texts``: blob name -> text of the prompts and replies that
-    stand on the page itself.
+    stand on the page itself, None where it is lost.
     """
     nodes = [ledger.views.nodes[number] for number in sorted(ledger.views.nodes)]
     layout = place(nodes, ledger.campaign.claude.n_parallel)
-    scores = _scores(ledger, nodes)
+    scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
     return {
         "metrics": list(METRICS),
         "phases": list(PHASES),
@@ -37,12 +44,13 @@ def page_data(
         "keys": _keys(ledger),
         "configs": _configs(ledger),
         "nodes": [
-            _node(ledger, story, node, pictures.get(node.id, []))
+            _node(ledger, story, node, pictures.get(node.id, []), node.id in whole)
             | {"x": layout.x[node.id], "y": layout.y[node.id], "ucb": scores.get(node.id)}
             for node in nodes
         ],
         "best": _first_choice(ledger),
         "end": story.last_time,
+        "stopped": ledger.history.stopped is not None,
         "running": _running(ledger, story),
         "talks": [_talk(talk) for talk in story.talks],
         "texts": texts,
@@ -56,14 +64,21 @@ def _first_choice(ledger: Ledger) -> int | None:
     return best[0].runs[-1].iteration if best else None
 
 
-def shown_texts(ledger: Ledger, story: Story, budget: int) -> dict[str, str]:
-    """Blob name -> text of prompts and replies, newest first while ``budget`` characters last; the rest is linked."""
-    shown: dict[str, str] = {}
+def shown_texts(ledger: Ledger, story: Story, budget: int) -> dict[str, str | None]:
+    """Blob name -> text of prompts and replies, newest first while ``budget`` characters last; the rest is linked.
+
+    None for a blob that is missing or damaged: a page of everything else is worth more in the morning than none.
+    """
+    shown: dict[str, str | None] = {}
     for talk in reversed(story.talks):
         for name in (talk.reply, talk.prompt, talk.system):
             if name is None or name in shown:
                 continue
-            text = ledger.blobs.get(name).decode("utf-8", "replace")
+            try:
+                text = ledger.blobs.get(name).decode("utf-8", "replace")
+            except RunError:
+                shown[name] = None
+                continue
             if (budget := budget - len(text)) < 0:
                 return shown
             shown[name] = text
@@ -95,12 +110,34 @@ def _configs(ledger: Ledger) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _scores(ledger: Ledger, nodes: list[TreeNode]) -> dict[int, float]:
-    blocks = dict.fromkeys(ledger.views.block(node.id).number for node in nodes)
-    return {score.node: round(score.ucb, 3) for block in blocks for score in ledger.views.scores(block).scores}
+def _scores(ledger: Ledger, story: Story, nodes: list[TreeNode]) -> dict[int, float]:
+    """Each node's score in its block, with the exploration constant that was in force at the block's last commit."""
+    claude, found = ledger.campaign.claude, {}
+    for number, group in groupby(nodes, key=lambda node: ledger.views.block(node.id).number):
+        inside = list(group)
+        last = ledger.history.iterations[inside[-1].id].planned.batch
+        c = story.setting("claude.ucb_c", last, claude.ucb_c)
+        block = ledger.views.block(inside[-1].id)
+        assert block.number == number
+        for score in score_block(inside, block, float(c), claude.ucb_formula).scores:
+            found[score.node] = round(score.ucb, 3)
+    return found
 
 
-def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str, str]]) -> dict[str, Any]:
+def _within_budget(ledger: Ledger, story: Story) -> set[int]:
+    """The runs whose log entry and trajectory stand on the page: the latest and the best, then newest first."""
+    characters, points, whole = ENTRY_CHARACTERS, CURVE_POINTS, set()
+    for number in by_interest(ledger):
+        entry = ledger.history.iterations[number].entry
+        characters -= sum(len(text) for text in entry.values() if isinstance(text, str)) if entry else 0
+        points -= len(story.trajectories.get(number, [[]])[0])
+        if min(characters, points) < 0:
+            break
+        whole.add(number)
+    return whole
+
+
+def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str, str]], whole: bool) -> dict[str, Any]:
     iteration = ledger.history.iterations[node.id]
     planned, result = iteration.planned, iteration.result
     assert result is not None
@@ -122,21 +159,23 @@ def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str,
         "metrics": [_rounded(node.metrics.get(name)) for name in METRICS],
         "missing": story.missing.get(node.id, {}),
         "failure": None if result.failure is None else [result.failure.kind, result.failure.message],
-        "truth": [result.truth, result.stimulus, result.device],
-        "curve": story.trajectories.get(node.id, []),
+        "device": result.device,
+        "whole": whole,
+        "curve": story.trajectories.get(node.id, []) if whole else [],
         "times": story.attempts.get(node.id, []),
         "seconds": result.seconds,
         "pictures": pictures,
-        **_judged(iteration),
+        **_judged(iteration, whole),
     }
 
 
-def _judged(iteration: Iteration) -> dict[str, Any]:
-    """What was written about the slot, None while nothing has been."""
+def _judged(iteration: Iteration, whole: bool) -> dict[str, Any]:
+    """What was written about the slot, None while nothing has been; the entry itself only where it is ``whole``."""
     if iteration.entry is None:
         return {"entry": None, "verdict": None, "checks": []}
     entry = LogEntry.model_validate(iteration.entry)
-    return {"entry": render_entry(entry), "verdict": entry.verdict, "checks": list(entry.checks)}
+    text = render_entry(entry) if whole else None
+    return {"entry": text, "verdict": entry.verdict, "checks": list(entry.checks)}
 
 
 def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:
@@ -152,7 +191,7 @@ def _talk(talk: Talk) -> dict[str, Any]:
     fields = asdict(talk)
     for name in ("violations", "warnings", "fallbacks", "usage", "tries"):
         del fields[name]
-    return fields | {"rejected": bool(talk.violations), "tries": len(talk.tries)}
+    return fields | {"rejected": bool(talk.violations), "filled": len(talk.fallbacks)}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from agent.comparisons import BASELINE, LATEST_RUNS
 from agent.context import config_changes
 from agent.ledger import Ledger
 from agent.report.story import Story
+from agent.settle import NO_ENTRY
 from agent.spending import elapsed_s
+from state.errors import RunError
 from ucb.compare import compare, render_comparison
 from ucb.variance import RANKED_FROM, ConfigStats, Spread
 
 PRINCIPLES = "### Established Principles"
 NAMED = 6
+LONGEST = 300
+# One mark and a space: a minus sign or the stars of bold text are the model's own.
+BULLET = re.compile(r"^[-*•](\s+|$)")
 # The best of so many is partly the luckiest.
 FLATTERING = 5
 
@@ -37,12 +44,14 @@ def lessons(ledger: Ledger, story: Story) -> list[Lesson]:
 
 
 def _rest(ledger: Ledger, story: Story) -> list[Lesson]:
-    beliefs = principles(ledger)
-    believed = "; ".join(beliefs[:3]) or "Nothing is noted under Established Principles yet."
+    beliefs, lost = principles(ledger), ledger.history.memory and memory_text(ledger) is None
+    nothing = "The text of the memory is lost." if lost else "Nothing is noted under Established Principles yet."
+    believed = "; ".join(beliefs[:3]) or nothing
+    believed += f" (and {len(beliefs) - 3} more)" if len(beliefs) > 3 else ""
     return [
         Lesson("Robust", robustness(ledger)),
         Lesson("Failed", failures(ledger)),
-        Lesson("Claude believes", believed + (f" (and {len(beliefs) - 3} more)" if len(beliefs) > 3 else ""), True),
+        Lesson("Claude believes", believed, bool(beliefs)),
         Lesson("Cost", cost(ledger, story)),
     ]
 
@@ -53,10 +62,10 @@ def best_config(ledger: Ledger) -> str:
     ranking = table.ranking(1)
     if not ranking:
         first = table.by_connectivity(1)[0]
-        return (
-            f"No config has {RANKED_FROM} runs yet, so none is ranked; the highest mean so far is "
-            f"{_named(ledger, first)} with {_figures(first)}."
-        )
+        unranked = f"No config has {RANKED_FROM} runs yet, so none is ranked"
+        if first.failed == len(first.runs):
+            return f"{unranked}; no run has been measured."
+        return f"{unranked}; the highest mean so far is {_named(ledger, first)} with {_figures(first)}."
     best = ranking[0]
     told = f"{_named(ledger, best)}: {_figures(best)}, {best.robustness}."
     if (many := len(table.ranking())) >= FLATTERING:
@@ -77,7 +86,10 @@ def robustness(ledger: Ledger) -> str:
     robust, fragile = ([s for s in ranked if s.robustness == word] for word in ("robust", "fragile"))
     parts = [f"{len(robust)} of {len(ranked)} configs with at least {RANKED_FROM} runs are robust"]
     parts[0] += f": {_list(robust)}" if robust else ""
-    parts += [f"{len(fragile)} {'are' if len(fragile) > 1 else 'is'} fragile: {_list(fragile)}"] if fragile else []
+    spoiled = sum(stats.failed > 0 for stats in fragile)
+    are = "are fragile" if len(fragile) > 1 else "is fragile"
+    are += f" ({spoiled} of them with failed slots, which count as 0)" if spoiled else ""
+    parts += [f"{len(fragile)} {are}: {_list(fragile)}"] if fragile else []
     return "; ".join(parts) + "."
 
 
@@ -87,35 +99,57 @@ def failures(ledger: Ledger) -> str:
     kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
-    verdicts = Counter(it.entry["verdict"] for it in done if it.entry and it.planned.changes)
+    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.nodes.values())
+    if poor:
+        slots += (
+            f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"
+        )
+    entries = [it.entry for it in done if it.entry and it.planned.changes]
+    verdicts = Counter(entry["verdict"] for entry in entries if not _by_program(entry))
     judged = sum(verdicts.values())
+    unjudged = len(entries) - judged
+    silent = f"; {unjudged} without a verdict of Claude's" if unjudged else ""
     if not judged:
-        return f"{slots}; no mutation has been judged yet."
+        return f"{slots}; no mutation has been judged yet{silent}."
     words = ", ".join(f"{verdicts[word]} {word}" for word in ("supported", "falsified", "inconclusive"))
-    return f"{slots}; of {judged} mutations judged by Claude: {words}."
+    return f"{slots}; of {judged} mutations judged by Claude: {words}{silent}."
+
+
+def _by_program(entry: dict[str, Any]) -> bool:
+    """Whether the program filled the entry in, since no reply was accepted: its verdict is nobody's opinion."""
+    return all(entry[name] == text for name, text in NO_ENTRY.items())
+
+
+def memory_text(ledger: Ledger) -> str | None:
+    """The model's memory, None before there is one and when its blob is missing or damaged."""
+    try:
+        return ledger.blobs.text(ledger.history.memory) if ledger.history.memory else None
+    except RunError:
+        return None
 
 
 def principles(ledger: Ledger) -> list[str]:
     """The bullets under Established Principles of the model's memory, or its lines where it has no bullets."""
-    if not ledger.history.memory:
-        return []
-    lines = [line.strip() for line in ledger.blobs.text(ledger.history.memory).splitlines()]
+    lines = [line.strip() for line in (memory_text(ledger) or "").splitlines()]
     if PRINCIPLES not in lines:
         return []
     section = lines[lines.index(PRINCIPLES) + 1 :]
     end = next((n for n, line in enumerate(section) if line.startswith("#")), len(section))
-    return [" ".join(line.lstrip("-*• ").split())[:300] for line in section[:end] if line.lstrip("-*• ")]
+    texts = (" ".join(BULLET.sub("", line).split()) for line in section[:end])
+    return [text if len(text) <= LONGEST else text[: LONGEST - 1] + "…" for text in texts if text]
 
 
 def cost(ledger: Ledger, story: Story) -> str:
     """Dollars, tokens, slot hours and hours on the clock."""
     used = ledger.spending
-    calls = sum(talk.answered is not None for talk in story.talks)
+    replies = sum(talk.reply is not None for talk in story.talks)
+    lost = sum(talk.answered is not None and talk.reply is None for talk in story.talks)
+    silent = f" ({lost} more request{'s' if lost > 1 else ''} without a reply)" if lost else ""
     if ledger.history.dry_run:
-        money = f"no money: {calls} replies of the mocked Claude"
+        money = f"no money: {replies} replies of the mocked Claude{silent}"
     else:
         unknown = f" and {used.unpriced} replies of unknown price" if used.unpriced else ""
-        money = f"${used.dollars:.2f}{unknown} for {calls} replies, {used.tokens:,} tokens"
+        money = f"${used.dollars:.2f}{unknown} for {replies} replies{silent}, {used.tokens:,} tokens"
     hours = elapsed_s(story.first_time, story.last_time) / 3600
     spent = "slot hours" if ledger.campaign.trainer == "gnn" else "pretended slot hours"
     return f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last."
@@ -129,14 +163,18 @@ def _named(ledger: Ledger, stats: ConfigStats) -> str:
 
 def _figures(stats: ConfigStats) -> str:
     conn, vrest = stats.spreads["connectivity_R2"], stats.spreads["V_rest_R2"]
-    runs = f"{len(stats.runs)} run{'s' if len(stats.runs) > 1 else ''}"
-    return f"connectivity_R2 {_spread(conn)}, V_rest_R2 {_spread(vrest)} over {runs}"
+    many = len(stats.runs)
+    runs = f"{many} run{'s' if many > 1 else ''}"
+    failed = f" ({stats.failed} failed, counted as 0)" if stats.failed else ""
+    return f"connectivity_R2 {_spread(conn, many)}, V_rest_R2 {_spread(vrest, many)} over {runs}{failed}"
 
 
-def _spread(spread: Spread) -> str:
+def _spread(spread: Spread, runs: int) -> str:
+    """Mean and standard deviation, and over how many of the ``runs`` where the metric is undefined in some."""
     if spread.mean is None:
         return "undefined"
-    return f"{spread.mean:.3f}" + ("" if spread.std is None else f" ± {spread.std:.3f}")
+    some = f" (defined in {spread.n})" if spread.n < runs else ""
+    return f"{spread.mean:.3f}" + ("" if spread.std is None else f" ± {spread.std:.3f}") + some
 
 
 def _list(configs: list[ConfigStats]) -> str:

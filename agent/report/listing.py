@@ -1,15 +1,15 @@
-"""The list of runs in a directory: name, state, batches, best config. Knows no report."""
+"""The list of runs: a line each with name, state, batches, best config. Knows no report, no directory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from agent.report.page import template
 from agent.report.story import read_story
 from state.errors import NightflyError
 from state.lock import is_held
 from state.paths import RunPaths
+from ucb.variance import ConfigStats
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class RunLine:
 
     name: str
     state: str = ""
+    stopped: str = ""
     batches: int = 0
     runs: int = 0
     best: str = ""
@@ -26,30 +27,37 @@ class RunLine:
     fault: str = ""
 
 
-def list_runs(root: Path) -> list[RunLine]:
-    """The runs directly below ``root``, the one that changed last first."""
-    found = [_line(path) for path in sorted(root.iterdir()) if RunPaths(path).journal.is_file()]
-    return sorted(found, key=lambda line: line.changed, reverse=True)
-
-
-def _line(root: Path) -> RunLine:
-    paths = RunPaths(root)
+def run_line(paths: RunPaths) -> RunLine:
+    """The line of one run, all but its state."""
+    name = paths.root.name
     try:
         ledger, story = read_story(paths)
-    except NightflyError as error:
-        return RunLine(root.name, fault=str(error))
+    except (NightflyError, OSError) as error:
+        return RunLine(name, fault=str(error))
     best = ledger.views.table.ranking(1) or ledger.views.table.by_connectivity(1)
-    mean = best[0].spreads["connectivity_R2"].mean if best else None
     badges = ("surrogate",) * (ledger.campaign.trainer != "gnn") + ("dry run",) * bool(ledger.history.dry_run)
     return RunLine(
-        name=root.name,
-        state="running" if is_held(paths.lock) else f"not running ({ledger.history.stopped or 'the driver died'})",
+        name=name,
+        stopped=ledger.history.stopped or "the driver died",
         batches=max(ledger.history.committed, 0),
         runs=len(ledger.views.nodes),
-        best="" if mean is None else f"{best[0].config_id}: connectivity_R2 {mean:.3f} over {len(best[0].runs)} runs",
+        best=_best(best[0]) if best else "",
         changed=story.last_time[:19].replace("T", " "),
         badges=badges,
     )
+
+
+def with_state(line: RunLine, paths: RunPaths) -> RunLine:
+    """``line`` with what its driver does at this moment."""
+    return replace(line, state="running" if is_held(paths.lock) else f"not running ({line.stopped})")
+
+
+def _best(stats: ConfigStats) -> str:
+    """The config and its mean; of one with too few runs to be ranked it is said."""
+    mean, many = stats.spreads["connectivity_R2"].mean, len(stats.runs)
+    value = "undefined" if mean is None else f"{mean:.3f}"
+    runs = f"{many} run{'s' if many > 1 else ''}" + (f", {stats.failed} failed" if stats.failed else "")
+    return f"{stats.config_id}: connectivity_R2 {value} over {runs}" + ("" if stats.ranked else ", too few to rank it")
 
 
 def render_listing(runs: list[RunLine]) -> str:

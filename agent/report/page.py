@@ -13,13 +13,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from agent.comparisons import LATEST_RUNS
 from agent.ledger import Ledger
 from agent.report.data import page_data, shown_texts
 from agent.report.learned import lessons, principles
 from agent.report.pictures import Album
 from agent.report.story import Story
 from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, provenance
-from ucb.variance import TABLE_METRICS
+from ucb.variance import RANKED_FROM, TABLE_METRICS
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("look.js", "state.js", "tree.js", "details.js", "plots.js", "timeline.js", "runs.js", "main.js")
@@ -49,12 +50,8 @@ def _plotly() -> str:
 
 def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = None, live: bool = False) -> str:
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
-    data = page_data(
-        ledger,
-        story,
-        (album or Album(PICTURE_BYTES)).pictures(ledger),
-        shown_texts(ledger, story, TEXT_CHARACTERS),
-    )
+    texts = shown_texts(ledger, story, TEXT_CHARACTERS)
+    data = page_data(ledger, story, (album or Album(PICTURE_BYTES)).pictures(ledger), texts)
     own = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     scripts = [_plotly(), own]
     facts = {
@@ -66,9 +63,12 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "configs": config_rows(ledger),
         "shown": SHOWN,
         "table_metrics": TABLE_METRICS,
+        "ranked_from": RANKED_FROM,
+        "latest_runs": LATEST_RUNS,
         "failures": failure_rows(ledger),
         "guard": guard_rows(story),
         "checks": check_rows(ledger),
+        "lost": sorted(name for name, text in texts.items() if text is None),
         "summaries": story.summaries,
         "provenance": provenance(ledger, story),
     }
@@ -111,8 +111,13 @@ def _badges(ledger: Ledger) -> list[str]:
 
 def _summary(ledger: Ledger, story: Story) -> str:
     history, done = ledger.history, len(ledger.views.nodes)
-    running = sum(it.result is None for it in history.iterations.values())
-    parts = [f"{max(history.committed, 0)} batches committed", f"{done} runs finished"]
-    parts += [f"{running} planned or running"] if running else []
-    parts.append(history.stopped or "in progress")
+    waiting = sum(it.result is None for it in history.iterations.values())
+    batches = max(history.committed, 0)
+    parts = [
+        f"{batches} batch{'es' if batches != 1 else ''} committed",
+        f"{done} run{'s' if done != 1 else ''} finished",
+    ]
+    parts += [f"{waiting} {'without a result' if history.stopped else 'planned or running'}"] if waiting else []
+    # A driver that was killed could not say so, and a page cannot see whether one is at work.
+    parts.append(history.stopped or "in progress, unless the driver died")
     return f"{', '.join(parts)}. As of {story.last_time[:16].replace('T', ' ')} UTC."

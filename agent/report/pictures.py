@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterable
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from agent.ledger import Ledger
 from state.errors import RunError
@@ -27,7 +27,7 @@ class Album:
     def pictures(self, ledger: Ledger) -> dict[int, list[dict[str, str]]]:
         """Iteration -> name, source (`data:` or '') and relative address of each picture."""
         left, found = self._budget, {}
-        for number in _by_interest(ledger):
+        for number in by_interest(ledger):
             shown = []
             for name, blob in sorted(_pictures(ledger.history.iterations[number])):
                 source = self._small(ledger, blob) if left > 0 else ""
@@ -43,7 +43,8 @@ class Album:
         if blob not in self._made:
             try:
                 self._made[blob] = _data_address(ledger.blobs.get(blob))
-            except (RunError, OSError, UnidentifiedImageError, Image.DecompressionBombError):
+            # Pillow calls a broken PNG a SyntaxError or a ValueError, depending on where it is broken.
+            except (RunError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 self._made[blob] = ""
         return self._made[blob]
 
@@ -52,7 +53,7 @@ def _pictures(iteration: Iteration) -> Iterable[tuple[str, str]]:
     return ((name, blob) for name, blob in iteration.artifacts.items() if name.endswith(".png"))
 
 
-def _by_interest(ledger: Ledger) -> list[int]:
+def by_interest(ledger: Ledger) -> list[int]:
     """The latest slots, then those of the best configs, then all others, newest first."""
     numbers = sorted(ledger.views.nodes, reverse=True)
     best = [run.iteration for stats in ledger.views.table.top(8) for run in reversed(stats.runs)]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import threading
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -13,60 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from agent.report.listing import list_runs, render_listing
-from agent.report.page import PICTURE_BYTES, render_page
-from agent.report.pictures import Album
-from agent.report.story import read_story
+from agent.report.listing import render_listing
+from agent.report.shelf import Shelf
 from state.errors import NightflyError, RunError
-from state.paths import RunPaths
 
-# The only files that are ever sent, and as what; a name that a model or a stranger chose opens nothing else.
-FILES = (
-    (re.compile(r"slots/[0-9]{4,9}/(activity|embedding)\.png"), "image/png"),
-    (re.compile(r"tree\.png"), "image/png"),
-    (re.compile(r"blobs/[0-9a-f]{64}"), "text/plain; charset=utf-8"),
-    (re.compile(r"(analysis|memory)\.md|ucb_scores\.txt"), "text/plain; charset=utf-8"),
-)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HTML = "text/html; charset=utf-8"
-
-
-@dataclass
-class Shelf:
-    """The pages of the runs below ``root``, made when they are asked for and their journal has grown."""
-
-    root: Path
-    _pages: dict[str, tuple[tuple[int, int], str]] = field(default_factory=dict)
-    _albums: dict[str, Album] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def run(self, name: str) -> RunPaths | None:
-        """The run called ``name``, None when there is none inside ``root``."""
-        path = self.root / name
-        if not NAME.fullmatch(name) or not self._inside(path / RunPaths(path).journal.name):
-            return None
-        return RunPaths(path)
-
-    def page(self, name: str, paths: RunPaths) -> str:
-        """The report of a run; NightflyError when its journal cannot be read."""
-        state = paths.journal.stat()
-        stamp = state.st_size, state.st_mtime_ns
-        with self._lock:
-            if name not in self._pages or self._pages[name][0] != stamp:
-                album = self._albums.setdefault(name, Album(PICTURE_BYTES))
-                self._pages[name] = stamp, render_page(*read_story(paths), base="", album=album, live=True)
-            return self._pages[name][1]
-
-    def file(self, paths: RunPaths, inside: str) -> tuple[str, bytes] | None:
-        """Type and bytes of a file of a run, None for what is not shown to anybody."""
-        kind = next((kind for form, kind in FILES if form.fullmatch(inside)), None)
-        path = paths.root / inside
-        return (kind, path.read_bytes()) if kind is not None and self._inside(path) else None
-
-    def _inside(self, path: Path) -> bool:
-        """Whether ``path`` is a file that really lies below the root, whatever links lead to it."""
-        real = path.resolve()
-        return real.is_file() and real.is_relative_to(self.root.resolve())
+# Seconds that a silent connection is kept.
+PATIENCE_S = 60.0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -74,6 +24,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Server
     server_version, sys_version = "nightfly", ""
+    timeout = PATIENCE_S
 
     def do_GET(self) -> None:
         """Answer with a body."""
@@ -102,18 +53,21 @@ class Handler(BaseHTTPRequestHandler):
         if not self.server.knows(self.headers.get("Host", "")):
             # A page elsewhere whose name was made to point here must not read along (DNS rebinding).
             return HTTPStatus.MISDIRECTED_REQUEST, "text/plain", b"this server is not called that\n"
-        shelf, path = self.server.shelf, unquote(urlsplit(self.path).path)
+        try:
+            shelf, path = self.server.shelf, unquote(urlsplit(self.path).path)
+        except ValueError:
+            return HTTPStatus.BAD_REQUEST, "text/plain", b"no such address\n"
         if path == "/":
-            return HTTPStatus.OK, HTML, render_listing(list_runs(shelf.root)).encode("utf-8")
+            return HTTPStatus.OK, HTML, render_listing(shelf.lines()).encode("utf-8")
         name, slash, inside = path.removeprefix("/").partition("/")
         if (paths := shelf.run(name)) is None:
             return HTTPStatus.NOT_FOUND, "text/plain", b"no such run\n"
         if not slash:
             return HTTPStatus.MOVED_PERMANENTLY, "text/plain", b""
         if inside == "":
-            return HTTPStatus.OK, HTML, shelf.page(name, paths).encode("utf-8")
+            return HTTPStatus.OK, HTML, shelf.page(paths).encode("utf-8")
         if inside == "version":
-            return HTTPStatus.OK, "text/plain", read_story(paths)[1].head.encode()
+            return HTTPStatus.OK, "text/plain", shelf.head(paths).encode()
         found = shelf.file(paths, inside)
         return (HTTPStatus.OK, *found) if found else (HTTPStatus.NOT_FOUND, "text/plain", b"no such file\n")
 
@@ -142,9 +96,17 @@ class Server(ThreadingHTTPServer):
         self.shelf, self.host = Shelf(root), host
         super().__init__((host, port), Handler)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away or fell silent; anything else is a fault and is told."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
     def knows(self, given: str) -> bool:
         """Whether the Host header names this server: loopback names, or the address or name it was told to be."""
-        name = (urlsplit(f"//{given}").hostname or "").lower()
+        try:
+            name = (urlsplit(f"//{given}").hostname or "").lower()
+        except ValueError:
+            return False
         if name in ("localhost", self.host.lower()):
             return True
         try:

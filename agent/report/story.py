@@ -8,7 +8,8 @@ from typing import Any
 from agent.ledger import Ledger
 from state.blobs import BlobStore
 from state.campaign import parse_campaign
-from state.errors import RunError
+from state.config import Scalar
+from state.errors import JournalError, RunError
 from state.journal import Record, read_records
 from state.paths import RunPaths
 
@@ -28,6 +29,7 @@ class Talk:
     reply: str | None = None
     answered: str | None = None
     outcome: str = ""
+    accepted: bool = False
     model: str = ""
     seconds: float | None = None
     cost_usd: float | None = None
@@ -55,6 +57,8 @@ class Story:
     events: list[tuple[str, str]] = field(default_factory=list)
     drivers: list[dict[str, Any]] = field(default_factory=list)
     summaries: dict[int, str] = field(default_factory=dict)
+    # Batch -> what the model set for the whole campaign with it.
+    settings: dict[int, dict[str, Scalar]] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
         """Take in one record."""
@@ -74,7 +78,9 @@ class Story:
     _budget_stop = _driver_stopped
 
     def _user_input_taken(self, record: Record) -> None:
-        self.events.append((record.time, f"a person: {record.data['kind']}"))
+        kind = record.data["kind"]
+        told = "Claude acknowledged the instructions" if kind == "acknowledged" else f"a person: {kind}"
+        self.events.append((record.time, told))
 
     def _slot_started(self, record: Record) -> None:
         self.attempts.setdefault(record.data["iteration"], []).append([record.time, None])
@@ -103,10 +109,17 @@ class Story:
         self.talks[-1].violations = record.data["violations"]
 
     def _reply_accepted(self, record: Record) -> None:
-        self.talks[-1].warnings = record.data["warnings"]
+        self.talks[-1].accepted, self.talks[-1].warnings = True, record.data["warnings"]
         self.talks[-1].fallbacks = record.data["fallbacks"]
 
+    def setting(self, key: str, batch: int, default: Scalar) -> Scalar:
+        """The value of ``key`` once ``batch`` was committed."""
+        values = [made[key] for at, made in self.settings.items() if at <= batch and key in made]
+        return values[-1] if values else default
+
     def _batch_committed(self, record: Record) -> None:
+        if record.data.get("settings"):
+            self.settings[record.batch] = record.data["settings"]
         if record.data["block_summary"]:
             self.summaries[record.batch] = record.data["block_summary"]
 
@@ -134,8 +147,15 @@ def read_story(paths: RunPaths) -> tuple[Ledger, Story]:
     for record in read_records(paths.journal):
         if ledger is None:
             ledger = Ledger(parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal"), blobs)
-        ledger.fold(record)
-        story.apply(record)
+        try:
+            ledger.fold(record)
+            story.apply(record)
+        # A chain that holds says nothing of what another version of nightfly, or a stranger, wrote into it.
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise JournalError(
+                f"{paths.journal}, line {record.seq + 1}: a {record.type} that this nightfly cannot read; use the "
+                "version that wrote it"
+            ) from error
     if ledger is None:
         raise RunError(f"{paths.journal}: holds no record; the run never began")
     return ledger, story

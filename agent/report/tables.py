@@ -16,8 +16,10 @@ SHOWN = 25
 
 
 def config_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """One row a config, best score first: figures of the four metrics and the comparison with the baseline."""
-    return [_config_row(ledger, stats) for stats in ledger.views.table.top()]
+    """One row a config, best score first and those with too few runs for a rank last: figures of the four metrics and
+    the comparison with the baseline."""
+    configs = sorted(ledger.views.table.top(), key=lambda stats: not stats.ranked)
+    return [_config_row(ledger, stats) for stats in configs]
 
 
 def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
@@ -28,16 +30,18 @@ def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
         "runs": len(stats.runs),
         "failed": stats.failed,
         "seeds": f"{stats.simulation_seeds} / {stats.training_seeds}",
-        "cells": [_cell(stats.spreads[name]) for name in TABLE_METRICS],
-        "robust": stats.robustness if stats.ranked else "too few runs",
+        "cells": [_cell(stats.spreads[name], len(stats.runs)) for name in TABLE_METRICS],
+        "robust": stats.robustness,
+        "ranked": stats.ranked,
         "against": _against_baseline(ledger, stats),
     }
 
 
-def _cell(spread: Spread) -> dict[str, str]:
+def _cell(spread: Spread, runs: int) -> dict[str, str]:
     std = "" if spread.std is None else f"± {spread.std:.3f}"
     cv = "" if spread.cv is None else f"CV {100 * spread.cv:.1f} %"
-    return {"mean": "n/a" if spread.mean is None else f"{spread.mean:.3f}", "std": std, "cv": cv}
+    some = f"in {spread.n} of {runs} runs" if 0 < spread.n < runs else ""
+    return {"mean": "n/a" if spread.mean is None else f"{spread.mean:.3f}", "std": std, "cv": cv, "some": some}
 
 
 def _against_baseline(ledger: Ledger, stats: ConfigStats) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from agent.report.page import render_page
 from agent.report.story import read_story
@@ -16,14 +17,15 @@ from state.paths import RunPaths
 def write_report(root: Path, out: Path | None = None) -> Path:
     """Write the page of the run in ``root`` (default: RUN/report/index.html) and return its path.
 
-    Equal journals give equal pages. RunError for what is no run, a damaged journal and a missing blob.
+    Equal journals give equal pages. RunError for what is no run, a damaged journal and a lost campaign; a lost prompt,
+    reply, memory or picture is told on the page.
     """
     paths = RunPaths(root)
     ledger, story = read_story(paths)
     out = out or paths.report
     if out.is_dir():
         raise RunError(f"{out}: is a directory; give --out a file name such as report.html")
-    base = os.path.relpath(root.resolve(), out.resolve().parent).replace(os.sep, "/") + "/"
+    base = quote(os.path.relpath(root.resolve(), out.resolve().parent).replace(os.sep, "/")) + "/"
     write_atomic(out, render_page(ledger, story, base))
     return out
 

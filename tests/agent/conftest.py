@@ -30,11 +30,13 @@ def write_campaign(path: Path, **changes: object) -> Path:
     return path
 
 
-def play(file: Path, root: Path, batches: int, llm: LLMClient | None = None) -> Night:
+def play(
+    file: Path, root: Path, batches: int, llm: LLMClient | None = None, engine: InlineEngine | None = None
+) -> Night:
     """Run ``batches`` batches in all and return the closed night."""
     night = open_night(file, root, dry_run=True)
     try:
-        run_night(night, llm or MockLLM(), InlineEngine(), lambda *_: None, Budget(max_batches=batches))
+        run_night(night, llm or MockLLM(), engine or InlineEngine(), lambda *_: None, Budget(max_batches=batches))
         night.derived.flush()
     finally:
         night.close()

@@ -22,12 +22,16 @@ function table(head, rows) {
     make("tbody", {}, ...rows.map((row) => line(row, "td")))));
 }
 
+// A difference that is rounded away has no sign.
+const signed = (value, digits) => (Number(value.toFixed(digits)) === 0 ? "" : value > 0 ? "+" : "") + value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "");
+
 function metricsTable(node) {
   const parent = nodeOf.get(node.parent);
   const rows = data.metrics.map((name) => {
     const value = measured(node, name), before = parent && !parent.failure ? measured(parent, name) : null;
-    const change = value === null || before === null ? "" : (value - before >= 0.0005 ? "+" : "") + (value - before).toFixed(3).replace("-0.000", "0.000");
-    return [name, value === null ? node.missing[name] || "undefined" : figure(value, 4), parent ? figure(before, 4) : "", change];
+    const digits = name === "training_time_min" ? 1 : 4;
+    const change = value === null || before === null ? "" : signed(value - before, digits);
+    return [name, value === null ? node.missing[name] || "undefined" : figure(value, digits), parent ? figure(before, digits) : "", change];
   });
   return table(["metric", "value", parent ? `parent ${parent.id}` : "", parent ? "difference" : ""], rows);
 }
@@ -53,8 +57,8 @@ function curvePlot(node) {
     x, y: node.curve[column], mode: "lines+markers", name, line: { color: curveColours()[i], width: 2 }, marker: { size: 4 },
   }));
   requestAnimationFrame(() => draw(box, traces, {
-    height: 240, showlegend: true, shapes: phaseBands(node), margin: { l: 40, r: 8, t: 30, b: 36 },
-    xaxis: { title: { text: "iteration (shaded: V_rest phase)" } }, yaxis: { range: [Math.min(-0.05, lowest(node)), 1.03] },
+    height: 240, showlegend: true, shapes: phaseBands(node), margin: { l: 40, r: 8, t: 30, b: 42 },
+    xaxis: { title: { text: phaseBands(node).length ? "iteration (shaded: V_rest phase)" : "iteration" } }, yaxis: { range: [Math.min(-0.05, lowest(node)), 1.03] },
   }));
   return box;
 }
@@ -81,6 +85,7 @@ function pictures(node) {
 
 function blobText(title, name) {
   const text = data.texts[name];
+  if (text === null) return make("p", { class: "failed" }, `${title}: its blob is missing or damaged`);
   if (text === undefined) {
     return make("p", {}, make("a", { href: data.base + "blobs/" + name, target: "_blank", rel: "noopener" }, `${title} (in the run's folder)`));
   }
@@ -89,13 +94,18 @@ function blobText(title, name) {
   return fold;
 }
 
+function fate(talk) {
+  if (!talk.accepted) return talk.rejected ? "sent back" : "not yet judged";
+  return talk.filled ? `accepted, ${talk.filled} slots filled by the program` : "accepted";
+}
+
 function conversation(batch, title) {
   const talks = data.talks.filter((talk) => talk.batch === batch);
   if (!talks.length) return [];
   const parts = [make("h3", {}, title)];
   for (const talk of talks) {
-    parts.push(blobText(`Prompt (${talk.kind})`, talk.prompt));
-    parts.push(talk.reply ? blobText(talk.rejected ? "Reply, sent back" : "Reply", talk.reply) : make("p", {}, `No reply: ${talk.outcome || "waiting"}`));
+    parts.push(blobText("System prompt", talk.system), blobText(`Prompt (${talk.kind})`, talk.prompt));
+    parts.push(talk.reply ? blobText(`Reply, ${fate(talk)}`, talk.reply) : make("p", {}, `No reply: ${talk.outcome || "waiting"}`));
   }
   return parts;
 }
@@ -103,37 +113,54 @@ function conversation(batch, title) {
 function facts(node) {
   const rows = [["block, batch, slot", `${node.block}, ${node.batch}, ${node.slot}`],
     ["seeds", `simulation ${node.seeds[0]}, training ${node.seeds[1]} (${node.seeds[2]})`],
-    ["UCB in its block", node.ucb === null ? "n/a" : figure(node.ucb)], ["pattern", node.pattern],
+    ["UCB in its block", node.ucb === null ? "n/a" : figure(node.ucb)], ["pattern", node.pattern], ["device", node.device || "n/a"],
     ["data, training, evaluation", ["data", "training", "evaluation"].map((k) => node.seconds[k] === undefined ? "n/a" : `${node.seconds[k].toFixed(1)} s`).join(", ")]];
   return make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function logEntry(node) {
+  if (node.entry) return make("details", {}, make("summary", {}, "Log entry"), make("pre", {}, node.entry));
+  if (node.whole) return make("p", { class: "quiet" }, "No entry yet.");
+  return make("p", { class: "quiet" }, "This page is too full for its log entry and trajectory: the entry stands in ",
+    make("a", { href: data.base + "analysis.md" }, "analysis.md"), ", both in the journal.");
 }
 
 function showDetails() {
   const node = nodeOf.get(state.chosen), place = byId("details");
   if (!node) return;
+  const step = place.contains(document.activeElement) ? document.activeElement.textContent : null;
   const model = (text) => make("p", { class: "model prose" }, text);
   place.replaceChildren(...[
-    make("h3", {}, `Run ${node.id} · `, make("button", { type: "button", class: "link", on: { click: () => setFilter("config", node.config) } }, node.config),
+    make("h3", { tabindex: -1 }, `Run ${node.id} · `, make("button", { type: "button", class: "link", on: { click: () => setFilter("config", node.config) } }, node.config),
       ` · ${node.role} · `, make("span", { class: node.status }, node.status)),
     steps(node),
     node.failure ? make("p", { class: "failed" }, `${node.failure[0].replaceAll("_", " ")}: ${node.failure[1]}`) : null,
+    !node.failure && node.status === "failed" ? make("p", { class: "failed" }, "It ran to its end; its connectivity_R2 is too low, or undefined, for another status.") : null,
     changesTable(node), againstDefaults(node),
     node.failure ? null : metricsTable(node), curvePlot(node), facts(node),
     make("h3", {}, "Why"), model(node.rule), model(node.hypothesis),
     node.verdict ? make("p", {}, "Verdict: ", make("span", { class: node.verdict }, node.verdict)) : null,
     ...node.checks.map((text) => make("p", { class: "failed" }, `Check: ${text}`)),
     ...pictures(node),
-    node.entry ? make("details", {}, make("summary", {}, "Log entry"), make("pre", {}, node.entry)) : make("p", { class: "quiet" }, "No entry yet."),
+    logEntry(node),
     ...conversation(node.batch - 1, "Proposed in"), ...conversation(node.batch, "Judged in"),
   ].filter(Boolean));
   place.scrollTop = 0;
+  byId("said").textContent = `Run ${node.id}, ${node.config}, ${node.role}, ${node.status}`;
+  if (step !== null) stayOn(place, step);
+}
+
+// What was pressed has been drawn anew: who walks with the keyboard stands on the same button again, or on the heading.
+function stayOn(place, step) {
+  const same = [...place.querySelectorAll("button:not([disabled])")].find((button) => button.textContent === step);
+  (same || place.querySelector("h3")).focus({ preventScroll: true });
 }
 
 function setUpDetails() {
   when("choose", showDetails);
   when("look", showDetails);
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.closest("input, select, textarea") || event.target.matches(".wide, pre") || event.altKey || event.ctrlKey || event.metaKey) return;
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step && state.chosen !== null && nodeOf.has(state.chosen + step)) choose(state.chosen + step);
   });

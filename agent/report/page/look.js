@@ -40,6 +40,8 @@ const plotConfig = {
 };
 
 function draw(element, traces, layout, config) {
+  // When the window changes Plotly forgets the layout's height and takes the element's.
+  element.style.height = layout.height + "px";
   return Plotly.react(element, traces, layoutOf(layout), { ...plotConfig, ...config });
 }
 

@@ -48,7 +48,8 @@ function start() {
   const asked = /^#run=(\d+)$/.exec(location.hash), last = data.nodes[data.nodes.length - 1];
   if (asked) choose(Number(asked[1]), true);
   else if (last && data.best !== null) choose(data.best, false);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tell("look"));
+  // Paper is light, whatever the screen is.
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => tell("look"));
   if (data.live) askForNews();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }

@@ -42,7 +42,7 @@ function drawCurves() {
 }
 
 const MOST_TICKS = 14;
-// A failed run counts as 0, as in the table of configs.
+// A slot that failed counts as 0, as in the table of configs.
 const counted = (node, metric) => (node.failure ? 0 : measured(node, metric));
 
 // Few values stand side by side, whatever their distance, and configs of one value beside each other; many on an axis.
@@ -57,7 +57,8 @@ function places(nodes, index) {
     const i = used.indexOf(valueOf(node)), beside = configs[i];
     return i + (beside.length > 1 ? (beside.indexOf(node.config) / (beside.length - 1) - 0.5) * 0.7 : 0);
   };
-  return { at, axis: { tickvals: used.map((_, i) => i), ticktext: used.map((value) => plain(value)), range: [-0.6, Math.max(used.length, 2) - 0.4], zeroline: false } };
+  const columns = used.map((_, i) => ({ type: "rect", xref: "x", yref: "paper", x0: i - 0.45, x1: i + 0.45, y0: 0, y1: 1, line: { width: 0 }, fillcolor: colour("grid"), opacity: 0.45, layer: "below" }));
+  return { at, columns, axis: { tickvals: used.map((_, i) => i), ticktext: used.map((value) => plain(value)), range: [-0.6, Math.max(used.length, 2) - 0.4], zeroline: false, showgrid: false } };
 }
 
 function spreads(nodes, at, metric) {
@@ -82,15 +83,15 @@ function spreads(nodes, at, metric) {
 
 function drawParameters() {
   const index = Number(byId("par-key").value), metric = byId("par-metric").value;
-  const nodes = filtered().filter((node) => counted(node, metric) !== null), { at, axis } = places(nodes, index);
+  const nodes = filtered().filter((node) => counted(node, metric) !== null), { at, axis, columns } = places(nodes, index);
   const bars = spreads(nodes, at, metric);
   const tint = { converged: colour("good"), partial: colour("middle"), failed: colour("bad") };
   draw(byId("par-plot"), [
     { x: bars.x, y: bars.y, error_y: { array: bars.std, color: colour("edge"), thickness: 1.5, width: 4 }, mode: "markers", name: "config, mean ± std",
       marker: { symbol: "line-ew-open", size: 12, color: colour("ink"), line: { width: 2 } }, hovertext: bars.names, hoverinfo: "text" },
-    { x: nodes.map(at), y: nodes.map((node) => counted(node, metric)), mode: "markers", name: "run (a cross has failed)", customdata: nodes.map((n) => n.id),
+    { x: nodes.map(at), y: nodes.map((node) => counted(node, metric)), mode: "markers", name: "run (a cross: the slot failed and counts as 0)", customdata: nodes.map((n) => n.id),
       hovertext: nodes.map(treeLabel), hoverinfo: "text", marker: { size: 7, opacity: 0.65, color: nodes.map((node) => tint[node.status]), symbol: nodes.map((n) => (n.failure ? "x" : "circle")) } },
-  ], { height: 420, showlegend: true, margin: { l: 50, r: 12, t: 34, b: 40 }, xaxis: { title: { text: plain(data.keys[index].key) }, ...axis }, yaxis: { title: { text: metric } } });
+  ], { height: 420, showlegend: true, shapes: columns || [], margin: { l: 50, r: 12, t: 34, b: 40 }, xaxis: { title: { text: plain(data.keys[index].key) }, ...axis }, yaxis: { title: { text: metric } } });
 }
 
 // The parameter that was tried at the most values is the one to look at first.

@@ -26,8 +26,10 @@ function runRow(node) {
 }
 
 function drawRuns() {
+  const focused = document.activeElement?.closest("#run-table tbody") ? document.activeElement.dataset.node : undefined;
   const nodes = [...filtered()].sort(compareBy(COLUMNS[order.column][1]));
   byId("run-table").tBodies[0].replaceChildren(...nodes.slice(0, order.shown).map(runRow));
+  if (focused !== undefined) byId("run-table").querySelector(`button[data-node="${focused}"]`)?.focus({ preventScroll: true });
   byId("run-more").hidden = nodes.length <= order.shown;
   byId("run-more").textContent = `Show more (${nodes.length - order.shown} left)`;
   [...byId("run-table").tHead.rows[0].cells].forEach((cell, i) => cell.setAttribute("aria-sort", i === order.column ? (order.down ? "descending" : "ascending") : "none"));

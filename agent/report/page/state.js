@@ -11,7 +11,7 @@ const when = (what, listener) => listeners[what].push(listener);
 const tell = (what) => listeners[what].forEach((listener) => listener());
 
 for (const node of data.nodes) {
-  node.words = [node.id, node.config, node.mutation, node.hypothesis, node.entry].join("\n").toLowerCase();
+  node.words = [node.id, node.config, node.mutation, node.hypothesis, node.rule, node.entry].join("\n").toLowerCase();
   node.children = [];
 }
 for (const node of data.nodes) if (node.parent !== null) nodeOf.get(node.parent).children.push(node.id);
@@ -46,7 +46,9 @@ function choose(id, show) {
   state.chosen = id;
   history.replaceState(null, "", "#run=" + id);
   tell("choose");
-  if (show) byId("details").scrollIntoView({ block: "nearest" });
+  if (!show) return;
+  byId("details").scrollIntoView({ block: "nearest" });
+  byId("details").querySelector("h3").focus({ preventScroll: true });
 }
 
 function setUpFilters() {

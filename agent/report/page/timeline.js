@@ -4,6 +4,8 @@ const instant = (text) => Date.parse(text);
 
 function slotBars() {
   const rows = { x: [], base: [], y: [], color: [], id: [], text: [] };
+  // Once the driver has ended, a slot without a result is no longer running.
+  const open = data.stopped ? "without a result" : "running";
   const tint = { converged: colour("good"), partial: colour("middle"), failed: colour("bad"), running: colour("accent") };
   const now = instant(data.end);
   const add = (node, spans, status) => spans.forEach(([began, ended], attempt) => {
@@ -13,7 +15,7 @@ function slotBars() {
     rows.y.push(`slot ${node.slot}`);
     rows.color.push(last ? tint[status] : colour("edge"));
     rows.id.push(status === "running" ? undefined : node.id);
-    rows.text.push(`run ${node.id}${spans.length > 1 ? `, attempt ${attempt + 1}` : ""}, ${last ? status : "begun anew"}<br>${((end - instant(began)) / 60000).toFixed(1)} min`);
+    rows.text.push(`run ${node.id}${spans.length > 1 ? `, attempt ${attempt + 1}` : ""}, ${last ? (status === "running" ? open : status) : "begun anew"}<br>${((end - instant(began)) / 60000).toFixed(1)} min`);
   });
   for (const node of data.nodes) add(node, node.times, node.status);
   for (const node of data.running) add(node, node.times, "running");
@@ -28,7 +30,7 @@ function talkMarks() {
   const money = (talk) => (talk.cost_usd === null ? "" : `<br>$${talk.cost_usd.toFixed(4)}`);
   return {
     type: "scatter", mode: "markers", x: shown.map((talk) => talk.answered), y: shown.map(() => "Claude"), hoverinfo: "text",
-    hovertext: shown.map((t) => `about batch ${t.batch}: ${t.kind}, ${t.reply ? (t.rejected ? "sent back" : "accepted") : "no reply"}<br>${plain(t.model)} ${t.seconds === null ? "" : t.seconds.toFixed(1) + " s"}${money(t)}`),
+    hovertext: shown.map((t) => `about batch ${t.batch}: ${t.kind}, ${t.reply ? fate(t) : "no reply"}<br>${plain(t.model.slice(0, 80))} ${t.seconds === null ? "" : t.seconds.toFixed(1) + " s"}${money(t)}`),
     marker: { size: 9, symbol: shown.map((t) => (t.reply ? "diamond" : "x")), color: shown.map((t) => (t.rejected || !t.reply ? colour("bad") : colour("model"))) },
   };
 }

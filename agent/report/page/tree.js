@@ -18,7 +18,7 @@ function treeEdges() {
 function treeLabel(node) {
   const numbers = ["connectivity_R2", "V_rest_R2", "tau_R2"].map((name) => `${name} ${figure(measured(node, name))}`);
   const told = node.failure ? `failed: ${plain(node.failure[0])}` : numbers.join("<br>");
-  return `<b>${node.id}</b> · ${node.config} · ${node.role}<br>${plain(node.mutation).slice(0, 160)}<br>${told}`;
+  return `<b>${node.id}</b> · ${node.config} · ${node.role}<br>${plain(node.mutation.slice(0, 160))}<br>${told}`;
 }
 
 function treeNodes(metric) {
@@ -39,10 +39,14 @@ function treeNodes(metric) {
   };
 }
 
-// A single wrong run must not wash out all differences: the scale begins at the fifth percentile.
+// A few wrong runs must not wash out all differences: runs of failed status are left out while there are others, and
+// the scale begins at the lowest of the rest within Tukey's fence.
 function scaleEnds(metric) {
-  const known = data.nodes.map((node) => measured(node, metric)).filter((value) => value !== null).sort((a, b) => a - b);
-  return known.length ? [known[Math.floor(known.length * 0.05)], known[known.length - 1]] : [0, 1];
+  const of = (nodes) => nodes.map((node) => measured(node, metric)).filter((value) => value !== null).sort((a, b) => a - b);
+  const good = of(data.nodes.filter((node) => node.status !== "failed")), known = good.length ? good : of(data.nodes);
+  if (!known.length) return [0, 1];
+  const [low, high] = [0.25, 0.75].map((share) => known[Math.floor((known.length - 1) * share)]);
+  return [known.find((value) => value >= low - 1.5 * (high - low)), known[known.length - 1]];
 }
 
 function treeScale(metric) {

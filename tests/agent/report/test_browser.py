@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.report.serve import Server
+from agent.report.story import read_story
 from agent.report.write import write_report
+from state.journal import Journal
+from state.paths import RunPaths
+from tests.agent.conftest import play, write_campaign
 from tests.agent.report.conftest import HOSTILE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+ONE_SLOT = {"baseline_runs": 1, "min_replicates": 0, "min_replicates_later": 0}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -191,6 +198,198 @@ def test_a_run_without_results_is_a_page_too(browser: Any, plain: Path, tmp_path
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
     page = Page(browser, f"file://{write_report(root)}")
     assert "Nothing has finished yet." in page.text("#tree-plot")
+    assert page.complaints == []
+
+
+@pytest.fixture(scope="module")
+def odd_address(odd: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"file://{write_report(odd, tmp_path_factory.mktemp('browser') / 'odd.html')}"
+
+
+def test_failed_and_unmeasured_runs_can_all_be_looked_at(browser: Any, odd_address: str) -> None:
+    page = Page(browser, odd_address, viewport={"width": 1300, "height": 900})
+    for section in ("curves", "parameters", "timeline"):
+        page.see(section)
+    for name in page.page.evaluate("data.metrics"):
+        page.page.select_option("#par-metric", name)
+        page.page.select_option("#tree-metric", name)
+    for index in range(page.page.evaluate("data.keys.length")):
+        page.page.select_option("#par-key", str(index))
+    for number in range(1, 31):
+        page.page.evaluate("id => choose(id)", number)
+    assert page.complaints == []
+    assert page.page.evaluate("window.hacked") is None
+    page.page.evaluate("choose(1)")
+    assert "out of memory: </script>" in page.text("#details")
+    page.page.evaluate("choose(4)")
+    assert "-3.2500" in page.text("#details")
+    assert "connectivity_R2 is too low" in page.text("#details")
+    page.page.evaluate("choose(data.nodes.find((node) => node.missing.V_rest_R2).id)")
+    assert "onerror" in page.text("#details")
+    assert "shaded" not in page.page.inner_html("#details .small-plot")
+
+
+def test_a_few_wrong_runs_do_not_wash_out_the_others(browser: Any, odd_address: str) -> None:
+    page = Page(browser, odd_address)
+    low, high = page.page.evaluate("scaleEnds('connectivity_R2')")
+    values = page.page.evaluate("data.nodes.map((node) => measured(node, 'connectivity_R2'))")
+    assert min(value for value in values if value is not None) == -3.25
+    assert 0.8 < low < high < 1
+
+
+def test_slots_that_were_begun_anew_show_each_attempt(browser: Any, odd_address: str) -> None:
+    page = Page(browser, odd_address)
+    page.see("timeline")
+    bars = page.page.evaluate("document.getElementById('time-plot').data[0].hovertext")
+    assert len(bars) == 30 + 10
+    assert any(text.startswith("run 3, attempt 1, begun anew") for text in bars)
+    assert any(text.startswith("run 3, attempt 2, ") for text in bars)
+
+
+def test_a_difference_that_is_rounded_away_has_no_sign(opened: Page) -> None:
+    shown = opened.page.evaluate("[0, 4e-5, -4e-5, 6e-5, -6e-5, -1.5].map((value) => signed(value, 4))")
+    assert shown == ["0.0000", "0.0000", "0.0000", "+0.0001", "-0.0001", "-1.5000"]
+
+
+def test_a_label_is_cut_between_characters(opened: Page) -> None:
+    label = opened.page.evaluate("treeLabel({...data.nodes[0], mutation: 'x'.repeat(158) + '&&&'})")
+    assert "x&amp;&amp;<br>" in label
+
+
+def test_the_keyboard_walks_through_the_runs(opened: Page) -> None:
+    opened.page.focus("#run-table button[data-node='7']")
+    opened.page.keyboard.press("Enter")
+    assert opened.page.evaluate("document.activeElement.textContent").startswith("Run 7 ")
+    opened.page.focus("#details button:has-text('after')")
+    for _ in range(3):
+        opened.page.keyboard.press("Enter")
+    assert opened.text("#details h3").startswith("Run 10 ")
+    assert opened.page.evaluate("document.activeElement.textContent") == "after ›"
+    assert opened.page.inner_text("#said").startswith("Run 10, ")
+    opened.page.evaluate("choose(23)")
+    opened.page.focus("#details button:has-text('after')")
+    opened.page.keyboard.press("Enter")
+    assert opened.page.evaluate("document.activeElement.textContent").startswith("Run 24 ")
+    opened.page.focus("#run-table button[data-node='20']")
+    opened.page.keyboard.press("ArrowLeft")
+    assert opened.text("#details h3").startswith("Run 23 ")
+    assert opened.page.evaluate("document.activeElement.dataset.node") == "20"
+
+
+def test_a_window_that_changes_leaves_plots_their_height(browser: Any, odd_address: str) -> None:
+    page = Page(browser, odd_address, viewport={"width": 1300, "height": 900})
+    for section in ("curves", "parameters", "timeline"):
+        page.see(section)
+    heights = (
+        "[...document.querySelectorAll('.plot, .small-plot')]"
+        ".map((plot) => plot.querySelector('.main-svg').clientHeight)"
+    )
+    before = page.page.evaluate(heights)
+    for width in (700, 1300):
+        page.page.set_viewport_size({"width": width, "height": 900})
+        page.page.wait_for_function(
+            "w => document.querySelector('#tree-plot .main-svg').clientWidth < w && "
+            "document.querySelector('#time-plot .main-svg').clientWidth > w * 0.8",
+            arg=width,
+        )
+        page.page.wait_for_timeout(300)
+    assert page.page.evaluate(heights) == before
+    assert page.page.evaluate(
+        "[...document.querySelectorAll('.plot')]"
+        ".every((plot) => plot.clientHeight >= plot.querySelector('.main-svg').clientHeight)"
+    )
+    assert page.complaints == []
+
+
+def test_whatever_can_be_operated_has_a_name(opened: Page) -> None:
+    nameless = opened.page.evaluate(
+        """[...document.querySelectorAll("button, select, input, a[href], summary")].filter((element) =>
+        element.closest(".modebar") === null && !(element.innerText || element.labels?.[0]?.innerText || "").trim())
+        .map((element) => element.outerHTML.slice(0, 80))"""
+    )
+    assert [html for html in nameless if "run-more" not in html] == []
+
+
+def test_what_was_sent_back_and_what_was_said_first_can_be_read(opened: Page) -> None:
+    opened.page.evaluate("choose(data.nodes.find((node) => node.batch === 2).id)")
+    summaries = opened.page.locator("#details summary").all_inner_texts()
+    assert any(text.startswith("System prompt, ") for text in summaries)
+    assert any(text.startswith("Reply, sent back, ") for text in summaries)
+    assert any(text.startswith("Reply, accepted, ") for text in summaries)
+
+
+def test_a_lost_prompt_is_told_where_it_would_stand(browser: Any, plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    prompt = read_story(RunPaths(root))[1].talks[-1].prompt
+    (RunPaths(root).blobs / prompt).unlink()
+    page = Page(browser, f"file://{write_report(root)}#run=20")
+    assert "Prompt (batch): its blob is missing or damaged" in page.text("#details")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_text_can_be_read(browser: Any, address: str, scheme: str) -> None:
+    page = Page(browser, address, color_scheme=scheme)
+    names = ["ink", "quiet", "accent", "good", "middle", "bad"]
+    for name in names:
+        for ground in ("paper", "sheet"):
+            pair = page.page.evaluate(
+                """(names) => names.map((name) => {
+                const probe = document.body.appendChild(make("i", { style: `color: var(--${name})` }));
+                const found = getComputedStyle(probe).color;
+                probe.remove();
+                return found;
+                })""",
+                [name, ground],
+            )
+            assert contrast(*pair) >= 4.5, (scheme, name, ground)
+
+
+def test_paper_is_light_and_shows_the_whole_run(browser: Any, address: str) -> None:
+    page = Page(browser, address, color_scheme="dark")
+    page.page.set_viewport_size({"width": 720, "height": 1000})
+    page.page.emulate_media(media="print")
+    ink, paper = page.page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    assert luminance(ink) < 0.1
+    assert luminance(paper) > 0.9
+    page.page.wait_for_function("byId('tree-plot').layout.font.color === colour('ink')")
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 720
+    shown = page.page.evaluate(
+        "[getComputedStyle(byId('details')).maxHeight, getComputedStyle(byId('filters')).display,"
+        " getComputedStyle(document.querySelector('.wide')).overflowX]"
+    )
+    assert shown == ["none", "none", "visible"]
+    assert len(page.page.pdf()) > 50_000
+
+
+def test_an_open_page_tells_when_there_is_news(browser: Any, plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "runs" / "surrogate"))
+    with Server(root.parent, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = Page(browser, f"http://127.0.0.1:{server.server_port}/surrogate/")
+        assert not page.page.is_visible("#news")
+        with Journal(RunPaths(root).journal, lambda record: None) as journal:
+            journal.append("user_input_taken", 5, {"kind": "pause"})
+        page.page.wait_for_selector("#news", state="visible", timeout=20_000)
+        page.page.click("#news a")
+        page.page.wait_for_selector("#news", state="hidden", timeout=20_000)
+        page.page.wait_for_selector("html[data-ready]")
+        assert page.page.evaluate("data.events.at(-1).text") == "a person: pause"
+        assert page.complaints == []
+        page.page.context.close()
+        server.shutdown()
+
+
+def test_a_night_of_one_run_can_be_looked_at(browser: Any, tmp_path: Path) -> None:
+    file = write_campaign(tmp_path / "campaign.yaml", claude={"n_parallel": 1, "n_iter_block": 1}, policy=ONE_SLOT)
+    play(file, tmp_path / "runs" / "surrogate", 1)
+    page = Page(browser, f"file://{write_report(tmp_path / 'runs' / 'surrogate')}")
+    for section in ("curves", "parameters", "timeline"):
+        page.see(section)
+    assert page.text("#details h3").startswith("Run 1 ")
+    assert page.page.locator("#details .steps button:not([disabled])").count() == 0
     assert page.complaints == []
 
 

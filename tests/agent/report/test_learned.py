@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agent.ledger import Ledger
-from agent.report.learned import FLATTERING, lessons, principles
+from agent.report.learned import FLATTERING, PRINCIPLES, lessons, principles
 from agent.report.story import Story, read_story
+from state.blobs import BlobStore
 from state.journal import Record, read_records
 from state.paths import RunPaths
 from tests.agent.report.conftest import HOSTILE
@@ -81,6 +84,7 @@ def test_what_claude_believes_is_its_own_words(hostile: Path) -> None:
 def test_a_memory_without_principles_believes_nothing(plain: Path) -> None:
     ledger, story = until(plain, "campaign_started", 1)
     assert principles(ledger) == []
+    assert not lessons(ledger, story)[3].by_model
     assert "Nothing is noted" in told(ledger, story)["Claude believes"]
 
 
@@ -90,3 +94,83 @@ def test_times_and_attempts_follow_the_journal(plain: Path) -> None:
     ended = {r.data["iteration"]: r.time for r in records if r.type in ("slot_finished", "slot_failed")}
     assert {number: spans[-1][1] for number, spans in story.attempts.items()} == ended
     assert story.records == len(records)
+
+
+def test_failed_runs_and_undefined_values_are_told_beside_a_mean(odd: Path) -> None:
+    ledger, story = read_story(RunPaths(odd))
+    line = told(ledger, story)["Best config"]
+    best = (ledger.views.table.ranking(1) or ledger.views.table.by_connectivity(1))[0]
+    reference = ledger.views.table["C1"]
+    for stats in (best, reference):
+        assert not stats.failed or f"over {len(stats.runs)} runs ({stats.failed} failed, counted as 0)" in line
+    vrest = reference.spreads["V_rest_R2"]
+    assert vrest.n < len(reference.runs)
+    assert f"(defined in {vrest.n})" in line
+
+
+def test_a_night_of_failures_names_no_best_mean(odd: Path) -> None:
+    ledger, story = until(odd, "slot_failed", 1)
+    assert len(ledger.views.nodes) == 1
+    assert (
+        told(ledger, story)["Best config"] == "No config has 3 runs yet, so none is ranked; no run has been measured."
+    )
+
+
+def test_a_request_without_a_reply_is_no_reply_and_what_the_program_filled_in_is_no_verdict(hostile: Path) -> None:
+    ledger, story = read_story(RunPaths(hostile))
+    lost = [talk for talk in story.talks if talk.answered and talk.reply is None]
+    assert len(lost) == 1
+    lines = told(ledger, story)
+    assert f"{len(story.talks) - 1} replies of the mocked Claude (1 more request without a reply)" in lines["Cost"]
+    mutations = [it.entry for it in ledger.history.iterations.values() if it.entry and it.planned.changes]
+    silent = [entry for entry in mutations if entry["observation"] == "not described: no accepted reply"]
+    assert f"of {len(mutations) - len(silent)} mutations judged by Claude" in lines["Failed"]
+    assert f"; {len(silent)} without a verdict of Claude's" in lines["Failed"]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("- -0.05 is the offset", "-0.05 is the offset"),
+        ("-0.05 is the offset", "-0.05 is the offset"),
+        ("* **joint_ratio** of 0.5", "**joint_ratio** of 0.5"),
+        ("•  two   spaces", "two spaces"),
+        ("  - deeper", "deeper"),
+        ("x" * 301, "x" * 299 + "…"),
+    ],
+)
+def test_a_principle_keeps_every_sign_of_its_own(plain: Path, written: str, shown: str) -> None:
+    ledger, _ = read_story(RunPaths(plain))
+    memory = f"{PRINCIPLES}\n\n-\n{written}\n\n### Open Questions\n- none"
+    ledger.blobs = InMemory(memory)
+    assert principles(ledger) == [shown]
+
+
+class InMemory(BlobStore):
+    """One text under every name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Path("absent"))
+        self._text = text
+
+    def get(self, name: str) -> bytes:
+        return self._text.encode()
+
+
+def test_runs_of_failed_status_are_told_beside_failed_slots(odd: Path) -> None:
+    ledger, story = read_story(RunPaths(odd))
+    nodes = ledger.views.nodes.values()
+    slots = sum(node.failure is not None for node in nodes)
+    poor = sum(node.status == "failed" for node in nodes) - slots
+    assert poor > 0
+    line = told(ledger, story)["Failed"]
+    assert line.startswith(f"{slots} of {len(nodes)} slots failed (")
+    assert f"; {poor} more ended with connectivity_R2 below 0.3, a failed status;" in line
+
+
+def test_a_config_that_a_failed_slot_makes_fragile_is_told_apart(odd: Path) -> None:
+    ledger, story = read_story(RunPaths(odd))
+    fragile = [stats for stats in ledger.views.table.ranking() if stats.robustness == "fragile"]
+    spoiled = sum(stats.failed > 0 for stats in fragile)
+    assert spoiled > 0
+    assert f"fragile ({spoiled} of them with failed slots, which count as 0): " in told(ledger, story)["Robust"]

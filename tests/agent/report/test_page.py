@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.rebuild import rebuild
+from agent.report import data
 from agent.report.page import inert_json
+from agent.report.story import read_story
+from agent.report.tables import config_rows
 from agent.report.write import write_report
-from state.journal import read_records
+from agent.status import describe, read_run
+from state.journal import Journal, Record, read_records
 from state.paths import RunPaths
-from tests.agent.report.conftest import HOSTILE
+from tests.agent.conftest import play, write_campaign
+from tests.agent.report.conftest import HOSTILE, again
+from ucb.log import parse_log, render_entry
+from ucb.score import parse_scores
+from ucb.variance import TABLE_METRICS
 
 
 class Reader(HTMLParser):
@@ -125,3 +135,126 @@ def test_a_surrogate_and_a_dry_run_say_so(page: Reader) -> None:
 def test_equal_journals_give_equal_pages(plain: Path, tmp_path: Path) -> None:
     one, two = (write_report(plain, tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
     assert one == two
+
+
+def test_a_page_too_full_keeps_the_runs_of_most_interest(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, story = read_story(RunPaths(plain))
+    monkeypatch.setattr(data, "ENTRY_CHARACTERS", 6000)
+    nodes = {node["id"]: node for node in data.page_data(ledger, story, {}, {})["nodes"]}
+    kept = [number for number, node in nodes.items() if node["whole"]]
+    assert 0 < len(kept) < len(nodes)
+    assert max(nodes) in kept
+    assert all(nodes[number]["entry"] for number in kept)
+    assert all(not n["entry"] and n["curve"] == [] and n["verdict"] for n in nodes.values() if not n["whole"])
+    monkeypatch.undo()
+    monkeypatch.setattr(data, "CURVE_POINTS", 0)
+    assert not any(node["whole"] for node in data.page_data(ledger, story, {}, {})["nodes"] if node["curve"])
+
+
+def test_configs_without_a_rank_stand_below_those_with_one(plain: Path) -> None:
+    ledger, _ = read_story(RunPaths(plain))
+    rows = config_rows(ledger)
+    assert [row["ranked"] for row in rows] == sorted((row["ranked"] for row in rows), reverse=True)
+    ranked = [row["config"] for row in rows if row["ranked"]]
+    assert ranked == [stats.config_id for stats in ledger.views.table.ranking()]
+    assert {row["config"]: row["robust"] for row in rows} == {
+        s.config_id: s.robustness for s in ledger.views.table.top()
+    }
+
+
+def test_a_mean_over_some_of_the_runs_says_so(odd: Path) -> None:
+    ledger, _ = read_story(RunPaths(odd))
+    column = TABLE_METRICS.index("V_rest_R2")
+    for row in config_rows(ledger):
+        defined = ledger.views.table[row["config"]].spreads["V_rest_R2"].n
+        some = f"in {defined} of {row['runs']} runs" if 0 < defined < row["runs"] else ""
+        assert row["cells"][column]["some"] == some
+    assert any(row["cells"][column]["some"] for row in config_rows(ledger))
+
+
+def test_scores_are_those_of_the_files_though_the_constant_changed(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    again(root, lambda record: [(record.type, record.data | _constant(record))])
+    rebuild(root)
+    ledger, story = read_story(RunPaths(root))
+    nodes = {node["id"]: node["ucb"] for node in data.page_data(ledger, story, {}, {})["nodes"]}
+    for block in range(1, 6):
+        table = parse_scores(RunPaths(root).snapshot("ucb_scores.txt", block).read_text())
+        assert table.c == (1.414 if block < 3 else 0.25)
+        assert [nodes[score.node] for score in table.scores] == [pytest.approx(s.ucb, abs=6e-4) for s in table.scores]
+
+
+def _constant(record: Record) -> dict[str, Any]:
+    """The model sets the exploration constant in the third batch."""
+    return {"settings": {"claude.ucb_c": 0.25}} if (record.type, record.batch) == ("batch_committed", 3) else {}
+
+
+def test_a_night_in_hand_and_a_night_cut_short_say_what_is_known(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    journal = RunPaths(root).journal
+    lines = journal.read_bytes().splitlines(keepends=True)
+    started = next(n for n, line in enumerate(lines) if b'"type":"slot_started"' in line)
+    journal.write_bytes(b"".join(lines[: started + 1]))
+    page = Reader(write_report(root).read_text())
+    assert "4 planned or running, in progress, unless the driver died." in page.text
+    assert [run["id"] for run in page.data["running"]] == [1]
+    with Journal(journal, lambda record: None) as file:
+        file.append("driver_stopped", 1, {"reason": "stopped by Ctrl-C"})
+    assert "4 without a result, stopped by Ctrl-C." in Reader(write_report(root).read_text()).text
+
+
+def test_only_what_a_person_did_is_said_to_be_a_person_s(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    with Journal(RunPaths(root).journal, lambda record: None) as file:
+        file.append("user_input_taken", 5, {"kind": "pause"})
+        file.append("user_input_taken", 5, {"kind": "acknowledged", "text": "0" * 64, "answer": "yes"})
+    told = [text for _, text in read_story(RunPaths(root))[1].events]
+    assert told[-2:] == ["a person: pause", "Claude acknowledged the instructions"]
+
+
+def test_a_reply_is_accepted_only_once_it_is(plain: Path, hostile: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    lines = RunPaths(root).journal.read_bytes().splitlines(keepends=True)
+    received = next(n for n, line in enumerate(lines) if b'"type":"reply_received"' in line)
+    RunPaths(root).journal.write_bytes(b"".join(lines[: received + 1]))
+    (talk,) = read_story(RunPaths(root))[1].talks
+    assert (talk.reply is not None, talk.accepted) == (True, False)
+    talks = read_story(RunPaths(hostile))[1].talks
+    assert all(talk.accepted != bool(talk.violations) for talk in talks)
+
+
+@pytest.mark.parametrize("night", ["plain", "odd", "hostile"])
+def test_page_status_and_log_say_the_same(night: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    root = request.getfixturevalue(night)
+    ledger, story = read_story(RunPaths(root))
+    page = data.page_data(ledger, story, {}, {})
+    nodes, rows = {node["id"]: node for node in page["nodes"]}, {row["config"]: row for row in config_rows(ledger)}
+    state = describe(*read_run(root))
+    assert state["finished"] == len(nodes)
+    assert state["failed"] == sum(node["failure"] is not None for node in nodes.values())
+    for best in state["best"]:
+        row = rows[best["config_id"]]
+        assert (row["runs"], row["robust"]) == (best["runs"], best["robust"])
+        means = ["n/a" if best[name] is None else f"{best[name]:.3f}" for name in TABLE_METRICS]
+        assert [cell["mean"] for cell in row["cells"]] == means
+    for entry in parse_log(RunPaths(root).log.read_text()):
+        node = nodes[entry.iteration]
+        for name in ("status", "parent", "role", "mutation", "hypothesis", "verdict"):
+            assert node[name] == getattr(entry, name)
+        assert node["entry"] == render_entry(entry)
+        for name, value in (entry.metrics or {}).items():
+            shown = node["metrics"][page["metrics"].index(name)]
+            assert shown == (None if value is None else pytest.approx(value, abs=1e-6))
+
+
+@pytest.mark.parametrize(("n_parallel", "batches"), [(1, 1), (1, 3), (16, 2)])
+def test_nights_of_one_slot_and_of_sixteen_have_a_page(n_parallel: int, batches: int, tmp_path: Path) -> None:
+    policy = {"baseline_runs": 1, "min_replicates": 0, "min_replicates_later": 0}
+    file = write_campaign(
+        tmp_path / "campaign.yaml", claude={"n_parallel": n_parallel, "n_iter_block": n_parallel}, policy=policy
+    )
+    play(file, tmp_path / "runs" / "surrogate", batches)
+    page = Reader(write_report(tmp_path / "runs" / "surrogate").read_text())
+    assert [node["slot"] for node in page.data["nodes"]] == [*range(n_parallel)] * batches
+    counts = {(1, 1): "1 batch committed, 1 run finished", (1, 3): "3 batches committed, 3 runs finished"}
+    assert counts.get((n_parallel, batches), "2 batches committed, 32 runs finished") in page.text

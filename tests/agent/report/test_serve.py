@@ -6,18 +6,23 @@ import http.client
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from agent.report import listing, shelf
 from agent.report.serve import Server, serve
 from state.errors import RunError
-from state.journal import read_records
+from state.journal import Journal, read_records
+from state.lock import DriverLock
 from state.paths import RunPaths
 
 
@@ -146,6 +151,100 @@ def test_a_name_that_was_made_to_point_here_is_refused(site: Site, host: str) ->
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:8787"])
 def test_the_names_of_this_machine_are_known(site: Site, host: str) -> None:
     assert site.get("/", host=host)[0] == 200
+
+
+def raw(port: int, request: bytes) -> bytes:
+    """What comes back for bytes that no browser would send."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("request_line", "host", "status"),
+    [
+        ("GET http://[/", "localhost", b"400"),
+        ("GET /", "[", b"421"),
+        ("GET /", "", b"421"),
+        ("GET /%ff", "[::1", b"421"),
+    ],
+)
+def test_addresses_that_are_none_are_answered(
+    site: Site, capsys: pytest.CaptureFixture[str], request_line: str, host: str, status: bytes
+) -> None:
+    answer = raw(site.port, f"{request_line} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+    assert answer.split()[1] == status
+    assert capsys.readouterr().err == ""
+
+
+def test_a_browser_that_goes_away_is_no_event(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", site.port)) as connection:
+            connection.sendall(b"GET /surrogate/ HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            # Closed with a reset, as a browser does that is ended while it reads.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # The page of a run is made under its lock, so that this answer comes after those.
+    assert site.get("/surrogate/")[0] == 200
+    assert capsys.readouterr().err == ""
+
+
+def test_readers_at_the_same_time_get_the_same_page(site: Site) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: site.get("/surrogate/"), range(6)))
+    assert {status for status, _, _ in answers} == {200}
+    assert len({body for _, _, body in answers}) == 1
+
+
+def test_open_pages_do_not_make_the_server_read_the_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.get("/")
+    site.get("/surrogate/")
+    monkeypatch.setattr(listing, "read_story", None)
+    monkeypatch.setattr(shelf, "read_story", None)
+    *_, last = read_records(RunPaths(site.root / "surrogate").journal)
+    assert site.get("/surrogate/version")[2].decode() == last.hash
+    assert site.get("/surrogate/")[0] == site.get("/")[0] == 200
+
+
+@pytest.mark.parametrize("tail", [b"", b'{"half a rec', b"{}\n", b"[]\n", b"\xff\n", b"x" * 200_000 + b"\n"])
+def test_the_version_of_a_journal_in_any_state_is_an_answer(site: Site, tail: bytes) -> None:
+    journal = RunPaths(site.root / "surrogate").journal
+    *_, last = read_records(journal)
+    with journal.open("ab") as file:
+        file.write(tail)
+    status, _, body = site.get("/surrogate/version")
+    assert (status, body.decode()) == (200, "" if tail.endswith(b"\n") else last.hash)
+    journal.write_bytes(b"")
+    assert site.get("/surrogate/version")[2] == b""
+
+
+def test_a_run_that_is_written_to_by_a_living_driver_is_running(site: Site) -> None:
+    assert b"not running (5 batches" in site.get("/")[2]
+    lock = DriverLock(RunPaths(site.root / "surrogate").lock)
+    assert b"<td>running</td>" in site.get("/")[2]
+    lock.release()
+
+
+def test_a_run_that_cannot_be_shown_is_not_listed(site: Site, tmp_path: Path) -> None:
+    shutil.copytree(site.root / "surrogate", tmp_path / "elsewhere")
+    (site.root / "linked").symlink_to(tmp_path / "elsewhere")
+    (site.root / "circle").symlink_to(site.root / "circle")
+    shutil.copytree(site.root / "surrogate", site.root / "not a name")
+    body = site.get("/")[2]
+    assert b"surrogate" in body
+    assert b"linked" not in body
+    assert b"not a name" not in body
+
+
+def test_a_run_of_another_version_is_listed_with_its_fault(site: Site) -> None:
+    journal = RunPaths(site.root / "surrogate").journal
+    first, *_ = read_records(journal)
+    forged = Journal(journal.parent / "forged", lambda record: None)
+    forged.append(first.type, 0, first.data)
+    forged.append("slot_started", 1, {"unknown": 1})
+    forged.close()
+    (journal.parent / "forged").replace(journal)
+    assert b"line 2: a slot_started that this nightfly cannot read" in site.get("/")[2]
+    assert site.get("/surrogate/")[0] == 500
 
 
 def test_a_damaged_run_is_listed_with_its_fault(site: Site) -> None:

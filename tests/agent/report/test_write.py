@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
+from agent.report.story import read_story
 from agent.report.write import write_report
 from state.errors import JournalError, RunError
 from state.journal import read_records
@@ -69,3 +73,36 @@ def test_a_driver_leaves_a_page_of_its_last_record(tmp_path: Path) -> None:
     root = tmp_path / "surrogate"
     *_, last = read_records(RunPaths(root).journal)
     assert f'"head":"{last.hash}"' in RunPaths(root).report.read_text()
+
+
+def test_lost_prompts_replies_and_memory_are_told_on_the_page(plain: Path, tmp_path: Path) -> None:
+    root = copy_of(plain, tmp_path)
+    ledger, story = read_story(RunPaths(root))
+    lost = {name for talk in story.talks for name in (talk.system, talk.prompt, talk.reply) if name}
+    lost.add(ledger.history.memory)
+    for name in lost:
+        (RunPaths(root).blobs / name).unlink()
+    page = write_report(root).read_text()
+    assert f"whose blobs are missing or damaged: {len(lost) - 1}." in page
+    assert "The text of the memory is lost." in page
+    assert "Nothing is noted" not in page
+    (RunPaths(root).blobs / min(lost)).write_text("something else")
+    assert f"whose blobs are missing or damaged: {len(lost) - 1}." in write_report(root).read_text()
+
+
+def test_a_run_without_its_campaign_is_one_sentence(plain: Path, tmp_path: Path) -> None:
+    root = copy_of(plain, tmp_path)
+    first, *_ = read_records(RunPaths(root).journal)
+    (RunPaths(root).blobs / first.data["campaign"]).unlink()
+    with pytest.raises(RunError, match="the blob is missing; restore it from a backup"):
+        write_report(root)
+
+
+@pytest.mark.parametrize("name", ["a run #1?", "javascript:alert(1)", "100%25", 'a&b"c'])
+def test_links_lead_into_folders_of_any_name(plain: Path, tmp_path: Path, name: str) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / name))
+    page = write_report(root, tmp_path / "page.html").read_text()
+    link = html.unescape(re.search(r'href="([^"]*analysis\.md)"', page)[1])  # type: ignore[index]
+    address = urlsplit(urljoin((tmp_path / "page.html").as_uri(), link))
+    assert (address.scheme, address.query, address.fragment) == ("file", "", "")
+    assert Path(unquote(address.path)) == root / "analysis.md"

@@ -1,0 +1,114 @@
+"""What `nightfly serve` shows of a directory, made anew only when a journal has grown. Knows no HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.report.listing import RunLine, run_line, with_state
+from agent.report.page import PICTURE_BYTES, render_page
+from agent.report.pictures import Album
+from agent.report.story import read_story
+from state.paths import RunPaths
+
+# The only files that are ever sent, and as what; a name that a model or a stranger chose opens nothing else.
+FILES = (
+    (re.compile(r"slots/[0-9]{4,9}/(activity|embedding)\.png"), "image/png"),
+    (re.compile(r"tree\.png"), "image/png"),
+    (re.compile(r"blobs/[0-9a-f]{64}"), "text/plain; charset=utf-8"),
+    (re.compile(r"(analysis|memory)\.md|ucb_scores\.txt"), "text/plain; charset=utf-8"),
+)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+TAIL_BYTES = 65_536
+
+Stamp = tuple[int, int]
+
+
+@dataclass
+class _Kept:
+    """What was made of one run, and the state of its journal then."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    album: Album = field(default_factory=lambda: Album(PICTURE_BYTES))
+    line: tuple[Stamp, RunLine] | None = None
+    page: tuple[Stamp, str] | None = None
+
+
+@dataclass
+class Shelf:
+    """The runs below ``root``; a line or a page is made when it is asked for and the run's journal has grown."""
+
+    root: Path
+    _kept: dict[str, _Kept] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, name: str) -> RunPaths | None:
+        """The run called ``name``, None when there is none inside ``root``."""
+        path = self.root / name
+        if not NAME.fullmatch(name) or not self._inside(path / RunPaths(path).journal.name):
+            return None
+        return RunPaths(path)
+
+    def lines(self) -> list[RunLine]:
+        """One line a run, the one that changed last first."""
+        found = [self._line(paths) for name in sorted(os.listdir(self.root)) if (paths := self.run(name)) is not None]
+        return sorted(found, key=lambda line: line.changed, reverse=True)
+
+    def _line(self, paths: RunPaths) -> RunLine:
+        kept = self._of(paths)
+        with kept.lock:
+            stamp = _stamp(paths)
+            if kept.line is None or kept.line[0] != stamp:
+                kept.line = stamp, run_line(paths)
+            return with_state(kept.line[1], paths)
+
+    def page(self, paths: RunPaths) -> str:
+        """The report of a run; NightflyError when its journal cannot be read."""
+        kept = self._of(paths)
+        # Two readers of one run wait for one page; readers of another run do not wait for it.
+        with kept.lock:
+            stamp = _stamp(paths)
+            if kept.page is None or kept.page[0] != stamp:
+                kept.page = stamp, render_page(*read_story(paths), base="", album=kept.album, live=True)
+            return kept.page[1]
+
+    def head(self, paths: RunPaths) -> str:
+        """The hash of the last whole record, unverified: open pages ask for it every few seconds, all night long."""
+        with paths.journal.open("rb") as file:
+            end, tail = file.seek(0, os.SEEK_END), b""
+            while tail.count(b"\n") < 2 and end > 0:
+                begin = max(0, end - TAIL_BYTES)
+                file.seek(begin)
+                tail, end = file.read(end - begin) + tail, begin
+        try:
+            return str(json.loads(tail[: tail.rfind(b"\n") + 1].splitlines()[-1])["hash"])
+        except (ValueError, LookupError, TypeError):
+            return ""
+
+    def file(self, paths: RunPaths, inside: str) -> tuple[str, bytes] | None:
+        """Type and bytes of a file of a run, None for what is not shown to anybody."""
+        kind = next((kind for form, kind in FILES if form.fullmatch(inside)), None)
+        path = paths.root / inside
+        return (kind, path.read_bytes()) if kind is not None and self._inside(path) else None
+
+    def _of(self, paths: RunPaths) -> _Kept:
+        with self._lock:
+            return self._kept.setdefault(paths.root.name, _Kept())
+
+    def _inside(self, path: Path) -> bool:
+        """Whether ``path`` is a file that really lies below the root, whatever links lead to it."""
+        try:
+            real = path.resolve()
+            return real.is_file() and real.is_relative_to(self.root.resolve())
+        except (PermissionError, RuntimeError):
+            # A folder of somebody else's, or links that lead in a circle.
+            return False
+
+
+def _stamp(paths: RunPaths) -> Stamp:
+    state = paths.journal.stat()
+    return state.st_size, state.st_mtime_ns
