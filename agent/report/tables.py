@@ -56,8 +56,9 @@ def _against_baseline(ledger: Ledger, stats: ConfigStats) -> str:
 def _short(c: Comparison) -> str:
     name = c.metric.removesuffix("_R2")
     if c.low is None or c.high is None:
-        return f"{name}: {c.verdict}"
-    return f"{name}: {c.verdict} ({c.low:+.3f} to {c.high:+.3f})"
+        return f"{name}: {c.verdict}" + (f" ({c.reason})" if c.reason else "")
+    caution = f", {c.reason}" if c.reason else ""
+    return f"{name}: {c.verdict} ({c.low:+.3f} to {c.high:+.3f}{caution})"
 
 
 def failure_rows(ledger: Ledger) -> list[dict[str, Any]]:

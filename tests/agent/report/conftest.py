@@ -37,6 +37,9 @@ class Shouting:
             slot["proposal"] |= {"hypothesis": HOSTILE + "hypothesis", "parent_rule": HOSTILE + "rule"}
             if "entry" in slot:
                 slot["entry"] |= {"observation": HOSTILE + "observation", "verdict_reason": HOSTILE}
+                slot["entry"] |= {"embedding": HOSTILE + "embedding"}
+        if reply.get("block_summary"):
+            reply["block_summary"] = HOSTILE + "summary"
         if "entry" in reply["slot_0"] and self.asked in (4, 5):
             reply["slot_0"]["entry"]["observation"] += " connectivity_R2 = 0.0123."
         if self.asked == 2:

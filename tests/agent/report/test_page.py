@@ -26,6 +26,7 @@ from state.journal import Journal, Record, read_records
 from state.paths import RunPaths
 from tests.agent.conftest import play, write_campaign
 from tests.agent.report.conftest import HOSTILE, again
+from ucb.compare import compare
 from ucb.log import parse_log, render_entry
 from ucb.score import parse_scores
 from ucb.variance import TABLE_METRICS
@@ -74,6 +75,8 @@ def page(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> Reader:
 def test_what_a_model_wrote_makes_no_element(page: Reader) -> None:
     assert [tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "b", "object")] == ["script"] * 3
     assert page.text.count(HOSTILE + "principle") >= 1
+    assert page.text.count(HOSTILE + "summary") >= 1
+    assert any(HOSTILE + "embedding" in (node["entry"] or "") for node in page.data["nodes"])
     hypotheses = [node["hypothesis"] for node in page.data["nodes"]]
     assert any(" ".join(HOSTILE.split()) in text for text in hypotheses)
     observations = [node["entry"] for node in page.data["nodes"] if node["entry"]]
@@ -258,3 +261,29 @@ def test_nights_of_one_slot_and_of_sixteen_have_a_page(n_parallel: int, batches:
     assert [node["slot"] for node in page.data["nodes"]] == [*range(n_parallel)] * batches
     counts = {(1, 1): "1 batch committed, 1 run finished", (1, 3): "3 batches committed, 3 runs finished"}
     assert counts.get((n_parallel, batches), "2 batches committed, 32 runs finished") in page.text
+
+
+def test_a_comparison_keeps_its_caution(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    again(root, lambda record: [(record.type, record.data | _one_data_set(record))])
+    ledger, _ = read_story(RunPaths(root))
+    baseline, seen = ledger.views.table["C1"].runs, 0
+    for row in config_rows(ledger):
+        stats = ledger.views.table[row["config"]]
+        if row["config"] == "C1" or len(stats.runs) < 2:
+            assert row["against"] == ""
+            continue
+        for metric in ("connectivity_R2", "V_rest_R2"):
+            found = compare(stats.runs, baseline, metric)
+            assert found.verdict in row["against"]
+            assert found.reason in row["against"]
+            seen += bool(found.reason)
+    assert seen > 0
+
+
+def _one_data_set(record: Record) -> dict[str, Any]:
+    """Every run of a config but the baseline had the same data."""
+    if record.type != "batch_planned":
+        return {}
+    slots = [slot | ({"simulation_seed": 7} if slot["config_id"] != "C1" else {}) for slot in record.data["slots"]]
+    return {"slots": slots}
