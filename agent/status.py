@@ -99,7 +99,8 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "finished": len(done),
         "failed": sum(it.result is not None and it.result.failure is not None for it in done),
         "slots": [asdict(row) for row in rows],
-        "best": [_config(stats) for stats in ledger.views.table.top(3)],
+        # A single lucky run is no best config.
+        "best": [_config(stats) for stats in ledger.views.table.ranking(3) or ledger.views.table.by_connectivity(3)],
         "verdicts": _verdicts(history),
         "spent": _spent(spending),
         "dollars": None if spending.unpriced else spending.dollars,
