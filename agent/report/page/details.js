@@ -50,17 +50,19 @@ function againstDefaults(node) {
     table(["parameter", "default", "this run"], rows.map(([key, value]) => [key.name, String(key.default), String(value)])));
 }
 
-function curvePlot(node) {
-  if (!node.curve.length || !node.curve[0].length) return null;
-  const box = make("div", { class: "small-plot" }), x = node.curve[0];
+const curvePlot = (node) => (node.curve.length && node.curve[0].length ? make("div", { class: "small-plot" }) : null);
+
+function drawCurve() {
+  const box = byId("details").querySelector(".small-plot"), node = nodeOf.get(state.chosen);
+  if (!box) return;
+  const x = node.curve[0], bands = phaseBands(node);
   const traces = CURVES.map(([name, column], i) => ({
     x, y: node.curve[column], mode: "lines+markers", name, line: { color: curveColours()[i], width: 2 }, marker: { size: 4 },
   }));
-  requestAnimationFrame(() => draw(box, traces, {
-    height: 240, showlegend: true, shapes: phaseBands(node), margin: { l: 40, r: 8, t: 30, b: 42 },
-    xaxis: { title: { text: phaseBands(node).length ? "iteration (shaded: V_rest phase)" : "iteration" } }, yaxis: { range: [Math.min(-0.05, lowest(node)), 1.03] },
-  }));
-  return box;
+  draw(box, traces, {
+    height: 240, showlegend: true, shapes: bands, margin: { l: 40, r: 8, t: 30, b: 42 },
+    xaxis: { title: { text: bands.length ? "iteration (shaded: V_rest phase)" : "iteration" } }, yaxis: { range: [Math.min(-0.05, lowest(node)), 1.03] },
+  });
 }
 
 const lowest = (node) => Math.max(-1, ...[Math.min(...node.curve.slice(2).flat().filter((value) => value !== null))]);
@@ -145,6 +147,7 @@ function showDetails() {
     logEntry(node),
     ...conversation(node.batch - 1, "Proposed in"), ...conversation(node.batch, "Judged in"),
   ].filter(Boolean));
+  requestAnimationFrame(drawCurve);
   place.scrollTop = 0;
   byId("said").textContent = `Run ${node.id}, ${node.config}, ${node.role}, ${node.status}`;
   if (step !== null) stayOn(place, step);
@@ -158,7 +161,7 @@ function stayOn(place, step) {
 
 function setUpDetails() {
   when("choose", showDetails);
-  when("look", showDetails);
+  when("look", drawCurve);
   document.addEventListener("keydown", (event) => {
     if (event.target.closest("input, select, textarea") || event.target.matches(".wide, pre") || event.altKey || event.ctrlKey || event.metaKey) return;
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -17,6 +17,11 @@ const figure = (value, digits = 3) => (value === null || value === undefined ? "
 const shortKey = (key) => key.slice(key.lastIndexOf(".") + 1);
 const onTouch = matchMedia("(pointer: coarse)").matches;
 
+// A plot does not shrink by itself when a wide window goes to paper: this many pixels fit on A4 and on Letter.
+const PAPER_WIDTH = 660, paper = matchMedia("print");
+let printing = false;
+const paperWidth = () => (printing || paper.matches ? PAPER_WIDTH : undefined);
+
 // Plotly reads <b>, <a href> and entities in every text it is given; what a model wrote must stay text there too.
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
@@ -42,7 +47,7 @@ const plotConfig = {
 function draw(element, traces, layout, config) {
   // When the window changes Plotly forgets the layout's height and takes the element's.
   element.style.height = layout.height + "px";
-  return Plotly.react(element, traces, layoutOf(layout), { ...plotConfig, ...config });
+  return Plotly.react(element, traces, layoutOf({ ...layout, width: paperWidth() }), { ...plotConfig, ...config });
 }
 
 function fill(select, values, chosen) {

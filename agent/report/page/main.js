@@ -18,7 +18,12 @@ function whenNear(section, setUp) {
     section.dataset.drawn = "";
   }, { rootMargin: "600px" });
   observer.observe(section);
-  addEventListener("beforeprint", () => { if (!("drawn" in section.dataset)) { observer.disconnect(); setUp(); section.dataset.drawn = ""; } });
+  addEventListener("beforeprint", () => {
+    if ("drawn" in section.dataset) return;
+    observer.disconnect();
+    setUp();
+    section.dataset.drawn = "";
+  });
 }
 
 function askForNews() {
@@ -36,6 +41,21 @@ function askForNews() {
   }, 5000);
 }
 
+// Paper is light and narrow, whatever the screen is. The printer's colours are known at the media's change, later than beforeprint.
+function lookAgain() {
+  tell("look");
+  if (paperWidth()) return;
+  // Redrawn without a width of its own a plot keeps the last one.
+  for (const plot of document.querySelectorAll(".js-plotly-plot")) if (plot.offsetParent) Plotly.Plots.resize(plot);
+}
+
+function listenForLooks() {
+  for (const media of [matchMedia("(prefers-color-scheme: dark)"), paper]) media.addEventListener("change", lookAgain);
+  for (const [event, now] of [["beforeprint", true], ["afterprint", false]]) {
+    addEventListener(event, () => { printing = now; lookAgain(); });
+  }
+}
+
 function start() {
   setUpFilters();
   setUpTree();
@@ -48,8 +68,7 @@ function start() {
   const asked = /^#run=(\d+)$/.exec(location.hash), last = data.nodes[data.nodes.length - 1];
   if (asked) choose(Number(asked[1]), true);
   else if (last && data.best !== null) choose(data.best, false);
-  // Paper is light, whatever the screen is.
-  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => tell("look"));
+  listenForLooks();
   if (data.live) askForNews();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
