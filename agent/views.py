@@ -67,9 +67,10 @@ class Views:
         node = node_from_record(planned, result, self.status(result))
         self.nodes[planned.iteration] = node
         self.latest_node[planned.config_id] = planned.iteration
-        self.patterns[planned.iteration] = pattern(result.trajectory, self.campaign.thresholds).pattern
+        report = pattern(result.trajectory, self.campaign.thresholds)
+        self.patterns[planned.iteration] = report.pattern
         self.paths[planned.iteration] = _paths(result)
-        self.table.add(run_from(planned, result, self.campaign.thresholds))
+        self.table.add(run_from(planned, result, self.campaign.thresholds, report))
         self.times.learn(self.config(iteration), result)
 
     def status(self, result: SlotResult) -> Status:

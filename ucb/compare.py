@@ -61,16 +61,16 @@ def compare(candidate: Sequence[Run], reference: Sequence[Run], metric: str = "c
     With at least MIN_PAIRS simulation seeds in common the runs are paired by seed (the mean over a seed's runs),
     which takes the data's share out of the noise; other runs are then left aside. Else all runs count, unpaired.
     """
-    a, b = (np.asarray(values_of(runs, metric)) for runs in (candidate, reference))
+    a, b = (values_of(runs, metric) for runs in (candidate, reference))
     runs = len(a), len(b)
     shared = _paired(candidate, reference, metric)
     if len(shared) >= MIN_PAIRS:
-        return _judge(metric, runs, len(shared), _mean(shared.tolist()), _Noise.of(shared))
-    if not len(a) or not len(b):
+        return _judge(metric, runs, len(shared), _mean(shared), _Noise.of(shared))
+    if not a or not b:
         return Comparison(metric, "not distinguishable", runs, reason=f"{metric} was not measured in both configs")
     one = any(len(group) > 1 and len({run.simulation_seed for run in group}) == 1 for group in (candidate, reference))
     caution = "one config ran on a single data set only" if one else ""
-    return _judge(metric, runs, 0, _mean(a.tolist()) - _mean(b.tolist()), _Noise.of(a, b), caution)
+    return _judge(metric, runs, 0, _mean(a) - _mean(b), _Noise.of(a, b), caution)
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,15 @@ class _Noise:
     """Noise of a difference of means: the samples, its standard error, degrees of freedom, and the variance that one
     more run of each config would carry."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[list[float], ...]
     error: float
     freedom: float
     variance: float
 
     @classmethod
-    def of(cls, *samples: Sample) -> _Noise:
+    def of(cls, *samples: list[float]) -> _Noise:
         """From one sample of paired differences, or two samples compared unpaired."""
-        known = [_variance(x.tolist()) for x in samples if len(x) > 1]
+        known = [_variance(x) for x in samples if len(x) > 1]
         if len(known) < len(samples):
             return cls(samples, 0.0, 0.0, 2 * known[0] if known else 0.0)
         terms = [variance / len(x) for variance, x in zip(known, samples, strict=True)]
@@ -106,7 +106,7 @@ class _Noise:
         t = float(stdtrit(self.freedom, (1 + LEVEL) / 2))
         if max(map(len, self.samples)) > _BOOTSTRAP_UP_TO:
             return difference - t * self.error, difference + t * self.error
-        first, *others = [_centred_draws(tuple(x.tolist()), number) for number, x in enumerate(self.samples)]
+        first, *others = [_centred_draws(tuple(x), number) for number, x in enumerate(self.samples)]
         draws = first - sum(others)
         low, high = np.partition(draws, _BOUNDS)[_BOUNDS]
         stretch = t / _Z * self.error / math.sqrt(draws.dot(draws) / len(draws))
@@ -166,10 +166,13 @@ def _judge(
     return Comparison(metric, verdict, runs, pairs, difference, low, high, needed, caution)
 
 
-def _paired(candidate: Sequence[Run], reference: Sequence[Run], metric: str) -> Sample:
-    """Difference of the seed means for each simulation seed that both configs ran on, by seed."""
+def _paired(candidate: Sequence[Run], reference: Sequence[Run], metric: str) -> list[float]:
+    """Difference of the seed means for each simulation seed that both configs ran on, by seed; [] for too few."""
+    known = {run.simulation_seed for run in reference}
+    if len({run.simulation_seed for run in candidate} & known) < MIN_PAIRS:
+        return []
     a, b = _by_seed(candidate, metric), _by_seed(reference, metric)
-    return np.asarray([_mean(a[seed]) - _mean(b[seed]) for seed in sorted(a.keys() & b.keys())])
+    return [_mean(a[seed]) - _mean(b[seed]) for seed in sorted(a.keys() & b.keys())]
 
 
 def _mean(values: list[float]) -> float:

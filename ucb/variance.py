@@ -13,7 +13,7 @@ import numpy as np
 
 from state.records import Planned, SlotResult
 from state.thresholds import Thresholds
-from ucb.trajectory import DEFAULTS, pattern
+from ucb.trajectory import DEFAULTS, PatternReport, pattern
 
 Robustness = Literal["robust", "fragile", "undecided"]
 
@@ -51,9 +51,14 @@ class Spread:
     min: float | None = None
 
 
-def run_from(planned: Planned, result: SlotResult, limits: Thresholds = DEFAULTS) -> Run:
-    """The run of a finished slot; whether conn held and V_rest rose is told only where both were measured."""
-    report = pattern(result.trajectory, limits)
+def run_from(
+    planned: Planned, result: SlotResult, limits: Thresholds = DEFAULTS, report: PatternReport | None = None
+) -> Run:
+    """The run of a finished slot; whether conn held and V_rest rose is told only where both were measured.
+
+    ``report`` is the pattern of the run's trajectory, where it is known already.
+    """
+    report = report or pattern(result.trajectory, limits)
     drop, gain = report.conn_drop, report.vrest_gain
     return Run(
         config_id=planned.config_id,
