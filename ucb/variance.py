@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from state.records import Planned, SlotResult
 from state.thresholds import Thresholds
@@ -133,11 +134,19 @@ def bootstrap_cv_std(values: Sequence[float]) -> float | None:
     n = len(values)
     if n < 2:
         return None
-    resamples = min(_RESAMPLES, max(100, _DRAWS // n))
-    draws = np.asarray(values)[np.random.default_rng(0).integers(0, n, (resamples, n))]
+    draws = np.asarray(values)[_resamples(n)]
     means = draws.mean(axis=1)
     good = means > 0
-    return float(np.std(draws[good].std(axis=1, ddof=1) / means[good], ddof=1)) if good.sum() > 1 else None
+    centred, means = (draws - means[:, None])[good], means[good]
+    stds = np.sqrt(np.einsum("rn,rn->r", centred, centred) / (n - 1))
+    return float(np.std(stds / means, ddof=1)) if len(means) > 1 else None
+
+
+@lru_cache(maxsize=32)
+def _resamples(n: int) -> NDArray[np.int64]:
+    """Which of ``n`` runs each resample draws [resamples, n]; the same at every call."""
+    resamples = min(_RESAMPLES, max(100, _DRAWS // n))
+    return np.random.default_rng(0).integers(0, n, (resamples, n))
 
 
 @dataclass(frozen=True)
