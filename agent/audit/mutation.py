@@ -17,7 +17,9 @@ _BOUNDARY = frozenset({";", ".", "and", "+", "&", "plus"})
 _RERUN = re.compile(
     r"\b(?:re-?run|repeat|replicate) of (?:(?:node|iter|iteration) {0,2})?#?([0-9]{1,9})", re.IGNORECASE
 )
-_NONE = re.compile(r"\W{0,4}(?:none|no[ -]mutation|no[ -]change|unchanged|re-?run|robustness re-?run)\b", re.IGNORECASE)
+_NONE = re.compile(
+    r"\W{0,4}(?:none|no[ -]mutation|no[ -]change|unchanged|re-?run|robustness re-?run|control)\b", re.IGNORECASE
+)
 _BASELINE = re.compile(r"\b(?:baseline|block[ -]start|initial spread)", re.IGNORECASE)
 
 

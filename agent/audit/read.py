@@ -34,6 +34,7 @@ LABELS = (
     "Testing principle",
     "Next",
 )
+_WRAPPED = frozenset({"Seeds", "Config", "Metrics", "Mutation"})
 _REPEATABLE = frozenset({"Check", "CODE MODIFICATION", "Testing principle"})
 _BY_NAME = {label.casefold(): label for label in LABELS}
 _HEADER = re.compile(r"#{1,6} {0,4}\**Iter(?:ation)?\.? {1,4}([0-9]{1,9})(?![0-9])(.*)", re.IGNORECASE | re.DOTALL)
@@ -60,14 +61,27 @@ class Section:
     fields: dict[str, Field] = field(default_factory=dict)
     others: list[int] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
+    last: str = ""
 
     def add(self, label: str, line: int, text: str) -> bool:
         """Take a labelled line; False when the label was there before."""
         self.others += self.waiting
         self.waiting.clear()
+        self.last = ""
         if label in self.fields:
             return label in _REPEATABLE
         self.fields[label] = Field(line, text)
+        self.last = label
+        return True
+
+    def goes_on(self, row: str) -> bool:
+        """Whether ``row``, indented after a line that ends in a comma, went on with its values; then it was taken."""
+        before = self.fields.get(self.last)
+        if before is None or self.last not in _WRAPPED or not before.text.endswith(","):
+            return False
+        if row[0] not in " \t" or "=" not in row or len(before.text) + len(row) > LONGEST_LINE:
+            return False
+        self.fields[self.last] = Field(before.line, f"{before.text} {row.strip()}")
         return True
 
 
@@ -117,7 +131,9 @@ def _take(document: Document, section: Section | None, number: int, row: str) ->
         return None
     label, text = _label(row)
     if not label:
-        section.waiting.append(number)
+        if not section.goes_on(row):
+            section.last = ""
+            section.waiting.append(number)
     elif not section.add(label, number, text):
         found = f"a second `{label}:` line"
         expected = f"one, as on line {section.fields[label].line}, which was used"

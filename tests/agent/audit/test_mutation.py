@@ -45,6 +45,7 @@ def test_changes_in_many_shapes(text: str, changes: list[tuple[str, object, obje
         ("[none] — robustness re-run of Node 12", "none", 12),
         ("rerun of iter 61 (seed: 42)", "none", 61),
         ("No change", "none", None),
+        ("CONTROL (same as parent, new seeds)", "none", None),
         ("baseline (L1=1E-5, lr_W=3E-3)", "baseline", None),
         ("block start (Dale_law=True baseline)", "baseline", None),
         ("[code] soft thresholding of W (threshold=3E-7)", "prose", None),

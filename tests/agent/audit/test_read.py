@@ -112,3 +112,26 @@ def test_next_with_reasons() -> None:
         entry, findings = read_entry(section)
         assert entry.next_parent == want
         assert ("line-unreadable" in {finding.code for finding in findings}) == (want is None)
+
+
+def test_values_that_go_on_indented_after_a_comma_belong_to_the_line() -> None:
+    log = "## Iter 1: partial\nNode: id=1, parent=root\nConfig: lr_W=6E-4, lr=1E-3,\n"
+    log += "        batch_size=4,\n\tn_epochs=2\n"
+    log += "        seed=5\nMutation: none\n"
+    (section,) = read_document(log.encode()).sections
+    entry, _ = read_entry(section)
+    assert entry.config == read_config("lr_W=6E-4, lr=1E-3, batch_size=4, n_epochs=2")
+    assert section.others == [6]
+    assert section.fields["Config"].line == 3
+
+
+@pytest.mark.parametrize(
+    "row", ["batch_size=4", "        Mutation: batch_size: 2 -> 4", "        a remark without values"]
+)
+def test_what_does_not_go_on(row: str) -> None:
+    log = (
+        f"## Iter 1: partial\nNode: id=1, parent=root\nConfig: lr_W=6E-4,\n{row}\n        n_epochs=2\nNext: parent=1\n"
+    )
+    (section,) = read_document(log.encode()).sections
+    entry, _ = read_entry(section)
+    assert entry.config == read_config("lr_W=6E-4")
