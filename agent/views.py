@@ -70,7 +70,7 @@ class Views:
         report = pattern(result.trajectory, self.campaign.thresholds)
         self.patterns[planned.iteration] = report.pattern
         self.paths[planned.iteration] = _paths(result)
-        self.table.add(run_from(planned, result, self.campaign.thresholds, report))
+        self.table.add(run_from(planned, result, report, self.campaign.thresholds))
         self.times.learn(self.config(iteration), result)
 
     def status(self, result: SlotResult) -> Status:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from ucb.variance import Run, values_of
+from ucb.variance import Run, by_seed, values_of
 
 Verdict = Literal["better", "worse", "not distinguishable"]
 Sample = NDArray[np.float64]
@@ -167,24 +167,13 @@ def _judge(
 
 
 def _paired(candidate: Sequence[Run], reference: Sequence[Run], metric: str) -> list[float]:
-    """Difference of the seed means for each simulation seed that both configs ran on, by seed; [] for too few."""
-    known = {run.simulation_seed for run in reference}
-    if len({run.simulation_seed for run in candidate} & known) < MIN_PAIRS:
-        return []
-    a, b = _by_seed(candidate, metric), _by_seed(reference, metric)
+    """Difference of the seed means for each simulation seed that both configs ran on, by seed."""
+    a, b = by_seed(candidate, metric), by_seed(reference, metric)
     return [_mean(a[seed]) - _mean(b[seed]) for seed in sorted(a.keys() & b.keys())]
 
 
 def _mean(values: list[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _by_seed(runs: Sequence[Run], metric: str) -> dict[int, list[float]]:
-    groups: dict[int, list[float]] = {}
-    for run in runs:
-        if (value := run.value(metric)) is not None:
-            groups.setdefault(run.simulation_seed, []).append(value)
-    return groups
 
 
 def render_comparison(comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from state.records import Planned, SlotResult
 from state.thresholds import Thresholds
-from ucb.trajectory import DEFAULTS, PatternReport, pattern
+from ucb.trajectory import DEFAULTS, PatternReport
 
 Robustness = Literal["robust", "fragile", "undecided"]
 
@@ -52,14 +52,11 @@ class Spread:
     min: float | None = None
 
 
-def run_from(
-    planned: Planned, result: SlotResult, limits: Thresholds = DEFAULTS, report: PatternReport | None = None
-) -> Run:
-    """The run of a finished slot; whether conn held and V_rest rose is told only where both were measured.
+def run_from(planned: Planned, result: SlotResult, report: PatternReport, limits: Thresholds = DEFAULTS) -> Run:
+    """The run of a finished slot, with the pattern of its trajectory.
 
-    ``report`` is the pattern of the run's trajectory, where it is known already.
+    Whether conn held and V_rest rose is told only where both were measured.
     """
-    report = report or pattern(result.trajectory, limits)
     drop, gain = report.conn_drop, report.vrest_gain
     return Run(
         config_id=planned.config_id,
@@ -107,15 +104,21 @@ def same_data(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if uses[run.simulation_seed] > 1]
 
 
+def by_seed(runs: Sequence[Run], metric: str) -> dict[int, list[float]]:
+    """Simulation seed -> the defined values of ``metric``, failed runs as 0.0."""
+    groups: dict[int, list[float]] = {}
+    for run in runs:
+        if (value := run.value(metric)) is not None:
+            groups.setdefault(run.simulation_seed, []).append(value)
+    return groups
+
+
 def training_spread(runs: Sequence[Run], metric: str) -> Spread:
     """Spread of ``metric`` between runs on the same data: what training alone contributes.
 
     std is pooled over the simulation seeds used more than once: sqrt(sum of squares within seeds / degrees of freedom).
     """
-    groups: dict[int, list[float]] = {}
-    for run in same_data(runs):
-        if (value := run.value(metric)) is not None:
-            groups.setdefault(run.simulation_seed, []).append(value)
+    groups = by_seed(same_data(runs), metric)
     freedom = sum(len(group) - 1 for group in groups.values())
     if not freedom:
         return Spread(0)

@@ -53,7 +53,10 @@ class Field:
 
 @dataclass
 class Section:
-    """One `## Iter N: status`: header line, number, the rest of the header, its labelled lines, and other lines."""
+    """One `## Iter N: status`: header line, number, the rest of the header, its labelled lines, and other lines.
+
+    ``waiting`` are other lines after which no label has come yet; ``last`` is the label whose line may go on.
+    """
 
     line: int
     iteration: int
@@ -67,22 +70,21 @@ class Section:
         """Take a labelled line; False when the label was there before."""
         self.others += self.waiting
         self.waiting.clear()
-        self.last = ""
-        if label in self.fields:
+        self.last = "" if label in self.fields else label
+        if not self.last:
             return label in _REPEATABLE
         self.fields[label] = Field(line, text)
-        self.last = label
         return True
 
-    def goes_on(self, row: str) -> bool:
-        """Whether ``row``, indented after a line that ends in a comma, went on with its values; then it was taken."""
-        before = self.fields.get(self.last)
-        if before is None or self.last not in _WRAPPED or not before.text.endswith(","):
-            return False
-        if row[0] not in " \t" or "=" not in row or len(before.text) + len(row) > LONGEST_LINE:
-            return False
-        self.fields[self.last] = Field(before.line, f"{before.text} {row.strip()}")
-        return True
+    def go_on(self, line: int, row: str) -> None:
+        """Take a row without a label: more values, if it is indented after a line of values that ends in a comma."""
+        before = self.fields.get(self.last) if self.last in _WRAPPED else None
+        more = before and before.text.endswith(",") and row[0] in " \t" and "=" in row
+        if before and more and len(before.text) + len(row) <= LONGEST_LINE:
+            self.fields[self.last] = Field(before.line, f"{before.text} {row.strip()}")
+        else:
+            self.last = ""
+            self.waiting.append(line)
 
 
 @dataclass
@@ -131,9 +133,7 @@ def _take(document: Document, section: Section | None, number: int, row: str) ->
         return None
     label, text = _label(row)
     if not label:
-        if not section.goes_on(row):
-            section.last = ""
-            section.waiting.append(number)
+        section.go_on(number, row)
     elif not section.add(label, number, text):
         found = f"a second `{label}:` line"
         expected = f"one, as on line {section.fields[label].line}, which was used"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from state.records import METRICS, TrajectoryPoint
 from tests.ucb.strategies import failed_result, planned, result
+from ucb.trajectory import pattern
 from ucb.variance import (
     ConfigStats,
     Run,
@@ -151,7 +152,7 @@ def test_run_from_a_result_tells_how_conn_and_vrest_moved() -> None:
         TrajectoryPoint(epoch=0, iteration=i, connectivity_r2=c, vrest_r2=v, tau_r2=0.5, phase=p)  # type: ignore[arg-type]
         for i, (p, c, v) in enumerate(rows)
     ]
-    found = run_from(planned(), result(0.85).model_copy(update={"trajectory": trajectory}))
+    found = run_from(planned(), result(0.85).model_copy(update={"trajectory": trajectory}), pattern(trajectory))
     assert (found.conn_held, found.vrest_rose, found.config_id) == (False, True, "C2")
-    lost = run_from(planned(), failed_result())
+    lost = run_from(planned(), failed_result(), pattern([]))
     assert (lost.metrics, lost.conn_held, lost.vrest_rose, lost.value("tau_R2")) == (None, None, None, 0.0)

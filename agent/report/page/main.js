@@ -11,19 +11,17 @@ function listenForChoices() {
 
 // What is far below the screen is drawn when a reader comes near it.
 function whenNear(section, setUp) {
-  const observer = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    observer.disconnect();
-    setUp();
-    section.dataset.drawn = "";
-  }, { rootMargin: "600px" });
-  observer.observe(section);
-  addEventListener("beforeprint", () => {
+  const drawOnce = () => {
     if ("drawn" in section.dataset) return;
     observer.disconnect();
     setUp();
     section.dataset.drawn = "";
-  });
+  };
+  const observer = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) drawOnce();
+  }, { rootMargin: "600px" });
+  observer.observe(section);
+  addEventListener("beforeprint", drawOnce);
 }
 
 function askForNews() {
