@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,46 +13,23 @@ from typing import Any
 
 import pytest
 
+from state.engine import EngineConfig
 from state.paths import SlotPaths
-from state.records import METRICS, SlotResult
+from state.records import METRICS
+from tests.trainer.engines.workers import (
+    ROOT,
+    STUBBORN_FAMILY,
+    WAITS,
+    ended,
+    gone,
+    job,
+    killed_driver,
+    pids,
+    until,
+)
 from trainer.dispatch import Ended, Job, collect
 from trainer.engines import local
 from trainer.engines.local import LocalEngine, process_start
-
-ROOT = Path(__file__).resolve().parents[3]
-WORKER = """
-import json, os, signal, subprocess, sys, time
-from pathlib import Path
-folder = Path(sys.argv[1])
-def publish(name, text):
-    (folder / ".part").write_text(text)
-    (folder / ".part").rename(folder / name)
-def wait_for(path):
-    for _ in range(10_000):
-        if path.exists():
-            return
-        time.sleep(0.01)
-    sys.exit("nobody came")
-def succeed():
-    publish("result.json", (folder / "good.json").read_text())
-exec((folder / "task.py").read_text())
-"""
-STUBBORN_FAMILY = """
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(100)"],
-    stdout=subprocess.PIPE)
-child.stdout.readline()
-publish("pids", f"{os.getpid()} {child.pid}")
-time.sleep(100)
-"""
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> tuple[str, str]:
-    script = tmp_path / "worker.py"
-    script.write_text(WORKER)
-    return sys.executable, str(script)
 
 
 @pytest.fixture
@@ -73,53 +47,10 @@ def make(worker: tuple[str, str]) -> Iterator[Callable[..., LocalEngine]]:
             local._signal_group(run.pid, signal.SIGKILL)
 
 
-def job(tmp_path: Path, name: str, task: str) -> Job:
-    """A job whose worker runs ``task``; `succeed()` in it publishes a valid result."""
-    folder = tmp_path / name
-    folder.mkdir()
-    result = SlotResult(run_id=name, config_hash="h", status="done", metrics=dict.fromkeys(METRICS, 0.5))
-    (folder / "good.json").write_text(result.model_dump_json())
-    (folder / "task.py").write_text(textwrap.dedent(task))
-    return Job(run_id=name, config_hash="h", folder=folder, time_limit_s=1000)
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of ``condition``; fails after a time far beyond any that is needed."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"never happened: {what}")
-
-
-def ended(engine: LocalEngine, n: int) -> dict[str, Ended]:
-    """The next ``n`` ends by run id."""
-    seen: dict[str, Ended] = {}
-
-    def poll() -> bool:
-        for end in engine.poll()[1]:
-            assert end.job.run_id not in seen
-            seen[end.job.run_id] = end
-        return len(seen) >= n
-
-    until(poll, f"{n} jobs end")
-    return seen
-
-
 def ended_step(engine: LocalEngine) -> tuple[list[Job], list[Ended]] | None:
     """One poll, if a job ended in it."""
     step = engine.poll()
     return step if step[1] else None
-
-
-def pids(job: Job) -> list[int]:
-    text = until(lambda: (job.folder / "pids").exists() and (job.folder / "pids").read_text(), "pids are written")
-    return [int(word) for word in text.split()]
-
-
-def gone(numbers: list[int]) -> bool:
-    return all(process_start(pid) is None for pid in numbers)
 
 
 def touch(job: Job) -> None:
@@ -134,29 +65,6 @@ def test_a_job_that_succeeds_is_reported_once_with_its_result(tmp_path: Path, ma
     assert collect(end).metrics == dict.fromkeys(METRICS, 0.5)
     assert SlotPaths(one.folder).stderr.read_text().split() == ["out", "err"]
     assert engine.poll() == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("task", "code", "kind", "says"),
-    [
-        ("print('first\\nlast words', file=sys.stderr); sys.exit(3)", 3, "crashed", "exit code 3: last words"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", -11, "killed", "signal 11"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", -9, "killed", "SIGKILL"),
-        ("pass", 0, "no_result", "no result.json"),
-    ],
-)
-def test_a_job_that_fails_is_a_typed_failure(
-    tmp_path: Path, make: Callable[..., LocalEngine], task: str, code: int, kind: str, says: str
-) -> None:
-    engine, one = make(), job(tmp_path, "one", task)
-    (one.folder / "result.json").write_text((one.folder / "good.json").read_text())
-    engine.submit([one])
-    end = ended(engine, 1)["one"]
-    failure = collect(end).failure
-    assert end.exit_code == code
-    assert failure is not None
-    assert failure.kind == kind
-    assert says in failure.message
 
 
 @pytest.fixture
@@ -197,11 +105,7 @@ def test_a_worker_that_ends_at_TERM_is_not_killed_but_its_children_are(
         publish("left", "in peace")
         os._exit(5)
     signal.signal(signal.SIGTERM, leave)
-    child = subprocess.Popen([sys.executable, "-c",
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(100)"],
-        stdout=subprocess.PIPE)
-    child.stdout.readline()
-    publish("pids", f"{os.getpid()} {child.pid}")
+    publish("pids", f"{os.getpid()} {stubborn_child()}")
     time.sleep(100)
     """
     engine, one = make(), job(tmp_path, "one", polite)
@@ -285,40 +189,11 @@ def test_threads_and_device_are_passed_on(
         assert str(ROOT) in env["PYTHONPATH"].split(os.pathsep)
 
 
-DRIVER = """
-import sys, time
-from pathlib import Path
-from trainer.dispatch import Job
-from trainer.engines.local import LocalEngine
-script, gpus, *folders = sys.argv[1:]
-engine = LocalEngine(places=2, threads=1, gpus=gpus.split(), worker=(sys.executable, script))
-engine.submit([Job(Path(f).name, "h", Path(f), 1000) for f in folders])
-print("submitted", flush=True)
-time.sleep(100)
-"""
-
-
-def killed_driver(worker: tuple[str, str], jobs: list[Job], gpus: str = "") -> None:
-    """Another process submits ``jobs`` and is killed while its workers live."""
-    command = [sys.executable, "-c", DRIVER, worker[1], gpus, *(str(one.folder) for one in jobs)]
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
-    assert driver.stdout is not None
-    assert driver.stdout.readline() == b"submitted\n"
-    for one in jobs:
-        pids(one)
-    driver.kill()
-    driver.wait()
-    driver.stdout.close()
-
-
-WAITS = 'publish("pids", str(os.getpid())); wait_for(folder / "go"); succeed()'
-
-
 def test_workers_of_a_killed_driver_are_adopted_and_their_results_seen(
     tmp_path: Path, worker: tuple[str, str], make: Callable[..., LocalEngine]
 ) -> None:
     alive, over = job(tmp_path, "alive", WAITS), job(tmp_path, "over", WAITS)
-    killed_driver(worker, [alive, over])
+    killed_driver(EngineConfig(), worker, [alive, over])
     touch(over)
     until(lambda: gone(pids(over)), "one worker ends unseen")
     engine = make()
@@ -334,7 +209,7 @@ def test_an_adopted_worker_counts_as_running_can_be_cancelled_and_can_be_lost(
     tmp_path: Path, worker: tuple[str, str], make: Callable[..., LocalEngine], clock: list[float]
 ) -> None:
     one, other = job(tmp_path, "one", STUBBORN_FAMILY), job(tmp_path, "other", WAITS)
-    killed_driver(worker, [one, other])
+    killed_driver(EngineConfig(), worker, [one, other])
     family, engine = pids(one), make(places=2)
     assert set(engine.reattach([one, other])) == {one, other}
     assert engine.submit([job(tmp_path, "third", "succeed()")]) == []
@@ -352,7 +227,7 @@ def test_no_job_is_pinned_to_the_gpu_of_an_adopted_worker(
     tmp_path: Path, worker: tuple[str, str], make: Callable[..., LocalEngine]
 ) -> None:
     on_4, on_7 = job(tmp_path, "on_4", WAITS), job(tmp_path, "on_7", WAITS)
-    killed_driver(worker, [on_4, on_7], gpus="4 7")
+    killed_driver(EngineConfig(), worker, [on_4, on_7], gpus="4 7")
     touch(on_4)
     until(lambda: gone(pids(on_4)), "GPU 4 is free")
     engine = make(places=2, gpus=("4", "7"))

@@ -46,6 +46,7 @@ def stubborn_child():
 exec((folder / "task.py").read_text())
 """
 FAMILY = 'publish("pids", f"{os.getpid()} {stubborn_child()}"); time.sleep(200)'
+STUBBORN_FAMILY = f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {FAMILY}"
 WAITS = 'publish("pids", str(os.getpid())); wait_for(folder / "go"); succeed()'
 
 DRIVER = """
@@ -55,8 +56,8 @@ sys.path.insert(0, sys.argv[1])
 from tests.trainer.engines.workers import build
 from state.engine import EngineConfig
 from trainer.dispatch import Job
-config, worker, *folders = sys.argv[2:]
-engine = build(EngineConfig.model_validate_json(config), (sys.executable, worker))
+config, worker, gpus, *folders = sys.argv[2:]
+engine = build(EngineConfig.model_validate_json(config), (sys.executable, worker), tuple(gpus.split()))
 engine.submit([Job(Path(f).name, "h", Path(f), 1000) for f in folders])
 while True:
     engine.poll()
@@ -64,10 +65,10 @@ while True:
 """
 
 
-def build(config: EngineConfig, worker: tuple[str, str]) -> Dispatcher:
-    """The engine of ``config`` with a stand-in worker; the local one with two places."""
+def build(config: EngineConfig, worker: tuple[str, str], gpus: tuple[str, ...] = ()) -> Dispatcher:
+    """The engine of ``config`` with a stand-in worker; the local one with two places, on ``gpus``."""
     if config.kind == "local":
-        return LocalEngine(places=config.slots_at_once or 2, threads=1, worker=worker)
+        return LocalEngine(places=config.slots_at_once or 2, threads=1, gpus=gpus, worker=worker)
     return make_queued(config, worker)
 
 
@@ -132,10 +133,10 @@ def runs(one: Job) -> int:
     return len(path.read_text()) if path.exists() else 0
 
 
-def killed_driver(config: EngineConfig, worker: tuple[str, str], jobs: list[Job]) -> None:
-    """Another process submits ``jobs`` and is killed while its workers live."""
+def killed_driver(config: EngineConfig, worker: tuple[str, str], jobs: list[Job], gpus: str = "") -> None:
+    """Another process submits ``jobs`` and is killed while its workers live; ``gpus``: those of the local engine."""
     folders = [str(one.folder) for one in jobs]
-    command = [sys.executable, "-c", DRIVER, str(ROOT), config.model_dump_json(), worker[1], *folders]
+    command = [sys.executable, "-c", DRIVER, str(ROOT), config.model_dump_json(), worker[1], gpus, *folders]
     driver = subprocess.Popen(command, cwd=ROOT)
     try:
         for one in jobs:
