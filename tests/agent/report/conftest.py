@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import pytest
 
 from agent.llm import Completion, LLMUnavailable, Prompt, Try
 from agent.mock import MockLLM
+from agent.report.write import write_report
 from state.files import write_atomic
 from state.journal import Journal, Record, RecordType, read_records
 from state.paths import RunPaths, SlotPaths
 from tests.agent.conftest import play, write_campaign
+from tests.agent.report.browser import Page, find_browser
 from trainer.dispatch import Job
 from trainer.engines.inline import InlineEngine
 
@@ -127,3 +129,34 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("hostile")
     play(write_campaign(root / "campaign.yaml"), root / "runs" / "surrogate", 6, Shouting())
     return root / "runs" / "surrogate"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+    with playwright.sync_playwright() as play:
+        # Inside a container the sandbox's system calls are often forbidden, and root may not use it at all.
+        started = play.chromium.launch(
+            executable_path=find_browser(play.chromium.executable_path), args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def address(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"file://{write_report(hostile, tmp_path_factory.mktemp('browser') / 'report.html')}"
+
+
+@pytest.fixture
+def opened(browser: Any, address: str) -> Iterator[Page]:
+    page = Page(browser, address, viewport={"width": 1300, "height": 900})
+    yield page
+    assert page.complaints == []
+    assert page.page.evaluate("window.hacked") is None
+    page.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def odd_address(odd: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"file://{write_report(odd, tmp_path_factory.mktemp('browser') / 'odd.html')}"
