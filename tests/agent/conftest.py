@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.context import build_context
 from agent.llm import LLMClient
 from agent.loop import run_night
-from agent.mock import MockLLM
+from agent.mock import MockLLM, answer
 from agent.night import Night, open_night
 from state.evening import Budget
 from state.files import dump_yaml, read_yaml
@@ -51,3 +53,17 @@ def campaign_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def finished(campaign_file: Path, tmp_path: Path) -> Callable[[int], Night]:
     return lambda batches: play(campaign_file, tmp_path / "runs" / "surrogate", batches)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """A night with its baseline block behind it and the results of batch 2 in hand, before the model is asked."""
+    root = tmp_path_factory.mktemp("guard")
+    file = write_campaign(root / "c.yaml", policy={"time_limit_min": 100, "max_changes": 1})
+    return play(file, root / "run", 2)
+
+
+@pytest.fixture(scope="module")
+def good(night: Night) -> dict[str, Any]:
+    """The mock's reply to ``night``; to be copied before it is changed."""
+    return answer(build_context(night))

@@ -19,16 +19,14 @@ import agent.setting_rules
 import agent.text_rules
 from agent.ask import read_reply
 from agent.context import build_context
-from agent.llm import Completion, Prompt
-from agent.mock import MockLLM, answer
+from agent.mock import answer
 from agent.night import Night
 from agent.plan import child_config
 from agent.policy import REPLICATE_ROLES
-from agent.replay.run import replay_run
 from agent.settle import settle
-from prompts.render import render_prompt
 from state.explorable import protection
 from tests.agent.conftest import play, write_campaign
+from tests.agent.replies import edit, edits, one_edit, verdict
 
 EXAMPLES = int(os.environ.get("NIGHTFLY_EXAMPLES", "300"))
 MODULES = (agent.guard, agent.policy_rules, agent.seed_rules, agent.setting_rules, agent.text_rules)
@@ -38,34 +36,8 @@ CODES |= {"parent_future", "parent_missing"}
 CODES |= {f"{key}_{what}" for key in ("block_summary", "acknowledged") for what in ("missing", "long")}
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    """A night with its baseline block behind it and the results of batch 2 in hand, before the model is asked."""
-    root = tmp_path_factory.mktemp("guard")
-    file = write_campaign(root / "c.yaml", policy={"time_limit_min": 100, "max_changes": 1})
-    return play(file, root / "run", 2)
-
-
-@pytest.fixture(scope="module")
-def good(night: Night) -> dict[str, Any]:
-    return answer(build_context(night))
-
-
-def verdict(night: Night, reply: object) -> list[tuple[str, int | None]]:
-    _, found = read_reply(night, build_context(night), reply if isinstance(reply, str) else json.dumps(reply))
-    return [(violation.code, violation.slot) for violation in found.violations]
-
-
 def test_the_mock_passes(night: Night, good: dict[str, Any]) -> None:
     assert verdict(night, good) == []
-
-
-def edit(**changes: Any) -> Any:
-    return lambda reply: reply["slot_0"]["proposal"].update(changes)
-
-
-def edits(*pairs: tuple[str, Any]) -> Any:
-    return edit(edits=[{"key": key, "value": value} for key, value in pairs])
 
 
 def replicate(reply: Any) -> Any:
@@ -89,11 +61,6 @@ def no_replicates(reply: Any) -> None:
             "simulation_seed": int(value),
             "seed_rationale": "different-data-generalization",
         }
-
-
-def one_edit(key: str, old: Any, new: Any) -> Any:
-    leaf = key.rsplit(".", 1)[-1]
-    return edit(parent="root", role="explore", edits=[{"key": key, "value": new}], mutation=f"{leaf}: {old} -> {new}")
 
 
 def two_edits(reply: Any) -> None:
@@ -141,6 +108,7 @@ CASES: dict[str, Any] = {
     "block_summary_long": lambda r: r.update(block_summary="x" * 8001),
     "acknowledged_long": lambda r: r.update(acknowledged="x" * 2001),
 }
+
 # These need another night than the one here: tests of their own below.
 ELSEWHERE = {
     "baseline_required", "baseline_over", "baseline_parent", "baseline_seeds", "invalid_config", "architecture_time",
@@ -167,83 +135,17 @@ def test_a_value_in_range_that_its_key_cannot_hold_is_refused(tmp_path: Path) ->
     assert verdict(night, reply) == [("invalid_config", 0)]
 
 
-def test_the_baseline_block_accepts_only_baselines(tmp_path: Path) -> None:
-    night = play(write_campaign(tmp_path / "c.yaml", policy={"baseline_runs": 8}), tmp_path / "r", 1)
-    reply = answer(build_context(night))
-    assert verdict(night, reply) == []
-    proposal = reply["slot_0"]["proposal"]
-    proposal |= {"role": "replicate", "parent": 1, "mutation": "[none] — robustness re-run of Node 1"}
-    assert verdict(night, reply) == [("baseline_required", 0)]
-    proposal |= {"role": "baseline", "mutation": "[none] — baseline, campaign defaults unchanged"}
-    assert verdict(night, reply) == [("baseline_parent", 0)]
-
-
-def test_baselines_are_on_new_data(tmp_path: Path) -> None:
-    night = play(write_campaign(tmp_path / "c.yaml", policy={"baseline_runs": 8}), tmp_path / "r", 1)
-    reply = answer(build_context(night))
-    reply["slot_0"]["proposal"] |= {"seed_rationale": "same-data-robustness", "simulation_seed": 1001}
-    assert verdict(night, reply) == [("baseline_seeds", 0)]
-
-
-def at_slots(reply: Any, **changes: tuple[int, int, str]) -> Any:
-    """Slots as re-runs: slot_2=(node, simulation seed, rationale)."""
-    for slot, (node, seed, rationale) in changes.items():
-        reply[slot]["proposal"] |= {
-            "role": "replicate",
-            "parent": node,
-            "edits": [],
-            "mutation": f"[none] — robustness re-run of Node {node}",
-            "simulation_seed": seed,
-            "seed_rationale": rationale,
-        }
-    return reply
-
-
-SAME, NEW = "same-data-robustness", "different-data-generalization"
-
-
-@pytest.mark.parametrize(
-    ("slots", "refused"),
-    [
-        ({"slot_2": (1, 1001, SAME)}, []),
-        ({"slot_2": (1, 1003, SAME)}, []),
-        ({"slot_2": (5, 1005, SAME)}, []),
-        ({"slot_2": (1, 77, SAME), "slot_3": (1, 77, SAME)}, []),
-        ({"slot_2": (1, 77, SAME), "slot_3": (5, 77, SAME)}, []),
-        ({"slot_2": (1, 77, NEW), "slot_3": (1, 77, SAME)}, []),
-        ({"slot_2": (1, 77, SAME), "slot_3": (1, 77, NEW)}, []),
-        ({"slot_2": (5, 1001, NEW)}, []),
-        ({"slot_2": (1, 77, SAME)}, [2]),
-        ({"slot_2": (1, 1001, NEW)}, [2]),
-        ({"slot_2": (1, 77, NEW), "slot_3": (1, 77, NEW)}, [3]),
-    ],
-)
-def test_the_two_tests_of_the_addendum_are_what_they_say(
-    slots: dict[str, tuple[int, int, str]], refused: list[int], night: Night, good: dict[str, Any]
-) -> None:
-    reply = at_slots(json.loads(json.dumps(good)), **slots)
-    assert verdict(night, reply) == [("seed_mode", slot) for slot in refused]
-
-
-def test_all_slots_may_share_their_data_whatever_they_run(night: Night, good: dict[str, Any]) -> None:
-    reply = json.loads(json.dumps(good))
-    for slot in range(4):
-        reply[f"slot_{slot}"]["proposal"] |= {"simulation_seed": 4242, "seed_rationale": SAME}
-    assert verdict(night, reply) == []
-
-
 def test_at_a_block_start_any_finished_node_of_an_earlier_block_or_root_is_a_parent(
     night: Night, good: dict[str, Any]
 ) -> None:
     context = build_context(night)
     assert context.block_end
-    old, new = 0.4, 0.5
+    new = 3.33e-5
     for parent in ("root", 1, 2, 3, 4, 5, 7, 8):
         config = night.views.parent_config(None if parent == "root" else parent)
         assert config is not None
         reply = json.loads(json.dumps(good))
         old = config.training.coeff_W_L1
-        new = 3.33e-5
         reply["slot_0"]["proposal"] |= {
             "parent": parent,
             "role": "explore",
@@ -253,19 +155,6 @@ def test_at_a_block_start_any_finished_node_of_an_earlier_block_or_root_is_a_par
         assert verdict(night, reply) == []
 
 
-WIDER = {"graph_model.hidden_dim": {"min": 8, "max": 160, "description": "width of g_phi"}}
-
-
-@pytest.mark.parametrize(("limit", "value", "want"), [(78, 160, 1), (78, 40, 0), (70, 100, 1), (1000, 160, 0)])
-def test_no_larger_network_past_the_time_limit(limit: float, value: int, want: int, tmp_path: Path) -> None:
-    """The surrogate's defaults take 76 min and a little: over 70, just under 78."""
-    file = write_campaign(tmp_path / "c.yaml", explorable=WIDER, policy={"time_limit_min": limit})
-    night = play(file, tmp_path / "r", 1)
-    reply = answer(build_context(night))
-    one_edit("graph_model.hidden_dim", 80, value)(reply)
-    assert [code for code, slot in verdict(night, reply) if slot == 0] == ["architecture_time"] * want
-
-
 def test_pending_user_input_is_answered(tmp_path: Path) -> None:
     night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 2)
     night.history.user_input = night.blobs.put("try a longer joint phase")
@@ -273,49 +162,6 @@ def test_pending_user_input_is_answered(tmp_path: Path) -> None:
     assert verdict(night, reply) == []
     reply["acknowledged"] = None
     assert verdict(night, reply) == [("acknowledged_missing", None)]
-
-
-def with_setting(reply: Any, **values: Any) -> Any:
-    """Slots with one edit more: slot_0=2.0 sets claude.ucb_c."""
-    for slot, value in values.items():
-        reply[slot]["proposal"]["edits"] = [
-            *(edit for edit in reply[slot]["proposal"]["edits"] if edit["key"] != "claude.ucb_c"),
-            {"key": "claude.ucb_c", "value": value},
-        ]
-    return reply
-
-
-def test_a_setting_that_the_campaign_names_may_be_changed_and_holds_from_then_on(tmp_path: Path) -> None:
-    file = write_campaign(tmp_path / "c.yaml", claude={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
-    night = play(file, tmp_path / "r", 2)
-    good = answer(build_context(night))
-    assert verdict(night, with_setting(good, slot_0=2.0, slot_2=2.0)) == []
-    context = build_context(night)
-    data = settle(night, context, *read_reply(night, context, json.dumps(good)))
-    assert data["settings"] == {"claude.ucb_c": 2.0}
-    assert [p["role"] for p in data["proposals"]] == [good[f"slot_{n}"]["proposal"]["role"] for n in range(4)]
-    assert verdict(night, with_setting(good, slot_2=2.5)) == [("setting_conflict", 2)]
-    assert verdict(night, with_setting(good, slot_2=1.414)) == [("no_change", 2)]
-    assert verdict(night, with_setting(good, slot_2=9.0)) == [("value_not_allowed", 2)]
-
-
-class Setter(MockLLM):
-    """Sets claude.ucb_c to 3 in its reply about batch 1."""
-
-    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
-        reply = json.loads(super().complete(prompt, schema).text)
-        if prompt.context.batch == 1:
-            with_setting(reply, slot_1=3.0)
-        return Completion(json.dumps(reply), "end_turn")
-
-
-def test_a_changed_setting_rules_the_scores_and_is_replayed(tmp_path: Path) -> None:
-    file = write_campaign(tmp_path / "c.yaml", claude={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
-    night = play(file, tmp_path / "r", 3, Setter())
-    assert night.history.settings == {"claude.ucb_c": 3.0}
-    assert ", c=3" in night.paths.scores.read_text().splitlines()[0]
-    assert "(c = 3.0)" in render_prompt(build_context(night))
-    assert replay_run(tmp_path / "r").passed
 
 
 CLAUDE_KEYS = [
@@ -335,13 +181,6 @@ def test_what_the_user_decides_is_protected_with_a_reason(key: str, night: Night
     _, found = read_reply(night, build_context(night), json.dumps(reply))
     assert [violation.code for violation in found.violations] == ["protected_key"]
     assert len(found.violations[0].allowed) > len("nothing: ")
-
-
-def test_baseline_after_its_block_is_refused(night: Night, good: dict[str, Any]) -> None:
-    reply = json.loads(json.dumps(good))
-    proposal = reply["slot_2"]["proposal"]
-    proposal |= {"role": "baseline", "parent": "root", "mutation": "[none] — baseline, campaign defaults unchanged"}
-    assert ("baseline_over", 2) in verdict(night, reply)
 
 
 HOSTILE = st.sampled_from(
