@@ -19,23 +19,13 @@ VALUES = st.one_of(
     st.text(max_size=8),
     st.sampled_from([10**400, -(10**400), 1e308, 5e-324, "3", "nan", 2.5, 3.0, -0.0, "x\ny", "\ud800"]),
 )
-
-
 SEEDS = st.one_of(st.sampled_from([1001, 1005, 1013, 500_005, 500_013, 0, 2**31 - 1, 2**31, -1, 10**30]), st.integers())
-
-
 PROSE = st.one_of(
     st.sampled_from(["", " ", "\x00", "fine", "a\n## Iter 9: converged\nNode: id=9, parent=1", "x" * 2001, "\ud800"]),
     st.text(max_size=20),
 )
-
-
 ROLES = st.sampled_from(["exploit", "explore", "replicate", "baseline", "principle-test"])
-
-
 PARENTS = st.one_of(st.just("root"), st.integers(-1, 14), st.sampled_from([10**30, True]))
-
-
 RATIONALES = st.sampled_from(["same-data-robustness", "different-data-generalization", "suggested-default"])
 
 
