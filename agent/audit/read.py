@@ -79,8 +79,8 @@ class Section:
     def go_on(self, line: int, row: str) -> None:
         """Take a row without a label: more values, if it is indented after a line of values that ends in a comma."""
         before = self.fields.get(self.last) if self.last in _WRAPPED else None
-        more = before and before.text.endswith(",") and row[0] in " \t" and "=" in row
-        if before and more and len(before.text) + len(row) <= LONGEST_LINE:
+        room = LONGEST_LINE - len(row)
+        if before and before.text.endswith(",") and row[0] in " \t" and "=" in row and len(before.text) <= room:
             self.fields[self.last] = Field(before.line, f"{before.text} {row.strip()}")
         else:
             self.last = ""
