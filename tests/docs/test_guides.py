@@ -100,11 +100,15 @@ class Workspace:
         with subprocess.Popen(
             command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True, start_new_session=True
         ) as process:
-            assert process.stdout is not None
-            address = process.stdout.readline().split()[0]
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            assert b"my_night" in opener.open(address, timeout=20).read()
-            os.killpg(process.pid, signal.SIGINT)
+            try:
+                assert process.stdout is not None
+                address = process.stdout.readline().split()[0]
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                assert b"my_night" in opener.open(address, timeout=20).read()
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait(timeout=20)
+            finally:
+                process.kill()
 
     def wait_for(self, done: object, otherwise: str) -> None:
         assert callable(done)

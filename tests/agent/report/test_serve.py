@@ -274,11 +274,14 @@ def test_bad_directories_and_ports_are_one_sentence(tmp_path: Path) -> None:
 def test_the_command_serves_on_loopback_and_ends_on_ctrl_c(plain: Path) -> None:
     command = [sys.executable, "-m", "agent.cli", "serve", str(plain.parent), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.match(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
-        assert found is not None
-        assert Site(plain, int(found[1])).get("/")[0] == 200
-        process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=20)
+        try:
+            assert process.stdout is not None
+            found = re.match(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
+            assert found is not None
+            assert Site(plain, int(found[1])).get("/")[0] == 200
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert complaint.strip() == "nightfly: stopped"
