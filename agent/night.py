@@ -11,8 +11,9 @@ from agent.interrupt import Interrupt
 from agent.ledger import Ledger
 from agent.requests import Inbox
 from agent.user_input import HEADER
+from state.added import FORMAT
 from state.blobs import BlobStore
-from state.campaign import EVENING_CLAUDE_KEYS, EVENING_KEYS, Campaign, load_campaign
+from state.campaign import EVENING_CLAUDE_KEYS, EVENING_KEYS, Campaign, format_of_run, load_campaign
 from state.config import flatten
 from state.errors import RunError
 from state.files import remove_half_written, write_atomic
@@ -69,7 +70,8 @@ class Night(Ledger):
 
 def open_night(campaign_file: Path, root: Path, dry_run: bool) -> Night:
     """Open ``root`` for the campaign in ``campaign_file``: a new run, or the continuation of its own earlier one."""
-    campaign, paths = load_campaign(campaign_file), RunPaths(root)
+    paths = RunPaths(root)
+    campaign = load_campaign(campaign_file, format=format_of_run(paths.journal))
     _refuse_foreign(paths, campaign, campaign_file)
     night = Night(paths, _as_begun(paths, campaign))
     try:
@@ -108,6 +110,7 @@ def _begin(night: Night, text: str, dry_run: bool) -> None:
         "campaign": night.blobs.put(text),
         "identity": night.campaign.identity(),
         "dry_run": dry_run,
+        "format": FORMAT,
     }
     night.record("campaign_started", data, batch=0)
 

@@ -12,7 +12,7 @@ from agent.context import build_context
 from agent.ledger import Ledger
 from agent.replay.evidence import Evidence
 from state.blobs import BlobStore
-from state.campaign import parse_campaign
+from state.campaign import begun_campaign
 from state.errors import RunError
 from state.journal import Record, read_records
 from state.paths import RunPaths
@@ -69,7 +69,7 @@ def _ledger(root: Path) -> Ledger:
     evidence = Evidence(RunPaths(root).blobs)
     for record in _records(root):
         if ledger is None:
-            ledger = Ledger(parse_campaign(evidence.text(record.data["campaign"]), "the campaign"), evidence)
+            ledger = Ledger(begun_campaign(record.data, evidence.text(record.data["campaign"])), evidence)
         ledger.fold(record)
     if ledger is None:
         raise RunError(f"{root}: its journal is empty; the run never began")

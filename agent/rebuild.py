@@ -9,7 +9,7 @@ from agent.ledger import Ledger
 from agent.plan import write_configs
 from agent.report.write import write_report
 from state.blobs import BlobStore
-from state.campaign import parse_campaign
+from state.campaign import begun_campaign
 from state.errors import RunError
 from state.journal import read_records
 from state.lock import DriverLock
@@ -43,7 +43,7 @@ def read_ledger(paths: RunPaths) -> tuple[Ledger, Derived]:
     ledger: Ledger | None = None
     for record in read_records(paths.journal):
         if ledger is None:
-            campaign = parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal")
+            campaign = begun_campaign(record.data, blobs.text(record.data["campaign"]))
             ledger = Ledger(campaign, blobs)
             derived = Derived(paths, ledger)
         ledger.fold(record)

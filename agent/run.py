@@ -21,7 +21,7 @@ from agent.loop import run_night
 from agent.mock import MockLLM
 from agent.night import Night, open_night
 from agent.prepare import prepare
-from state.campaign import Campaign, load_campaign
+from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import RunError, UserError
 from state.evening import Budget
 from state.journal import read_records
@@ -48,9 +48,11 @@ def run_campaign(
     else:
         campaign = load_campaign(file, lambda note: print(f"nightfly: {note}", file=sys.stderr))
         root = choose_root(runs_dir, campaign.name, new)
+        campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
-    prepared = prepare(campaign, file, allow_cpu)
+    begun = RunPaths(root).campaign
+    prepared = prepare(campaign, begun if begun.is_file() else file, allow_cpu)
     budget = tonight(campaign, batches, finish_by)
     engine = make_engine(campaign)
     night = open_night(file, root, dry_run)

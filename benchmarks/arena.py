@@ -24,7 +24,7 @@ from agent.replay.evidence import Evidence
 from agent.settle import settle
 from benchmarks.hostile import PAYLOADS, Hostile
 from prompts.render import render_prompt, render_repair
-from state.campaign import parse_campaign
+from state.campaign import begun_campaign
 from state.config import DERIVED_KEYS, SlotConfig
 from state.explorable import protection
 from state.files import dump_yaml, parse_yaml, read_yaml
@@ -151,7 +151,7 @@ def open_ledger(root: Path) -> Ledger:
     """The state of the run in ``root``; nothing it computes is written to disk."""
     evidence = Evidence(RunPaths(root).blobs)
     records = list(read_records(RunPaths(root).journal))
-    ledger = Ledger(parse_campaign(evidence.text(records[0].data["campaign"]), "the campaign"), evidence)
+    ledger = Ledger(begun_campaign(records[0].data, evidence.text(records[0].data["campaign"])), evidence)
     for record in records:
         ledger.fold(record)
     return ledger

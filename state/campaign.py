@@ -9,8 +9,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from state.added import FORMAT, with_earlier
 from state.config import (
     PLACE_KEYS,
+    SECTIONS,
     ConnectomeConfig,
     GraphModelConfig,
     Scalar,
@@ -19,11 +21,13 @@ from state.config import (
     TrainingConfig,
 )
 from state.engine import EngineConfig
-from state.errors import ConfigError
+from state.errors import ConfigError, RunError
 from state.evening import Budget, Notify, TrackerKind
 from state.explorable import Explorable, protection
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
+from state.journal import read_records
 from state.legacy import translate
+from state.paths import RunPaths
 from state.schema import Section, nearest, validate
 from state.thresholds import Thresholds
 
@@ -190,21 +194,41 @@ def _try(base: SlotConfig, key: str, value: Any) -> None:
         raise ValueError(f"{error} (an allowed value of {key})") from error
 
 
-def load_campaign(path: Path, tell: Callable[[str], None] = lambda note: None) -> Campaign:
+def load_campaign(path: Path, tell: Callable[[str], None] = lambda note: None, format: int | None = None) -> Campaign:
     """Read and validate a campaign file; ConfigError says file, key and what would be right.
 
-    Its sections may come from a config of the predecessor: ``tell`` hears what that meant, see `state.legacy`.
+    Its sections may come from a config of the predecessor: ``tell`` hears what that meant, see `state.legacy`. The
+    frozen copy in a run directory is read as the run was begun; ``format`` asks for that of another file.
     """
-    return _validated(read_yaml(path), str(path), tell)
+    return _validated(read_yaml(path), str(path), tell, _format_beside(path) if format is None else format)
 
 
-def parse_campaign(text: str, name: str) -> Campaign:
-    """A campaign from its text; ``name`` stands for the file in errors."""
-    return _validated(parse_yaml(text, name), name, lambda note: None)
+def begun_campaign(started: dict[str, Any], text: str, name: str = "the campaign in the journal") -> Campaign:
+    """The campaign of a run from its `campaign_started` data and the text that it names."""
+    return _validated(parse_yaml(text, name), name, lambda note: None, format_of(started))
 
 
-def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None]) -> Campaign:
+def format_of(started: dict[str, Any]) -> int:
+    """The format of a run from its `campaign_started` data; RunError when this program is too old for it."""
+    found = started.get("format", 1)
+    if not isinstance(found, int) or found > FORMAT:
+        raise RunError(f"the run is of format {found}, which is newer than this nightfly ({FORMAT}); use a newer one")
+    return found
+
+
+def format_of_run(journal: Path) -> int:
+    """The format of the run whose journal this is; that of a new run where there is none yet."""
+    first = next(read_records(journal), None) if journal.is_file() else None
+    return FORMAT if first is None or first.type != "campaign_started" else format_of(first.data)
+
+
+def _format_beside(path: Path) -> int:
+    run = RunPaths(path.parent)
+    return format_of_run(run.journal) if path.name == run.campaign.name else FORMAT
+
+
+def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None], format: int) -> Campaign:
     read = translate(tree, name, keep=tuple(Campaign.model_fields))
     for note in read.notes:
         tell(note)
-    return validate(Campaign, read.tree, name)
+    return validate(Campaign, with_earlier(read.tree, SECTIONS, defaults=True) if format == 1 else read.tree, name)

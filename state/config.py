@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from state.added import Growing, added, is_complete, with_earlier
 from state.errors import ConfigError
 from state.files import canonical_json, dump_yaml, sha256
 from state.schema import Section, validate
@@ -28,7 +29,7 @@ class ConnectomeConfig(Section):
     path: str = Field("", description="the exported .npz of `source: file`")
 
 
-class SimulationConfig(Section):
+class SimulationConfig(Growing):
     """The ground-truth simulation; a slot regenerates it from ``seed``."""
 
     extent: int = Field(8, ge=1, le=15, description="radius of the hexagonal eye in columns; 8 is the full size")
@@ -40,6 +41,12 @@ class SimulationConfig(Section):
     n_sequences: int = Field(64, ge=2, description="movies simulated side by side; n_frames is shared among them")
     burn_in: int = Field(100, ge=0, description="steps of each sequence dropped before frames are kept")
     n_test_frames: int = Field(1000, ge=50, description="length of the held-out rollout")
+    sequences: Literal["parallel", "one_trajectory"] = added(
+        "parallel", before="parallel", description="one_trajectory: a single movie, never reset; n_sequences is unused"
+    )
+    blank_prefix_fraction: float = added(
+        0.0, before=0.0, ge=0, lt=1, description="share of each clip, at its beginning, that is dark"
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -48,8 +55,11 @@ class SimulationConfig(Section):
         return self
 
 
-class GraphModelConfig(Section):
-    """Sizes of the two perceptrons and the embedding; the coupled input sizes must agree."""
+class GraphModelConfig(Growing):
+    """Sizes of the two perceptrons and the embedding, their start, and how the passes are computed.
+
+    The coupled input sizes must agree.
+    """
 
     hidden_dim: int = Field(80, ge=4, le=512)
     n_layers: int = Field(3, ge=2, le=6, description="linear layers of g_phi")
@@ -58,6 +68,15 @@ class GraphModelConfig(Section):
     embedding_dim: int = Field(2, ge=1, le=16)
     input_size: int = Field(3, description="1 + embedding_dim")
     input_size_update: int = Field(5, description="3 + embedding_dim")
+    init: Literal["predecessor", "fan_in"] = added(
+        "predecessor",
+        before="fan_in",
+        description="predecessor: first layers uniform in +-1/sqrt(fan-in), later weights N(0, 0.1), later biases 0; "
+        "fan_in: uniform in +-1/sqrt(fan-in) everywhere",
+    )
+    backend: Literal["fast", "pyg"] = added(
+        "fast", before="fast", description="hand-written passes, or the reference on torch_geometric with autograd"
+    )
 
     @model_validator(mode="after")
     def _coupled(self) -> Self:
@@ -70,8 +89,11 @@ class GraphModelConfig(Section):
         return self
 
 
-class TrainingConfig(Section):
-    """The optimisation; names follow the published trainer."""
+class TrainingConfig(Growing):
+    """The optimisation; names follow the published trainer, and so does what each setting does by default.
+
+    A setting with two words says which of two definitions holds: the predecessor's, the default, or another one.
+    """
 
     seed: int = Field(1000, ge=0, lt=2**31)
     n_epochs: int = Field(2, ge=1, le=100)
@@ -85,18 +107,46 @@ class TrainingConfig(Section):
     alternate_lr_ratio: float = Field(0.1, ge=0, le=1)
     coeff_g_phi_diff: float = Field(750.0, ge=0)
     coeff_g_phi_norm: float = Field(0.9, ge=0)
-    coeff_g_phi_weight_L1: float = Field(0.28, ge=0)
+    coeff_g_phi_weight_L1: float = Field(0.29, ge=0)
     coeff_g_phi_weight_L2: float = Field(0.0, ge=0)
     coeff_f_theta_weight_L1: float = Field(0.5, ge=0)
     coeff_f_theta_weight_L2: float = Field(0.0015, ge=0)
-    coeff_W_L1: float = Field(5e-5, ge=0)
+    coeff_W_L1: float = Field(3.3e-5, ge=0)
     coeff_W_L2: float = Field(3.5e-6, ge=0)
-    regul_annealing_rate: float = Field(0.0, ge=0)
+    regul_annealing_rate: float = Field(0.5, ge=0)
     w_init_mode: Literal["zeros", "randn_scaled"] = "randn_scaled"
     w_init_scale: float = Field(1.0, gt=0)
     penalty_stride: int = Field(1, ge=1, le=16, description="g_phi penalties on every k-th neuron, rotating")
     n_metric_points: int = Field(10, ge=2, le=100, description="rows of metrics.log per epoch")
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    w_init_per: Literal["edges", "inputs"] = added(
+        "edges", before="inputs", description="randn_scaled: std = w_init_scale / sqrt(edges, or mean inputs a neuron)"
+    )
+    xnorm_scale: float = added(1.5, before=1.0, gt=0, description="xnorm = this times the std of all voltages")
+    penalty_frames: Literal["one", "all"] = added(
+        "one", before="all", description="frames of the batch that the two g_phi penalties look at"
+    )
+    penalty_embedding: Literal["fixed", "trained"] = added(
+        "fixed", before="trained", description="whether the two g_phi penalties move the embedding"
+    )
+    g_phi_diff_step: Literal["additive", "relative"] = added(
+        "additive", before="relative", description="monotone from v to v + 0.05 xnorm, or to 1.05 v"
+    )
+    perceptron_norms: Literal["per_tensor", "per_network"] = added(
+        "per_tensor", before="per_network", description="L2 of a perceptron: summed over its tensors, or one norm"
+    )
+    W_L2_beside_L1: Literal["skipped", "added"] = added(
+        "skipped", before="added", description="whether coeff_W_L2 acts while coeff_W_L1 is on"
+    )
+    annealing: Literal["epoch", "continuous"] = added(
+        "epoch", before="continuous", description="L1 and L2 grow by whole epochs (0 in the first), or all the time"
+    )
+    adam_restart: Literal["standard_epochs", "never"] = added(
+        "standard_epochs", before="never", description="Adam begins anew at each epoch of standard training, or never"
+    )
+    cluster_features: Literal["raw", "standardised"] = added(
+        "raw", before="standardised", description="what cluster_accuracy's mixture is fitted to"
+    )
 
 
 class SlotConfig(Section):
@@ -108,6 +158,13 @@ class SlotConfig(Section):
     simulation: SimulationConfig = SimulationConfig()
     graph_model: GraphModelConfig = GraphModelConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_written(cls, tree: Any) -> Any:
+        """What the program wrote leaves out added settings that have their earlier value."""
+        written = isinstance(tree, dict) and is_complete(tree, SECTIONS)
+        return with_earlier(tree, SECTIONS, defaults=False) if written else tree
 
     def hash(self) -> str:
         """sha256 of the canonical JSON: what a result must quote to be accepted."""
@@ -127,7 +184,8 @@ class SlotConfig(Section):
 
     @cached_property
     def _identity(self) -> str:
-        flat = {key: value for key, value in self.flat().items() if key not in (*SEED_KEYS, *PLACE_KEYS)}
+        written = flatten(self._tree)
+        flat = {key: value for key, value in written.items() if key not in (*SEED_KEYS, *PLACE_KEYS)}
         return sha256(canonical_json(flat).encode())[:16]
 
     def flat(self) -> dict[str, Scalar]:
@@ -136,7 +194,7 @@ class SlotConfig(Section):
 
     @cached_property
     def _leaves(self) -> dict[str, Scalar]:
-        return flatten(self._tree)
+        return flatten({name: dict(part) if isinstance(part, Section) else part for name, part in self})
 
     def replaced(self, changes: dict[str, Scalar], name: str = "config") -> SlotConfig:
         """A copy with the dotted keys of ``changes`` set, validated as a whole; ConfigError otherwise."""
@@ -150,6 +208,14 @@ class SlotConfig(Section):
                     raise ConfigError(f"{name}: {key} is not a key of a slot config")
             place[leaf] = value
         return validate(SlotConfig, tree, name)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "connectome": ConnectomeConfig,
+    "simulation": SimulationConfig,
+    "graph_model": GraphModelConfig,
+    "training": TrainingConfig,
+}
 
 
 def _derived(changes: dict[str, Scalar]) -> dict[str, Scalar]:

@@ -45,6 +45,12 @@ class Adam:
         torch.div(self._mean, scratch, out=gradient)
         self.theta.addcmul_(gradient, self.rates, value=-1.0)
 
+    def restart(self) -> None:
+        """Forget all averages, in place, as before the first step."""
+        self._mean.zero_()
+        self._square.zero_()
+        self._done = 0
+
     def state(self) -> tuple[Tensor, Tensor]:
         """The averages [P] of gradient and squared gradient; with the number of steps, all that is remembered."""
         return self._mean, self._square

@@ -44,6 +44,7 @@ class Stage:
     n_iterations: int
     points: tuple[int, ...]
     fast: float = 1.0  # factor on the learning rates of W and g_phi
+    starts_anew: bool = False  # whether Adam forgets what it has averaged
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def stages(config: SlotConfig) -> list[Stage]:
     result: list[Stage] = []
     for epoch in range(t.n_epochs):
         if not t.alternate_training:
-            result.append(Stage(epoch, "standard", n, _points(n, t.n_metric_points)))
+            anew = epoch > 0 and t.adam_restart == "standard_epochs"
+            result.append(Stage(epoch, "standard", n, _points(n, t.n_metric_points), starts_anew=anew))
             continue
         here = t.n_metric_points if joint == n else round(t.n_metric_points * joint / n)
         here = here if joint == n else min(max(1, here), t.n_metric_points - 1)
@@ -101,13 +103,16 @@ def _points(n: int, count: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, round(n * (k + 1) / count)) for k in range(count)}))
 
 
-def annealing(rate: float, epochs_done: float) -> float:
+def annealing(training: TrainingConfig, epochs_done: float) -> float:
     """Strength of the L1/L2 penalties: 1 - exp(-rate * epochs_done), 1 for rate 0.
 
-    ``epochs_done`` is continuous (1.5 = halfway through the second epoch), so the penalties grow from the first
-    iterations on and the rate matters in a run of one epoch as well.
+    ``epochs_done`` counts whole epochs (0 in the first), or with `annealing: continuous` is taken as it is (1.5 =
+    halfway through the second), so that the penalties grow from the first iterations on.
     """
-    return 1.0 if rate == 0.0 else 1.0 - math.exp(-rate * epochs_done)
+    if training.regul_annealing_rate == 0.0:
+        return 1.0
+    counted = epochs_done if training.annealing == "continuous" else math.floor(epochs_done)
+    return 1.0 - math.exp(-training.regul_annealing_rate * counted)
 
 
 def set_rates(adam: Adam, model: GNN, training: TrainingConfig, fast: float) -> None:
@@ -133,7 +138,7 @@ def fit(
     on_block: Callable[[Trainer], None] = lambda trainer: None,
     start: State | None = None,
 ) -> None:
-    """Train ``model`` in place; Adam's state is kept across phases and epochs.
+    """Train ``model`` in place; Adam's state is kept across phases, and across epochs but for `adam_restart`.
 
     Frames are drawn on the device from training.seed. Raises TrainingDiverged within BLOCK iterations of the first
     value that is not finite. ``on_block`` comes after each block and its point, where `Trainer.state` is all that the
@@ -146,6 +151,8 @@ def fit(
             loop.restore(start)
         for stage in stages(config):
             set_rates(loop.adam, model, config.training, stage.fast)
+            if stage.starts_anew and planned == loop.iteration:
+                loop.adam.restart()
             for done, wanted in _blocks(stage):
                 planned += done
                 if planned <= loop.iteration:
@@ -185,7 +192,7 @@ class Trainer:
 
     def __init__(self, model: GNN, config: SlotConfig, data: Recording, stats: Activity) -> None:
         self.model, self.training = model, config.training
-        self.step = Step(model, data, config.training, stats.xnorm)
+        self.step = Step(model, data, config.training, stats.std * config.training.xnorm_scale)
         self.adam = Adam(model.theta, model.gradient)
         self.iteration = 0
         self._per_epoch = iterations_per_epoch(config)
@@ -199,8 +206,7 @@ class Trainer:
         shape = (n, self.training.batch_size)
         frames = torch.randint(self._n_frames, shape, generator=self._random, device=self.model.theta.device)
         self.adam.prepare(n)
-        done = (self.iteration + n) / self._per_epoch
-        self.step.weight_penalties.set_strength(annealing(self.training.regul_annealing_rate, done))
+        self.step.set_strength(self._strength(n))
         if self._graphed is not None:
             self._graphed.run(frames, self.iteration)
         else:
@@ -212,6 +218,11 @@ class Trainer:
         if not math.isfinite(float(self.step.loss + self.model.theta.sum())):
             raise TrainingDiverged(self.iteration)
 
+    def _strength(self, n: int) -> float:
+        """Of the L1/L2 penalties in the next ``n`` iterations, which lie in one epoch."""
+        reached = self.iteration if self.training.annealing == "epoch" else self.iteration + n
+        return annealing(self.training, reached / self._per_epoch)
+
     def state(self) -> State:
         """Views, valid until the next block; see `State`."""
         mean, square = self.adam.state()
@@ -220,6 +231,7 @@ class Trainer:
     def restore(self, state: State) -> None:
         """Go on, in place, where `state` was taken."""
         self.model.theta.copy_(state.theta)
-        self.adam.restore(state.mean, state.square, state.iteration)
+        anew = self.training.adam_restart == "standard_epochs" and not self.training.alternate_training
+        self.adam.restore(state.mean, state.square, state.iteration % self._per_epoch if anew else state.iteration)
         self._random.set_state(state.random)
         self.iteration = state.iteration

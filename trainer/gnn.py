@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from state.config import GraphModelConfig, TrainingConfig
 from trainer.message import EdgeSums
 from trainer.perceptron import Perceptron, layer_shapes
+from trainer.start import draw_perceptron, draw_weights
 
 if TYPE_CHECKING:
     from trainer.connectome import Connectome
@@ -36,7 +36,7 @@ class GNN:
     ) -> None:
         device = device or torch.device("cpu")
         self.n_neurons, self.n_edges = connectome.n_neurons, connectome.n_edges
-        self.embedding_dim = model.embedding_dim
+        self.embedding_dim, self._init = model.embedding_dim, model.init
         shapes_g = layer_shapes(model.input_size, model.hidden_dim, model.n_layers)
         shapes_f = layer_shapes(model.input_size_update, model.hidden_dim_update, model.n_layers_update)
         sizes = [self.n_edges, self.embedding_dim * self.n_neurons]
@@ -56,25 +56,20 @@ class GNN:
             for row in self._constant_rows(name, self.trained):
                 row.zero_()
         self.input_index = torch.as_tensor(connectome.input_index, device=device).long()
-        source, target = (torch.as_tensor(x, device=device) for x in (connectome.source, connectome.target))
-        self.edges = EdgeSums(source, target, self.n_neurons, self.W)
+        self.source, self.target = (
+            torch.as_tensor(x, device=device) for x in (connectome.source, connectome.target)
+        )
+        self.edges = EdgeSums(self.source, self.target, self.n_neurons, self.W)
 
     def initialise(self, training: TrainingConfig) -> None:
-        """Draw all parameters from ``training.seed`` on the CPU, so that every device starts alike.
-
-        W: zeros, or normal with standard deviation w_init_scale / sqrt(mean number of inputs of a neuron), which gives
-        messages of order one whatever the size of the network. a: ones. Perceptrons: uniform in +-1/sqrt(fan-in).
-        """
+        """Draw all parameters from ``training.seed`` on the CPU, so that every device starts alike; a: ones."""
         generator = torch.Generator().manual_seed(training.seed)
         self.a.fill_(1.0)
-        self.W.zero_()
-        if training.w_init_mode == "randn_scaled":
-            scale = training.w_init_scale / math.sqrt(max(1.0, self.n_edges / self.n_neurons))
-            self.W.copy_(torch.randn(self.n_edges, generator=generator) * scale)
+        self.W.copy_(draw_weights(training, self.n_neurons, self.n_edges, generator))
         for perceptron in (self.g_phi, self.f_theta):
-            for matrix in perceptron.matrices:
-                bound = 1.0 / math.sqrt(matrix.shape[1] - 1)
-                matrix.copy_((torch.rand(matrix.shape, generator=generator) * 2 - 1) * bound)
+            shapes = [(matrix.shape[0], matrix.shape[1]) for matrix in perceptron.matrices]
+            for matrix, drawn in zip(perceptron.matrices, draw_perceptron(shapes, self._init, generator), strict=True):
+                matrix.copy_(drawn)
             for matrix in perceptron.matrices[:-1]:
                 matrix[-1].zero_()
                 matrix[-1, -1] = 1.0
@@ -87,9 +82,14 @@ class GNN:
         """sum_j W_ij g_phi(v_j, a_j)^2; [B, N] -> [B, N]."""
         return self.edges.send(self.signal(v).t().contiguous()).t()
 
-    def derivative(self, v: Tensor, stimulus: Tensor) -> Tensor:
-        """Predicted dv/dt [B, N] in 1/s from the states [B, N] and the stimulus [B, n_in] of the input neurons."""
-        return self.f_theta.evaluate(self.update_rows(v, self.messages(v), stimulus)).view_as(v)
+    def update(self, v: Tensor, message: Tensor, stimulus: Tensor | None) -> Tensor:
+        """f_theta [B, N] at states and messages [B, N] and stimulus [B, n_in] of the input neurons (None = dark)."""
+        return self.f_theta.evaluate(self.update_rows(v, message, stimulus)).view_as(v)
+
+    def message_gain(self, v: Tensor, message: Tensor, stimulus: Tensor | None) -> Tensor:
+        """d f_theta / d message [B, N] at the same point."""
+        rows = self.update_rows(v, message, stimulus)
+        return self.f_theta.input_gradient(rows, self.embedding_dim + 1).view_as(v)
 
     def source_rows(self, v: Tensor) -> Tensor:
         """Input rows (v, a, 1) of g_phi, [D + 2, B * N]."""

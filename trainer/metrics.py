@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.gnn import GNN
+from trainer.model import Model, derivative
 
 if TYPE_CHECKING:
     from trainer.connectome import Connectome
@@ -48,11 +48,11 @@ class RolloutScore:
 
 @dataclass(frozen=True)
 class Activity:
-    """Mean and standard deviation of each neuron's voltage [N], and over everything (``xnorm``)."""
+    """Mean and standard deviation of each neuron's voltage [N], and the standard deviation over everything."""
 
     mu: Tensor
     sigma: Tensor
-    xnorm: float
+    std: float
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def activity(data: Recording) -> Activity:
     """Statistics of the training voltages [F, N], noise included."""
     sigma, mu = torch.std_mean(data.voltage, dim=0, correction=0)
     # Var = mean of the variances + variance of the means: one pass over the frames, not two.
-    xnorm = float(((sigma.double() ** 2).mean() + mu.double().var(correction=0)).sqrt())
-    return Activity(mu, sigma, xnorm)
+    std = float(((sigma.double() ** 2).mean() + mu.double().var(correction=0)).sqrt())
+    return Activity(mu, sigma, std)
 
 
 def score(learned: Array, true: Array | NDArray[np.float32]) -> Score:
@@ -90,7 +90,7 @@ def score(learned: Array, true: Array | NDArray[np.float32]) -> Score:
     return Score(min(1.0, xy * xy / (xx * yy)), xy / xx)
 
 
-def recover(model: GNN, data: Recording, stats: Activity) -> Recovered:
+def recover(model: Model, data: Recording, stats: Activity) -> Recovered:
     """Read tau, V_rest and W out of the trained functions.
 
     tau_i = -1/slope_i clipped to [0, 1]; V_rest_i = -offset_i/slope_i; W_ij corrected for the scales that f_theta and
@@ -101,7 +101,7 @@ def recover(model: GNN, data: Recording, stats: Activity) -> Recovered:
     slope, offset = (x.double().cpu().numpy() for x in update_lines(model, stats))
     slope_g = signal_slopes(model, stats).double().cpu().numpy()
     gain = message_gains(model, data)
-    source, target = model.edges.source.cpu().numpy(), model.edges.target.cpu().numpy()
+    source, target = model.source.cpu().numpy(), model.target.cpu().numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         tau = np.clip(np.where(slope == 0.0, 1.0, -1.0 / slope), 0.0, 1.0)
         rest = -offset / slope
@@ -109,15 +109,15 @@ def recover(model: GNN, data: Recording, stats: Activity) -> Recovered:
     return Recovered(weight, tau, rest)
 
 
-def update_lines(model: GNN, stats: Activity) -> tuple[Tensor, Tensor]:
+def update_lines(model: Model, stats: Activity) -> tuple[Tensor, Tensor]:
     """Least-squares slope and offset [N] of f_theta(v, a_i, msg=0, I=0) over v in mu_i -+ 2 sigma_i."""
     half = 2.0 * stats.sigma.clamp_min(MIN_SIGMA)
     v = _grid(stats.mu - half, stats.mu + half)
-    out = model.f_theta.evaluate(model.update_rows(v, torch.zeros_like(v), None)).view_as(v)
+    out = model.update(v, torch.zeros_like(v), None)
     return _line(v, out)
 
 
-def signal_slopes(model: GNN, stats: Activity) -> Tensor:
+def signal_slopes(model: Model, stats: Activity) -> Tensor:
     """Least-squares slope [N] of the signal g_phi(v, a_j)^2 over the positive part of mu_j -+ 2 sigma_j.
 
     Where the range has no positive part the source is silent: its scale cannot be known and is taken as 1.
@@ -129,12 +129,11 @@ def signal_slopes(model: GNN, stats: Activity) -> Tensor:
     return torch.where(silent, 1.0, _line(v, model.signal(v))[0])
 
 
-def message_gains(model: GNN, data: Recording) -> Array:
+def message_gains(model: Model, data: Recording) -> Array:
     """Median over 8 frames, evenly spread over the recording, of d f_theta / d msg at each neuron, [N]."""
     frames = torch.linspace(0, len(data.voltage) - 1, N_GRADIENT_FRAMES).round().long().to(data.voltage.device)
     v = data.voltage[frames]
-    rows = model.update_rows(v, model.messages(v), data.stimulus[frames])
-    gains = model.f_theta.input_gradient(rows, model.embedding_dim + 1).view_as(v)
+    gains = model.message_gain(v, model.messages(v), data.stimulus[frames])
     return np.median(gains.double().cpu().numpy(), axis=0)
 
 
@@ -147,12 +146,12 @@ def recovery_scores(found: Recovered, truth: Connectome) -> dict[str, Score]:
     }
 
 
-def one_step_score(model: GNN, test: Recording, batch: int = 64) -> Score:
+def one_step_score(model: Model, test: Recording, batch: int = 64) -> Score:
     """R2 of the predicted against the true derivative over all held-out frames and neurons."""
     sums = torch.zeros(6, dtype=torch.float64, device=test.voltage.device)
     for start in range(0, len(test.voltage), batch):
         part = slice(start, start + batch)
-        y = model.derivative(test.voltage[part], test.stimulus[part]).double()
+        y = derivative(model, test.voltage[part], test.stimulus[part]).double()
         x = test.derivative[part].double()
         sums += torch.stack([x.new_tensor(x.numel()), x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()])
     n, x1, y1, xx, xy, yy = sums.tolist()
@@ -164,12 +163,12 @@ def one_step_score(model: GNN, test: Recording, batch: int = 64) -> Score:
     return Score(min(1.0, cov * cov / (var_x * var_y)), cov / var_x)
 
 
-def rollout(model: GNN, data: Dataset, delta_t: float) -> Tensor:
+def rollout(model: Model, data: Dataset, delta_t: float) -> Tensor:
     """Noise-free traces [T, N] of the trained network: v += delta_t * dv/dt from the true start, held-out stimulus."""
     v, traces = data.rollout_start[None], torch.empty_like(data.rollout_voltage)
     for step in range(len(traces)):
         traces[step] = v[0]
-        v = v + delta_t * model.derivative(v, data.rollout_stimulus[step : step + 1])
+        v = v + delta_t * derivative(model, v, data.rollout_stimulus[step : step + 1])
     return traces
 
 

@@ -27,7 +27,7 @@ class Step:
         self.signal_penalties = SignalPenalties(training, model, self.batch, xnorm)
         self.weight_penalties = WeightPenalties(training, model)
         n_data = self.n_data = self.batch * model.n_neurons
-        n_rows = n_data + self.signal_penalties.n_diff + self.signal_penalties.n_norm
+        n_rows = n_data + self.signal_penalties.n_rows
         depth = model.embedding_dim
         new = model.theta.new_zeros
         self._g_in, self._f_in = new(depth + 2, n_rows), new(depth + 4, n_data)
@@ -59,6 +59,10 @@ class Step:
         self._d_g_in[:, :n_data].add_(self._d_f_in[:-1])
         self.signal_penalties.embedding_gradient(self._d_g_in, subset)
         self.weight_penalties.add_gradient()
+
+    def set_strength(self, strength: float) -> None:
+        """Scale the L1 and L2 penalties from now on (annealing)."""
+        self.weight_penalties.set_strength(strength)
 
     def total_loss(self) -> Tensor:
         """Data term and all penalties of the last call; for inspection, not used by training."""

@@ -12,7 +12,7 @@ from agent.replay.evidence import Evidence
 from agent.replay.records import Replay
 from agent.reply import ProposalReply, parse_reply, reply_schema
 from agent.verdict import Verdict
-from state.campaign import parse_campaign
+from state.campaign import begun_campaign
 from state.errors import RunError
 from state.journal import read_records
 from state.paths import RunPaths
@@ -49,7 +49,7 @@ def _until_reply(paths: RunPaths, batch: int) -> tuple[Replay, dict[str, Any]]:
     evidence = Evidence(paths.blobs)
     for record in read_records(paths.journal):
         if replay is None:
-            replay = Replay(parse_campaign(evidence.text(record.data["campaign"]), "the campaign"), evidence)
+            replay = Replay(begun_campaign(record.data, evidence.text(record.data["campaign"])), evidence)
         if record.type == "reply_received" and record.batch == batch:
             return replay, record.data
         replay.fold(record)

@@ -20,7 +20,7 @@ from agent.derived import Derived
 from agent.replay.evidence import Evidence
 from agent.replay.files import config_faults, derived_faults, slot_faults, tree_fault
 from agent.replay.records import Replay
-from state.campaign import Campaign, parse_campaign
+from state.campaign import Campaign, begun_campaign
 from state.errors import JournalError, NightflyError, RunError
 from state.journal import Record, read_records
 from state.lock import is_held
@@ -176,7 +176,7 @@ def _replay(
 def _campaign(record: Record, evidence: Evidence) -> Campaign:
     if record.type != "campaign_started":
         raise RunError(f"the first record is {record.type}, expected campaign_started")
-    return parse_campaign(evidence.text(record.data["campaign"]), "the campaign in the journal")
+    return begun_campaign(record.data, evidence.text(record.data["campaign"]))
 
 
 def _add_run_faults(paths: RunPaths, replay: Replay, derived: Derived, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.ledger import Ledger
 from state.blobs import BlobStore
-from state.campaign import parse_campaign
+from state.campaign import begun_campaign
 from state.config import Scalar
 from state.errors import JournalError, RunError
 from state.journal import Record, read_records
@@ -146,7 +146,7 @@ def read_story(paths: RunPaths) -> tuple[Ledger, Story]:
     story, blobs = Story(), BlobStore(paths.blobs)
     for record in read_records(paths.journal):
         if ledger is None:
-            ledger = Ledger(parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal"), blobs)
+            ledger = Ledger(begun_campaign(record.data, blobs.text(record.data["campaign"])), blobs)
         try:
             ledger.fold(record)
             story.apply(record)
