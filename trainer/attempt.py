@@ -11,12 +11,13 @@ from state.config import SlotConfig
 from state.paths import SlotPaths
 from state.records import SlotResult, TrajectoryPoint
 from trainer import runtime
+from trainer.backend import make_model
 from trainer.checkpoint import EVERY_S, Checkpoint, CheckpointFile, Owner
 from trainer.connectome import Connectome, load_connectome
 from trainer.evaluate import Evaluation, evaluate
 from trainer.fit import BLOCK, Moment, Trainer, fit, iterations_per_epoch
-from trainer.gnn import GNN
 from trainer.metrics import Activity, activity
+from trainer.model import Model
 from trainer.progress import Listener, MetricsLog, Reporter
 from trainer.simulate import Dataset, generate
 from trainer.termination import Termination
@@ -83,7 +84,7 @@ class Attempt:
         self.reporter.stage("simulation")
         return generate(self.config, truth, device, lambda stage, done, total: self.reporter.advance(done, total))
 
-    def _draw(self, truth: Connectome, model: GNN, data: Dataset, result: Evaluation) -> None:
+    def _draw(self, truth: Connectome, model: Model, data: Dataset, result: Evaluation) -> None:
         # Imported here: drawing is the last thing a slot does, and its import takes most of a second.
         from trainer.pictures import draw_activity, draw_embedding
 
@@ -109,9 +110,9 @@ class _Training:
         self._began = self._block_began = time.perf_counter()
         self._block_first = 0
 
-    def run(self, truth: Connectome, data: Dataset, stats: Activity, device: torch.device) -> GNN:
+    def run(self, truth: Connectome, data: Dataset, stats: Activity, device: torch.device) -> Model:
         """The trained network; ``trajectory`` and ``earlier_s`` (seconds of earlier attempts) are then complete."""
-        model = GNN(self.config.graph_model, truth, device)
+        model = make_model(self.config.graph_model, truth, device)
         model.initialise(self.config.training)
         found = self.checkpoints.load()
         self._resume(found)

@@ -54,20 +54,24 @@ def split(videos: list[Path]) -> tuple[list[Path], list[Path]]:
 
 @dataclass(frozen=True)
 class Davis:
-    """Rendered videos of one split: each [L, C] light in 0..1 at 24 frames a second."""
+    """Rendered videos of one split: each [L, C] light in 0..1 at 24 frames a second.
+
+    ``dark`` is the share of each clip that is black at its beginning.
+    """
 
     clips: tuple[Floats, ...]
     label: str
+    dark: float = 0.0
 
     @classmethod
-    def load(cls, extent: int, test: bool) -> Davis:
+    def load(cls, extent: int, test: bool, dark: float = 0.0) -> Davis:
         """Render the split's videos, or read them from the cache."""
         videos = find_videos()
         train_videos, test_videos = split(videos)
         chosen = test_videos if test else train_videos
         clips = tuple(clip for video in chosen for clip in _rendered(video, extent))
         label = f"DAVIS, {len(train_videos)} training and {len(test_videos)} test videos"
-        return cls(clips, label)
+        return cls(clips, label, dark)
 
     def movies(self, n_sequences: int, n_frames: int, delta_t: float, rng: np.random.Generator) -> Floats:
         """[T, S, C] light: videos drawn at random, one after the other, frames interpolated in time."""
@@ -88,6 +92,7 @@ class Davis:
         before = np.minimum(at.astype(int), len(clip) - 2)
         share = (at - before).astype(np.float32)[:, None]
         shot: Floats = clip[before] * (1 - share) + clip[before + 1] * share
+        shot[: int(self.dark * len(shot))] = 0.0
         return shot
 
 

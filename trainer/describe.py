@@ -20,9 +20,9 @@ from state.errors import NightflyError
 from state.files import read_yaml
 from state.schema import validate
 from trainer import runtime
+from trainer.backend import make_model
 from trainer.connectome import Connectome, load_connectome
 from trainer.fit import Trainer, iterations_per_epoch
-from trainer.gnn import GNN
 from trainer.metrics import activity
 from trainer.simulate import generate
 from trainer.stimulus import load_stimulus
@@ -69,7 +69,7 @@ def estimate(config: SlotConfig) -> dict[str, Any]:
 
 
 def _iteration_seconds(config: SlotConfig, connectome: Connectome, recording: Any, device: torch.device) -> float:
-    model = GNN(config.graph_model, connectome, device)
+    model = make_model(config.graph_model, connectome, device)
     model.initialise(config.training)
     with torch.inference_mode():
         trainer = Trainer(model, config, recording, activity(recording))

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from trainer.cluster import cluster_accuracy, neuron_features
-from trainer.gnn import GNN
 from trainer.metrics import Activity, Recovered, one_step_score, recover, recovery_scores, rollout, rollout_scores
+from trainer.model import Model
 
 if TYPE_CHECKING:
     from trainer.connectome import Connectome
@@ -37,7 +37,7 @@ class Evaluation:
         self.extra.update({key: x for key, x in extra.items() if x is not None and math.isfinite(x)})
 
 
-def evaluate(model: GNN, data: Dataset, truth: Connectome, stats: Activity, delta_t: float) -> Evaluation:
+def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, delta_t: float) -> Evaluation:
     """Every metric but training_time_min; definitions in `trainer.metrics` and `trainer.cluster`."""
     result = Evaluation()
     with torch.inference_mode():

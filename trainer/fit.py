@@ -14,9 +14,10 @@ from state.config import SlotConfig, TrainingConfig
 from state.errors import NightflyError
 from state.records import TrajectoryPoint
 from trainer.adam import Adam
-from trainer.gnn import GNN
+from trainer.backend import make_step
 from trainer.graph import GraphedIterations
 from trainer.metrics import Activity, recover, recovery_scores
+from trainer.model import Model
 from trainer.step import Step
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def annealing(training: TrainingConfig, epochs_done: float) -> float:
     return 1.0 - math.exp(-training.regul_annealing_rate * counted)
 
 
-def set_rates(adam: Adam, model: GNN, training: TrainingConfig, fast: float) -> None:
+def set_rates(adam: Adam, model: Model, training: TrainingConfig, fast: float) -> None:
     """Learning rates of the four groups; ``fast`` scales W and g_phi."""
     rates = {
         "W": training.learning_rate_W_start * fast,
@@ -128,7 +129,7 @@ def set_rates(adam: Adam, model: GNN, training: TrainingConfig, fast: float) -> 
 
 
 def fit(
-    model: GNN,
+    model: Model,
     config: SlotConfig,
     data: Recording,
     truth: Connectome,
@@ -190,16 +191,17 @@ def _blocks(stage: Stage) -> Iterator[tuple[int, bool]]:
 class Trainer:
     """Optimiser, batches and the iteration counter."""
 
-    def __init__(self, model: GNN, config: SlotConfig, data: Recording, stats: Activity) -> None:
+    def __init__(self, model: Model, config: SlotConfig, data: Recording, stats: Activity) -> None:
         self.model, self.training = model, config.training
-        self.step = Step(model, data, config.training, stats.std * config.training.xnorm_scale)
+        self.step = make_step(model, data, config.training, stats.std * config.training.xnorm_scale)
         self.adam = Adam(model.theta, model.gradient)
         self.iteration = 0
         self._per_epoch = iterations_per_epoch(config)
         self._n_frames = len(data.voltage)
         self._random = torch.Generator(device=model.theta.device).manual_seed(config.training.seed + 1)
-        on_gpu = model.theta.device.type == "cuda"
-        self._graphed = GraphedIterations(self.step, self.adam, BLOCK) if on_gpu else None
+        self._graphed: GraphedIterations | None = None
+        if model.theta.device.type == "cuda" and isinstance(self.step, Step):
+            self._graphed = GraphedIterations(self.step, self.adam, BLOCK)
 
     def run(self, n: int) -> None:
         """``n`` iterations without a look at the device, then one look."""

@@ -56,9 +56,7 @@ class GNN:
             for row in self._constant_rows(name, self.trained):
                 row.zero_()
         self.input_index = torch.as_tensor(connectome.input_index, device=device).long()
-        self.source, self.target = (
-            torch.as_tensor(x, device=device) for x in (connectome.source, connectome.target)
-        )
+        self.source, self.target = (torch.as_tensor(x, device=device) for x in (connectome.source, connectome.target))
         self.edges = EdgeSums(self.source, self.target, self.n_neurons, self.W)
 
     def initialise(self, training: TrainingConfig) -> None:

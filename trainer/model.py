@@ -67,4 +67,3 @@ class TrainingStep(Protocol):
 def derivative(model: Model, v: Tensor, stimulus: Tensor) -> Tensor:
     """Predicted dv/dt [B, N] in 1/s from states [B, N] and the stimulus [B, n_in] of the input neurons."""
     return model.update(v, model.messages(v), stimulus)
-

@@ -20,8 +20,8 @@ TINY = 1e-12
 class SignalPenalties:
     """The two penalties on s(v, a) = g_phi(v, a)^2, the signal that a neuron sends.
 
-    diff: coeff_g_phi_diff * ||relu(s(v) - s(v'))||_2 over the neurons of the batch's first frame (`penalty_frames: all`:
-    of every frame), v' = v + 0.05 xnorm, or 1.05 v with `g_phi_diff_step: relative` (monotone messages).
+    diff: coeff_g_phi_diff * ||relu(s(v) - s(v'))||_2 over the neurons of the batch's first frame (of every frame with
+    `penalty_frames: all`), v' = v + 0.05 xnorm, or 1.05 v with `g_phi_diff_step: relative` (monotone messages).
     norm: coeff_g_phi_norm * ||s(2 xnorm) - 2 xnorm||_2 over the neurons (fixes the scale that W and g_phi share).
     With `penalty_embedding: fixed` they move g_phi alone, otherwise the embedding as well. With a stride k both see
     every k-th neuron, starting one further at each iteration, and are scaled by sqrt(k), so that a penalty spread

@@ -23,13 +23,17 @@ LABEL = "two photographs in motion (scikit-learn's china and flower), train and 
 
 @dataclass(frozen=True)
 class Photographs:
-    """Renders movies for one extent; ``parts`` holds [photograph][blur] of one split."""
+    """Renders movies for one extent; ``parts`` holds [photograph][blur] of one split.
+
+    ``dark`` is the share of each shot, from one cut to the next, that is black at its beginning.
+    """
 
     extent: int
     parts: tuple[tuple[Floats, ...], ...]
+    dark: float = 0.0
 
     @classmethod
-    def load(cls, extent: int, test: bool) -> Photographs:
+    def load(cls, extent: int, test: bool, dark: float = 0.0) -> Photographs:
         """The training or the test part of both photographs, blurred once for each size of box."""
         from sklearn.datasets import load_sample_images
 
@@ -40,7 +44,7 @@ class Photographs:
             border = int(TRAIN_SHARE * image.shape[1])
             part = image[:, border:] if test else image[:, :border]
             parts.append(tuple(box_blur(part, size) for size in BLURS))
-        return cls(extent, tuple(parts))
+        return cls(extent, tuple(parts), dark)
 
     def movies(self, n_sequences: int, n_frames: int, rng: np.random.Generator) -> Floats:
         """[T, S, C] light in 0..1."""
@@ -51,6 +55,7 @@ class Photographs:
             while start < n_frames:
                 length = min(int(rng.integers(CUT[0], CUT[1] + 1)), n_frames - start)
                 light[start : start + length, sequence] = self._shot(length, centres, rng)
+                light[start : start + int(self.dark * length), sequence] = 0.0
                 start += length
         return light
 

@@ -11,9 +11,9 @@ import torch
 from state.config import SlotConfig
 from state.files import sha256
 from trainer import runtime
+from trainer.backend import make_model
 from trainer.connectome import Connectome
 from trainer.fit import TrainingDiverged, fit
-from trainer.gnn import GNN
 from trainer.metrics import activity
 from trainer.simulate import Recording, Simulator
 
@@ -50,7 +50,7 @@ class Bench:
         simulation = {"simulation.n_frames": self._n_frames, "simulation.n_sequences": 2}
         short = config.replaced({**simulation, "training.n_metric_points": 2, "training.device": "cpu"})
         with runtime.prepared(CPU):
-            model = GNN(short.graph_model, self.truth, dtype=torch.float64)
+            model = make_model(short.graph_model, self.truth, dtype=torch.float64)
             model.initialise(short.training)
             rows: list[str] = []
             try:

@@ -94,9 +94,7 @@ class PygModel:
             self.module.wiring = self.module.wiring.to(device)
             names = sorted((name for name, _ in self.module.named_parameters()), key=_group)
             self._flatten(names)
-        self.source, self.target = (
-            torch.as_tensor(x, device=device) for x in (connectome.source, connectome.target)
-        )
+        self.source, self.target = (torch.as_tensor(x, device=device) for x in (connectome.source, connectome.target))
 
     def _flatten(self, names: list[str]) -> None:
         """Lay all parameters out in one vector, group by group, and leave views of it in the module."""
@@ -190,9 +188,7 @@ class PygStep:
         self.model.gradient.zero_()
         with _apart(grad=True):
             chosen = frames.clone()
-            v, target, light = (
-                part[chosen] for part in (self.data.voltage, self.data.derivative, self.data.stimulus)
-            )
+            v, target, light = (part[chosen] for part in (self.data.voltage, self.data.derivative, self.data.stimulus))
             fit = (self.model.module(v, light) - target).norm(2)
             total = fit + self.signal_penalties(v, iteration) + self.weight_penalties()
             total.backward()

@@ -119,8 +119,8 @@ def generate(
     movies_rng, test_rng = (np.random.default_rng([settings.seed, stream]) for stream in (0, 1))
     generator = torch.Generator(device=device).manual_seed(settings.seed)
     simulator = Simulator(connectome, settings.delta_t, device)
-    steps = settings.n_frames // settings.n_sequences + settings.burn_in
-    movies = stimulus.train(settings.n_sequences, steps, movies_rng)
+    sequences = 1 if settings.sequences == "one_trajectory" else settings.n_sequences
+    movies = stimulus.train(sequences, settings.n_frames // sequences + settings.burn_in, movies_rng)
     tell = progress or (lambda stage, done, total: None)
     train = simulator.run(
         movies,

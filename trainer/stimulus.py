@@ -30,11 +30,13 @@ def load_stimulus(config: SimulationConfig) -> Stimulus:
     wants_davis = config.visual_input_type == "DAVIS" or (
         config.visual_input_type == "auto" and davis_root() is not None
     )
+    dark = config.blank_prefix_fraction
+    suffix = f", the first {dark:.0%} of each clip dark" if dark else ""
     if not wants_davis:
-        pair = [Photographs.load(config.extent, test).movies for test in (False, True)]
-        return Stimulus(pair[0], pair[1], photographs.LABEL)
-    both = [Davis.load(config.extent, test) for test in (False, True)]
-    return Stimulus(_timed(both[0], config.delta_t), _timed(both[1], config.delta_t), both[0].label)
+        pair = [Photographs.load(config.extent, test, dark).movies for test in (False, True)]
+        return Stimulus(pair[0], pair[1], photographs.LABEL + suffix)
+    both = [Davis.load(config.extent, test, dark) for test in (False, True)]
+    return Stimulus(_timed(both[0], config.delta_t), _timed(both[1], config.delta_t), both[0].label + suffix)
 
 
 def _timed(davis: Davis, delta_t: float) -> Movies:
