@@ -103,6 +103,7 @@ def slot_table(rows: list[SlotProgress]) -> Table:
         steps = f"{row.step:,}/{row.total:,}" if row.step is not None and row.total else ""
         figures = [show(value) for value in (row.connectivity, row.v_rest, row.tau)]
         eta = duration(row.eta_s) if row.state == "running" and row.eta_s is not None else ""
+        doing = f"{doing}\n{row.undefined}" if row.undefined else doing
         table.add_row(str(row.slot), str(row.iteration), row.role, row.config_id, doing, steps, *figures, eta)
     return table
 
@@ -114,6 +115,8 @@ def line(row: SlotProgress) -> str:
     steps = f"{row.step}/{row.total}" if row.step is not None and row.total else ""
     parts = [row.state if row.state != "running" else row.stage, row.phase, steps]
     parts.append(f"conn {show(row.connectivity)} V_rest {show(row.v_rest)} tau {show(row.tau)}")
+    if row.undefined:
+        parts.append(f"({row.undefined})")
     if row.state == "running" and row.eta_s is not None:
         parts.append(f"{duration(row.eta_s)} left")
     return " ".join(filter(None, parts))

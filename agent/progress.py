@@ -8,7 +8,7 @@ from typing import Any
 
 from state.history import Iteration
 from state.paths import RunPaths, SlotPaths
-from state.records import SlotResult
+from state.records import TRACED, SlotResult, undefined_line
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class SlotProgress:
     tau: float | None = None
     eta_s: float | None = None
     note: str = ""
+    undefined: str | None = None
 
 
 # Field of a display line -> key of progress.json.
@@ -42,6 +43,7 @@ FIELDS = {
     "v_rest": "vrest_r2",
     "tau": "tau_r2",
     "eta_s": "eta_s",
+    "undefined": "undefined",
 }
 
 
@@ -71,5 +73,6 @@ def read_progress(paths: SlotPaths, base: SlotProgress | None = None) -> SlotPro
 def _finished(base: SlotProgress, result: SlotResult) -> SlotProgress:
     if result.failure is not None:
         return replace(base, state="failed", note=f"{result.failure.kind}: {result.failure.message}")
-    values = [result.metrics[name] for name in ("connectivity_R2", "V_rest_R2", "tau_R2")]
-    return replace(base, state="done", connectivity=values[0], v_rest=values[1], tau=values[2])
+    values = [result.metrics[name] for name in TRACED]
+    why = undefined_line(result.missing)
+    return replace(base, state="done", connectivity=values[0], v_rest=values[1], tau=values[2], undefined=why)

@@ -1,4 +1,4 @@
-"""What is recovered, over data seeds: `python -m benchmarks.science CASE... [--seeds 1001:1009] [--out FILE] [--set K=V]`.
+"""What is recovered, over data seeds: `python -m benchmarks.science CASE... [--seeds 1001:1009] [--out FILE]`.
 
 Each case is a campaign's base config with some changes; each run is a whole slot, from data to metrics, on one core.
 Results are appended to FILE, one JSON object a run; what is there already is not run again. Without cases the table of
@@ -79,8 +79,8 @@ def _setting(text: str) -> tuple[str, Scalar]:
 
 def run(case: str, seed: int) -> dict[str, Any]:
     """One slot; the metrics, the trajectory and the seconds of its stages."""
-    seeds = {"simulation.seed": seed, "training.seed": TRAINING_SEEDS + seed - 1000, "training.device": "cpu"}
-    config = case_config(case).replaced(seeds)
+    seeds: dict[str, Scalar] = {"simulation.seed": seed, "training.seed": TRAINING_SEEDS + seed - 1000}
+    config = case_config(case).replaced({**seeds, "training.device": "cpu"})
     with tempfile.TemporaryDirectory() as folder:
         result = train_slot(config, Path(folder), "science", config.hash())
     return {

@@ -18,14 +18,16 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.per_edge import PerEdgeGNN
+from benchmarks.per_edge import per_edge
 from state.config import Scalar, SlotConfig
 from trainer import runtime
 from trainer.adam import Adam
 from trainer.fit import set_rates
 from trainer.gnn import GNN
 from trainer.graph import GraphedIterations
+from trainer.penalties import SignalPenalties
 from trainer.perceptron import Perceptron
+from trainer.pyg import PygModel, PygStep
 from trainer.step import Step
 
 # extent -> neurons, edges, input neurons of flyvis's connectome
@@ -97,17 +99,14 @@ def fast_path(case: Problem) -> Callable[[], None]:
 
 def per_edge_path(case: Problem) -> Callable[[], None]:
     """The same loss per edge, with autograd and torch's Adam."""
-    start = GNN(case.config.graph_model, case.truth)
-    start.initialise(case.config.training)
-    model = PerEdgeGNN(start)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    model = per_edge(PygModel(case.config.graph_model, case.truth))
+    model.initialise(case.config.training)
+    step = PygStep(model, case.data, case.config.training, XNORM)
+    optimiser = torch.optim.Adam(model.module.parameters(), lr=1e-3)
     count = iter(range(10**9))
 
     def iteration() -> None:
-        frames = torch.randint(N_FRAMES, (case.config.training.batch_size,))
-        batch = (case.data.voltage[frames], case.data.derivative[frames], case.data.stimulus[frames])
-        optimiser.zero_grad()
-        model.loss(batch, case.config, XNORM, next(count)).backward()
+        step(torch.randint(N_FRAMES, (step.batch,)), next(count))
         optimiser.step()
 
     return iteration
@@ -121,9 +120,9 @@ def work_per_iteration(case: Problem) -> tuple[float, float]:
     """
     t, model = case.config.training, GNN(case.config.graph_model, case.truth)
     n, n_edges, batch = model.n_neurons, model.n_edges, t.batch_size
-    some = -(-n // t.penalty_stride)
+    penalties = SignalPenalties(t, model, batch, XNORM).n_rows
     flops = moved = 0.0
-    for perceptron, rows in ((model.g_phi, batch * n + (batch + 1) * some), (model.f_theta, batch * n)):
+    for perceptron, rows in ((model.g_phi, batch * n + penalties), (model.f_theta, batch * n)):
         flops += 6.0 * rows * _weights(perceptron)
         moved += 4.0 * 9 * rows * sum(matrix.shape[0] for matrix in perceptron.matrices)
     flops += 6.0 * n_edges * batch + 14.0 * len(model.theta)

@@ -73,7 +73,7 @@ def _by_section(sections: dict[str, type[Section]], defaults: bool) -> Iterator[
 
 
 def is_complete(tree: dict[str, Any], sections: dict[str, type[Section]]) -> bool:
-    """Whether ``tree`` names every key of ``sections`` but added ones: then the program, not a person, has written it."""
+    """Whether ``tree`` names every key of ``sections`` but added ones: then the program has written it, no person."""
     for name, section in sections.items():
         part = tree.get(name)
         later = section.earlier() if issubclass(section, Growing) else {}

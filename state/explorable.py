@@ -24,6 +24,8 @@ PROTECTED = {
     "training.penalty_stride": "it is a matter of speed, fixed for the campaign",
     "claude": "how Claude is asked and how the night is cut into blocks is the user's choice",
     "policy": "the rules of the night are the user's choice",
+    "training.cluster_features": "it changes how a run is measured, not the run",
+    "graph_model.backend": "it says how the passes are computed, not what is trained",
     "graph_model.input_size": "it follows from embedding_dim",
     "graph_model.input_size_update": "it follows from embedding_dim",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -24,6 +25,18 @@ METRICS = (
     "test_pearson",
     "training_time_min",
 )
+
+# The three that a trajectory follows, in the order of its rows, with their short names.
+TRACED = {"connectivity_R2": "conn", "V_rest_R2": "V_rest", "tau_R2": "tau"}
+
+
+def undefined_line(reasons: Mapping[str, str]) -> str:
+    """Which of TRACED are undefined, and why: `conn, tau undefined: f_theta is flat in 13,602 neurons`, or ''."""
+    by_reason: dict[str, list[str]] = {}
+    for name, short in TRACED.items():
+        if reason := reasons.get(name):
+            by_reason.setdefault(reason, []).append(short)
+    return "; ".join(f"{', '.join(names)} undefined: {reason}" for reason, names in by_reason.items())
 
 
 class Failure(Section):

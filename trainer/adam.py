@@ -19,17 +19,17 @@ class Adam:
         self.theta, self.gradient = theta, gradient
         self.rates = torch.zeros_like(theta)
         self._mean, self._square, self._scratch = (torch.zeros_like(theta) for _ in range(3))
-        self._done = 0
+        self.n_steps = 0  # prepared since the beginning, or since `restart`
         self.factors = theta.new_zeros(0, 2)
 
-    def prepare(self, n_steps: int) -> None:
-        """Compute the corrections of the next ``n_steps`` steps in float64."""
-        t = torch.arange(self._done + 1, self._done + n_steps + 1, dtype=torch.float64)
+    def prepare(self, n: int) -> None:
+        """Compute the corrections of the next ``n`` steps in float64."""
+        t = torch.arange(self.n_steps + 1, self.n_steps + n + 1, dtype=torch.float64)
         first, second = 1 - BETA1**t, 1 - BETA2**t
         # mean / first / (sqrt(square / second) + eps) = mean / (sqrt(square) * factor + offset)
         factors = torch.stack([first / second.sqrt(), EPSILON * first], dim=1)
         self.factors = factors.to(self.theta.dtype).to(self.theta.device)
-        self._done += n_steps
+        self.n_steps += n
 
     def step(self, index: int) -> None:
         """Step ``index`` (from 0) of those prepared last; ``gradient`` is overwritten."""
@@ -49,7 +49,7 @@ class Adam:
         """Forget all averages, in place, as before the first step."""
         self._mean.zero_()
         self._square.zero_()
-        self._done = 0
+        self.n_steps = 0
 
     def state(self) -> tuple[Tensor, Tensor]:
         """The averages [P] of gradient and squared gradient; with the number of steps, all that is remembered."""
@@ -59,4 +59,4 @@ class Adam:
         """Go on, in place, as after ``n_steps`` steps that left these averages."""
         self._mean.copy_(mean)
         self._square.copy_(square)
-        self._done = n_steps
+        self.n_steps = n_steps

@@ -59,7 +59,7 @@ class Attempt:
         # training_time_min is training alone, with that of earlier attempts.
         self.seconds["training"] += training.earlier_s
         self.reporter.stage("evaluation")
-        result = evaluate(model, data, truth, stats, self.config.simulation.delta_t)
+        result = evaluate(model, data, truth, stats, self.config)
         self._lap("evaluation")
         self._draw(truth, model, data, result)
         self._lap("pictures")
@@ -118,7 +118,10 @@ class _Training:
         self._resume(found)
         state = found.state if found else None
         with self._termination.watched():
-            fit(model, self.config, data.train, truth, stats, self._keep, self._tell, self._after_block, state)
+            fit(
+                model, self.config, data.train, truth, stats, self._keep, self._tell, self._after_block, state,
+                self.reporter.undefined,
+            )  # fmt: skip
         return model
 
     def _resume(self, found: Checkpoint | None) -> None:

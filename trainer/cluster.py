@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 N_COMPONENTS = 100
-SEED = 0
+SEEDS = {"raw": 42, "standardised": 0}
+FLOORS = {"raw": 1e-6, "standardised": 1e-4}  # of the mixture's variances
 
 
 def neuron_features(
@@ -29,11 +31,14 @@ def neuron_features(
     return np.stack(columns, axis=1)
 
 
-def cluster_accuracy(features: NDArray[np.float64], types: NDArray[np.int32]) -> tuple[float | None, str]:
+def cluster_accuracy(
+    features: NDArray[np.float64], types: NDArray[np.int32], kind: Literal["raw", "standardised"] = "raw"
+) -> tuple[float | None, str]:
     """Share of the neurons whose mixture component is matched to their type; or None and the reason.
 
     A Gaussian mixture of 100 full-covariance components (fewer when there are fewer neurons; fixed seed) is fitted to
-    the standardised features [N, K]; the Hungarian method then pairs components with types so that most neurons agree.
+    the features [N, K] as they are, as the predecessor does, or `standardised`; the Hungarian method then pairs
+    components with types so that most neurons agree.
     """
     if not np.isfinite(features).all():
         return None, "the features of some neurons are not finite"
@@ -47,11 +52,12 @@ def cluster_accuracy(features: NDArray[np.float64], types: NDArray[np.int32]) ->
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    scaled = (features - features.mean(0))[:, spread > 0] / spread[spread > 0]
-    mixture = GaussianMixture(min(N_COMPONENTS, len(scaled)), reg_covar=1e-4, random_state=SEED)
+    fitted = features if kind == "raw" else (features - features.mean(0))[:, spread > 0] / spread[spread > 0]
+    components = min(N_COMPONENTS, len(fitted))
+    mixture = GaussianMixture(components, reg_covar=FLOORS[kind], random_state=SEEDS[kind])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        component = mixture.fit_predict(scaled)
+        component = mixture.fit_predict(fitted)
     table = np.zeros((mixture.n_components, int(types.max()) + 1), dtype=np.int64)
     np.add.at(table, (component, types), 1)
     rows, columns = linear_sum_assignment(table, maximize=True)

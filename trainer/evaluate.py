@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from state.config import SlotConfig
 from trainer.cluster import cluster_accuracy, neuron_features
+from trainer.comparable import identity_scores, pearson_of_moving
 from trainer.metrics import Activity, Recovered, one_step_score, recover, recovery_scores, rollout, rollout_scores
 from trainer.model import Model
 
@@ -37,8 +39,11 @@ class Evaluation:
         self.extra.update({key: x for key, x in extra.items() if x is not None and math.isfinite(x)})
 
 
-def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, delta_t: float) -> Evaluation:
-    """Every metric but training_time_min; definitions in `trainer.metrics` and `trainer.cluster`."""
+def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, config: SlotConfig) -> Evaluation:
+    """Every metric but training_time_min; definitions in `trainer.metrics` and `trainer.cluster`.
+
+    Beside them, in ``extra``, the same by the definitions of `trainer.comparable`.
+    """
     result = Evaluation()
     with torch.inference_mode():
         found = recover(model, data.train, stats)
@@ -47,12 +52,18 @@ def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, de
         features = neuron_features(
             model.a.t().double().cpu().numpy(), found.tau, found.V_rest, found.W, truth.source, truth.target
         )
-        result.set("cluster_accuracy", *cluster_accuracy(features, np.asarray(truth.type_index)))
+        types = np.asarray(truth.type_index)
+        result.set("cluster_accuracy", *cluster_accuracy(features, types, config.training.cluster_features))
         one_step = one_step_score(model, data.test)
         result.set("test_R2", one_step.r2, one_step.reason, test_slope=one_step.slope)
-        traces = rollout(model, data, delta_t)
+        traces = rollout(model, data, config.simulation.delta_t)
         rolled = rollout_scores(traces, data.rollout_voltage)
-        extra = {"test_pearson_median": rolled.median, "test_pearson_neurons": float(rolled.neurons) or None}
+        extra = {
+            "test_pearson_median": rolled.median,
+            "test_pearson_neurons": float(rolled.neurons) or None,
+            "test_pearson_moving": pearson_of_moving(traces, data.rollout_voltage),
+        }
         result.set("test_pearson", rolled.mean, rolled.reason, **extra)
+    result.extra |= identity_scores(found, truth)
     result.found, result.traces = found, traces
     return result

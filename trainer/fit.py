@@ -12,7 +12,7 @@ from torch import Tensor
 
 from state.config import SlotConfig, TrainingConfig
 from state.errors import NightflyError
-from state.records import TrajectoryPoint
+from state.records import TRACED, TrajectoryPoint, undefined_line
 from trainer.adam import Adam
 from trainer.backend import make_step
 from trainer.graph import GraphedIterations
@@ -138,12 +138,14 @@ def fit(
     on_moment: Callable[[Moment], None] = lambda moment: None,
     on_block: Callable[[Trainer], None] = lambda trainer: None,
     start: State | None = None,
+    on_undefined: Callable[[str], None] = lambda reasons: None,
 ) -> None:
     """Train ``model`` in place; Adam's state is kept across phases, and across epochs but for `adam_restart`.
 
     Frames are drawn on the device from training.seed. Raises TrainingDiverged within BLOCK iterations of the first
     value that is not finite. ``on_block`` comes after each block and its point, where `Trainer.state` is all that the
-    rest depends on; from such a ``start`` the rest is the same, bit for bit on a CPU.
+    rest depends on; from such a ``start`` the rest is the same, bit for bit on a CPU. ``on_undefined`` hears, before
+    each point, why some of its R2 are undefined, '' when all are there.
     """
     loop = Trainer(model, config, data, stats)
     total, planned = iterations_per_epoch(config) * config.training.n_epochs, 0
@@ -162,7 +164,8 @@ def fit(
                 on_moment(Moment(stage.epoch, stage.phase, loop.iteration, total))
                 if wanted:
                     scores = recovery_scores(recover(model, data, stats), truth)
-                    r2 = [scores[name].r2 for name in ("connectivity_R2", "V_rest_R2", "tau_R2")]
+                    on_undefined(undefined_line({name: score.reason for name, score in scores.items()}))
+                    r2 = [scores[name].r2 for name in TRACED]
                     on_point(_point(stage, loop.iteration, r2))
                 on_block(loop)
 

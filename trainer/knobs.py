@@ -98,6 +98,17 @@ def why_dead(key: str, config: SlotConfig) -> str:
         return "training.alternate_joint_ratio is 1, which leaves no V_rest phase"
     if key == "training.regul_annealing_rate" and not any(flat[name] for name in L1_L2):
         return "all six L1 and L2 coefficients that it scales are 0"
+    if key in (*L1_L2, "training.regul_annealing_rate") and t.n_epochs == 1 and t.annealing == "epoch":
+        return (
+            "annealing by whole epochs keeps L1 and L2 at 0 in the first epoch, and there is no other; set "
+            "training.n_epochs to 2 or more, training.annealing to continuous, or training.regul_annealing_rate to 0"
+        )
+    if key == "training.coeff_W_L2" and t.coeff_W_L1 > 0 and t.W_L2_beside_L1 == "skipped":
+        return (
+            "coeff_W_L2 is skipped while coeff_W_L1 is on, as in the predecessor; set training.W_L2_beside_L1 to added"
+        )
+    if key == "training.adam_restart" and (t.alternate_training or t.n_epochs == 1):
+        return "Adam begins anew at later epochs of standard training only"
     if key == "training.w_init_scale" and t.w_init_mode == "zeros":
         return "training.w_init_mode is zeros"
     return "training comes out the same to the last bit"

@@ -57,11 +57,15 @@ class Activity:
 
 @dataclass(frozen=True)
 class Recovered:
-    """What the trained network says the parameters are: W [E], tau [N] in s, V_rest [N]."""
+    """What the trained network says the parameters are: W [E], tau [N] in s, V_rest [N].
+
+    ``flat``: neurons whose f_theta does not change with their voltage, which leaves all three undefined there.
+    """
 
     W: Array
     tau: Array
     V_rest: Array
+    flat: int = 0
 
 
 def activity(data: Recording) -> Activity:
@@ -106,7 +110,7 @@ def recover(model: Model, data: Recording, stats: Activity) -> Recovered:
         tau = np.clip(np.where(slope == 0.0, 1.0, -1.0 / slope), 0.0, 1.0)
         rest = -offset / slope
         weight = -model.W.double().cpu().numpy() * (gain / slope)[target] * slope_g[source]
-    return Recovered(weight, tau, rest)
+    return Recovered(weight, tau, rest, int(np.count_nonzero(slope == 0.0)))
 
 
 def update_lines(model: Model, stats: Activity) -> tuple[Tensor, Tensor]:
@@ -139,11 +143,15 @@ def message_gains(model: Model, data: Recording) -> Array:
 
 def recovery_scores(found: Recovered, truth: Connectome) -> dict[str, Score]:
     """connectivity_R2, tau_R2 and V_rest_R2 against the truth."""
-    return {
+    scores = {
         "connectivity_R2": score(found.W, truth.weight),
         "tau_R2": score(found.tau, truth.tau),
         "V_rest_R2": score(found.V_rest, truth.V_rest),
     }
+    if found.flat:
+        why = Score(None, reason=f"f_theta is flat in {found.flat:,} neurons")
+        return {name: why if one.r2 is None else one for name, one in scores.items()}
+    return scores
 
 
 def one_step_score(model: Model, test: Recording, batch: int = 64) -> Score:

@@ -17,7 +17,10 @@ HEADER = "epoch,iteration,connectivity_r2,vrest_r2,tau_r2,phase"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a slot is. ``stage``: connectome, simulation, training, evaluation, done; R2s are the last measured."""
+    """How far a slot is. ``stage``: connectome, simulation, training, evaluation, done; R2s are the last measured.
+
+    ``undefined`` says which of them are not there, and why.
+    """
 
     stage: str = "connectome"
     epoch: int = 0
@@ -29,6 +32,7 @@ class Progress:
     tau_r2: float | None = None
     eta_s: float | None = None
     time: float = 0.0
+    undefined: str = ""
 
 
 Listener = Callable[[Progress], None]
@@ -55,6 +59,10 @@ class Reporter:
         eta = spent * (total - iteration) / done if done > 0 else None
         self.now = replace(self.now, iteration=iteration, total=total, epoch=epoch, phase=phase, eta_s=eta)
         self._publish()
+
+    def undefined(self, reasons: str) -> None:
+        """Why some R2 of the row that comes next are undefined, '' when all are there."""
+        self.now = replace(self.now, undefined=reasons)
 
     def point(self, point: TrajectoryPoint) -> None:
         """A row of metrics was measured."""

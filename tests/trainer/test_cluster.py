@@ -36,6 +36,17 @@ def test_repeatable_and_bounded_by_few_neurons() -> None:
     assert cluster_accuracy(features, types) == cluster_accuracy(features, types)
 
 
+def test_raw_features_are_taken_as_they_are_and_standardised_ones_on_one_scale() -> None:
+    """A wide column that tells nothing drowns the ones that tell the types, unless all are put on one scale."""
+    features, types = blobs(10.0)
+    noise = np.random.default_rng(1).standard_normal((len(types), 1)) * 1e6
+    drowned = np.concatenate([features, noise], axis=1)
+    raw, standardised = (cluster_accuracy(drowned, types, kind)[0] for kind in ("raw", "standardised"))
+    assert raw is not None
+    assert standardised is not None
+    assert standardised > raw + 0.1
+
+
 @pytest.mark.parametrize(("value", "word"), [(np.nan, "finite"), (np.inf, "finite"), (0.0, "alike")])
 def test_undefined_cases_say_why(value: float, word: str) -> None:
     accuracy, reason = cluster_accuracy(np.full((10, 3), value), np.zeros(10, np.int32))

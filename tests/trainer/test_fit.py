@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -9,13 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.config import Scalar, SlotConfig
+from state.config import Scalar, SlotConfig, TrainingConfig
 from state.explorable import protection
 from state.records import TrajectoryPoint
 from trainer.connectome import Connectome
 from trainer.fit import BLOCK, Moment, TrainingDiverged, annealing, fit, iterations_per_epoch, stages
 from trainer.gnn import GNN
 from trainer.metrics import activity, one_step_score
+from trainer.step import Step
 
 
 def trained(
@@ -158,9 +160,46 @@ def test_broken_parameters_are_caught_even_where_relu_hides_them(
         fit(model, tiny_config, tiny_data, tiny_truth, activity(tiny_data), lambda point: None)
 
 
-def test_annealing_is_never_dead_in_the_first_epoch() -> None:
-    assert annealing(0.0, 0.01) == 1.0
-    assert 0.0 < annealing(0.5, 0.01) < annealing(0.5, 1.0) < annealing(1.0, 1.0) < 1.0
+def test_annealing_counts_whole_epochs_as_the_predecessor_does_or_all_the_time() -> None:
+    whole, continuous = TrainingConfig(), TrainingConfig(annealing="continuous")
+    assert annealing(whole, 0.99) == 0.0
+    assert annealing(whole, 1.0) == annealing(whole, 1.99) == pytest.approx(1 - math.exp(-0.5))
+    assert 0.0 < annealing(continuous, 0.01) < annealing(continuous, 0.99) < annealing(continuous, 1.99) < 1.0
+    assert annealing(TrainingConfig(regul_annealing_rate=0.0), 0.0) == 1.0
+
+
+@pytest.mark.parametrize(("way", "expected"), [("epoch", [0.0, 0.393]), ("continuous", [0.393, 0.632])])
+def test_each_epoch_ends_with_its_strength(
+    way: str,
+    expected: list[float],
+    tiny_config: SlotConfig,
+    tiny_truth: Connectome,
+    tiny_data: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = tiny_config.replaced({"training.annealing": way})
+    told: list[float] = []
+    monkeypatch.setattr(Step, "set_strength", lambda self, strength: told.append(strength))
+    trained(config, tiny_truth, tiny_data)
+    blocks = len(told) // 2
+    assert [told[blocks - 1], told[-1]] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("way", ["standard_epochs", "never"])
+def test_adam_begins_anew_at_later_epochs_of_standard_training_only(
+    way: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    for two_stage in (False, True):
+        config = tiny_config.replaced({"training.adam_restart": way, "training.alternate_training": two_stage})
+        assert any(stage.starts_anew for stage in stages(config)) == (way == "standard_epochs" and not two_stage)
+        model, steps = GNN(config.graph_model, tiny_truth), list[int]()
+        model.initialise(config.training)
+        stats = activity(tiny_data)
+        fit(
+            model, config, tiny_data, tiny_truth, stats, lambda point: None,
+            on_block=lambda loop, steps=steps: steps.append(loop.adam.n_steps),
+        )  # fmt: skip
+        assert steps[-1] == (40 if way == "standard_epochs" and not two_stage else 80)
 
 
 # Another value for everything that a campaign may offer for exploration.
@@ -170,12 +209,12 @@ OTHER_VALUES: dict[str, Scalar] = {
     "graph_model.hidden_dim_update": 9,
     "graph_model.n_layers_update": 4,
     "graph_model.embedding_dim": 3,
-    "training.n_epochs": 2,
+    "training.n_epochs": 3,
     "training.batch_size": 5,
-    "training.data_augmentation_loop": 3,
+    "training.data_augmentation_loop": 5,
     "training.alternate_joint_ratio": 0.6,
     "training.alternate_lr_ratio": 0.2,
-    "training.coeff_g_phi_diff": 700.0,
+    "training.coeff_g_phi_diff": 70.0,
     "training.coeff_g_phi_norm": 0.8,
     "training.coeff_g_phi_weight_L1": 0.2,
     "training.coeff_g_phi_weight_L2": 0.1,
@@ -183,9 +222,25 @@ OTHER_VALUES: dict[str, Scalar] = {
     "training.coeff_f_theta_weight_L2": 0.02,
     "training.coeff_W_L1": 1e-3,
     "training.coeff_W_L2": 1e-2,
-    "training.regul_annealing_rate": 0.5,
+    "training.regul_annealing_rate": 0.4,
     "training.w_init_mode": "zeros",
     "training.w_init_scale": 0.5,
+    "training.w_init_per": "inputs",
+    "training.xnorm_scale": 1.0,
+    "training.penalty_frames": "all",
+    "training.penalty_embedding": "trained",
+    "training.g_phi_diff_step": "relative",
+    "training.perceptron_norms": "per_network",
+    "training.W_L2_beside_L1": "added",
+    "training.annealing": "continuous",
+    "training.adam_restart": "never",
+    "graph_model.init": "fan_in",
+}
+# Alive only beside another value of another key.
+BESIDE: dict[str, dict[str, Scalar]] = {
+    "training.coeff_W_L2": {"training.coeff_W_L1": 0.0},
+    "training.adam_restart": {"training.alternate_training": False},
+    "training.W_L2_beside_L1": {"training.coeff_W_L2": 0.1},
 }
 # Not offered, but not to be dead either.
 FIXED_VALUES: dict[str, Scalar] = {
@@ -207,20 +262,20 @@ def test_every_key_that_may_be_explored_is_listed() -> None:
 def test_every_knob_changes_the_training(
     key: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
 ) -> None:
-    """In one epoch, where the predecessor's annealing made six penalties exactly zero."""
-    base = tiny_config.replaced({"training.n_epochs": 1})
+    """In two epochs: by definition whole-epoch annealing makes six penalties exactly zero in the first."""
+    base = tiny_config.replaced({"training.data_augmentation_loop": 4} | BESIDE.get(key, {}))
     other = base.replaced({key: (OTHER_VALUES | FIXED_VALUES)[key]})
     one, other_points = (trained(config, tiny_truth, tiny_data)[1] for config in (base, other))
     assert one != other_points
 
 
-@pytest.mark.parametrize("key", [key for key in OTHER_VALUES if "_L1" in key or "_L2" in key])
+@pytest.mark.parametrize("key", [key for key in OTHER_VALUES if key.startswith("training.coeff_") and "_L" in key])
 def test_weight_penalties_are_alive_under_annealing_and_beside_each_other(
     key: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
 ) -> None:
-    base = tiny_config.replaced(
-        {"training.n_epochs": 1, "training.regul_annealing_rate": 0.5, "training.coeff_W_L1": 1e-4}
-    )
+    """In one epoch, with the definitions that make them so."""
+    ways = {"training.annealing": "continuous", "training.W_L2_beside_L1": "added"}
+    base = tiny_config.replaced({"training.n_epochs": 1, "training.coeff_W_L1": 1e-4} | ways)
     other = base.replaced({key: OTHER_VALUES[key]})
     one, other_points = (trained(config, tiny_truth, tiny_data)[1] for config in (base, other))
     assert one != other_points

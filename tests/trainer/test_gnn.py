@@ -10,6 +10,7 @@ import torch
 from state.config import SlotConfig
 from trainer.connectome import Connectome
 from trainer.gnn import GNN, GROUPS
+from trainer.model import derivative
 
 
 def test_views_share_the_flat_vector_and_cover_it_once(tiny_config: SlotConfig, tiny_truth: Connectome) -> None:
@@ -26,17 +27,16 @@ def test_views_share_the_flat_vector_and_cover_it_once(tiny_config: SlotConfig, 
     assert model.a.shape == (2, tiny_truth.n_neurons)
 
 
-@pytest.mark.parametrize(("mode", "spread"), [("zeros", 0.0), ("randn_scaled", 2.0)])
-def test_initial_values(mode: str, spread: float, tiny_config: SlotConfig, tiny_truth: Connectome) -> None:
-    config = tiny_config.replaced({"training.w_init_mode": mode, "training.w_init_scale": 2.0})
+@pytest.mark.parametrize("init", ["predecessor", "fan_in"])
+def test_a_start_has_ones_as_embedding_and_constant_rows(
+    init: str, tiny_config: SlotConfig, tiny_truth: Connectome
+) -> None:
+    config = tiny_config.replaced({"graph_model.init": init})
     model = GNN(config.graph_model, tiny_truth)
     model.initialise(config.training)
     assert torch.equal(model.a, torch.ones_like(model.a))
-    expected = spread / (tiny_truth.n_edges / tiny_truth.n_neurons) ** 0.5
-    assert float(model.W.std()) == pytest.approx(expected, rel=0.15)
-    hidden = model.f_theta.matrices[1]
-    assert float(hidden[:-1].abs().max()) <= 8**-0.5
-    assert hidden[-1].tolist() == [0.0] * 8 + [1.0]
+    for matrix in (*model.g_phi.matrices[:-1], *model.f_theta.matrices[:-1]):
+        assert matrix[-1].tolist() == [0.0] * (matrix.shape[1] - 1) + [1.0]
 
 
 def test_messages_are_sums_over_edges(
@@ -55,11 +55,14 @@ def test_messages_are_sums_over_edges(
 def test_derivative_equals_the_per_edge_reference(
     tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
 ) -> None:
-    from benchmarks.per_edge import PerEdgeGNN
+    from benchmarks.per_edge import per_edge
+    from trainer.pyg import PygModel
 
-    model = GNN(tiny_config.graph_model, tiny_truth)
-    model.initialise(tiny_config.training)
+    ours, reference = GNN(tiny_config.graph_model, tiny_truth), per_edge(PygModel(tiny_config.graph_model, tiny_truth))
+    for model in (ours, reference):
+        model.initialise(tiny_config.training)
+        model.a.mul_(torch.linspace(0.5, 1.5, tiny_truth.n_neurons))
+        model.W.add_(0.1)
     v, stimulus = tiny_data.voltage[:3], tiny_data.stimulus[:3]
-    torch.testing.assert_close(
-        model.derivative(v, stimulus), PerEdgeGNN(model)(v, stimulus).detach(), rtol=1e-4, atol=1e-5
-    )
+    expected = reference.module(v, stimulus).detach()
+    torch.testing.assert_close(derivative(ours, v, stimulus), expected, rtol=1e-4, atol=1e-5)

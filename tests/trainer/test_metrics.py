@@ -208,7 +208,7 @@ def test_activity_is_mean_and_standard_deviation(tiny_data: SimpleNamespace) -> 
     stats, v = activity(tiny_data), tiny_data.voltage.double()
     torch.testing.assert_close(stats.mu.double(), v.mean(0), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(stats.sigma.double(), v.std(0, correction=0), rtol=1e-4, atol=1e-5)
-    assert stats.xnorm == pytest.approx(float(v.std(correction=0)), rel=1e-4)
+    assert stats.std == pytest.approx(float(v.std(correction=0)), rel=1e-4)
 
 
 def test_predictions_of_the_true_functions_are_perfect(

@@ -25,9 +25,16 @@ def build(n_in: int, hidden: int, n_layers: int, dtype: torch.dtype) -> Perceptr
 
 def plain(perceptron: Perceptron, x: Tensor) -> tuple[nn.Sequential, Tensor]:
     """The same function as torch modules, and its output [1, R]."""
-    from benchmarks.per_edge import as_module
-
-    network = as_module(perceptron)
+    layers: list[nn.Module] = []
+    last = len(perceptron.matrices) - 1
+    for index, matrix in enumerate(perceptron.matrices):
+        rows = matrix if index == last else matrix[:-1]
+        linear = nn.Linear(matrix.shape[1] - 1, rows.shape[0], dtype=matrix.dtype)
+        with torch.no_grad():
+            linear.weight.copy_(rows[:, :-1])
+            linear.bias.copy_(rows[:, -1])
+        layers += [linear] if index == last else [linear, nn.ReLU()]
+    network = nn.Sequential(*layers)
     return network, network(x[:-1].t()).t()
 
 
