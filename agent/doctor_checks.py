@@ -13,7 +13,7 @@ from agent.finding import Finding
 from agent.ledger import Ledger
 from agent.llm import LLMUnavailable
 from agent.preflight import estimate, next_prompt, refuse_unfit
-from agent.prepare import describe
+from agent.prepare import NO_USE, NO_USE_MEND, describe, trial
 from agent.replay.evidence import Evidence
 from state.campaign import Campaign
 from state.errors import NightflyError
@@ -37,7 +37,18 @@ def machine(campaign: Campaign, file: Path) -> list[Finding]:
         return [Finding("machine", False, str(error), "see the sentence; the same check runs before each night")]
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
     here = [_memory(campaign, seen), _time(campaign, seen)] if campaign.engine.kind == "local" else []
-    return [Finding("data", True, known), *_device(campaign), *here]
+    return [Finding("data", True, known), *_device(campaign), *here, *_learns(campaign)]
+
+
+def _learns(campaign: Campaign) -> list[Finding]:
+    """A few hundred iterations at full size, with the campaign's defaults; only where slots would run here."""
+    if campaign.engine.kind != "local":
+        return []
+    seen = trial(campaign)
+    if seen["fault"]:
+        return [Finding("learning", False, f"{NO_USE} {seen['fault']}", NO_USE_MEND)]
+    fell = f"the prediction error fell from {seen['error_before']:.3f} to {seen['error_after']:.3f}"
+    return [Finding("learning", True, f"in {seen['iterations']} iterations at full size {fell}")]
 
 
 def _device(campaign: Campaign) -> list[Finding]:

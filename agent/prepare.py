@@ -7,23 +7,31 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from state.campaign import Campaign, load_campaign
 from state.config import SlotConfig
 from state.errors import UserError
-from state.files import dump_yaml, read_yaml
+from state.files import read_yaml
 from state.schema import validate
 from trainer.engines.factory import find_gpus, places_and_threads, usable_cores
 from trainer.engines.local import THREAD_VARIABLES
 from trainer.surrogate import LABEL
 
+NO_USE = "with the campaign's defaults a short training at full size learns nothing:"
+NO_USE_MEND = "compare its training (annealing, start of W, penalties) with campaigns/flyvis_62_1_gs_alternate.yaml"
 
-def prepare(campaign: Campaign, file: Path, allow_cpu: bool) -> dict[str, Any]:
+
+def prepare(
+    campaign: Campaign, file: Path, allow_cpu: bool, say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
     """Build or find the cached connectome, so that no slot has to; refuse a campaign this machine cannot carry.
 
-    A campaign that offers a key for exploration which changes nothing is refused as well.
+    A campaign that offers a key for exploration which changes nothing is refused as well, and so is one whose defaults
+    do not learn. ``say`` hears what takes long.
     """
     refuse_dead_knobs(file)
     if campaign.trainer == "surrogate":
@@ -37,7 +45,21 @@ def prepare(campaign: Campaign, file: Path, allow_cpu: bool) -> dict[str, Any]:
             f"measured, {guess['iterations']:,} iterations) and {guess['memory_gb']:.0f} GB of memory; "
             "start it on a machine with a CUDA device, or add --allow-cpu"
         )
-    return describe(campaign)
+    described = describe(campaign)
+    if here:
+        say(f"trying a short training at full size ({described['n_neurons']:,} neurons)")
+        if fault := trial(campaign)["fault"]:
+            raise UserError(f"{file}: {NO_USE} {fault}; {NO_USE_MEND}")
+    return described
+
+
+def trial(campaign: Campaign) -> dict[str, Any]:
+    """What `python -m trainer.trial` says of the campaign's base config: iterations, errors, fault."""
+    failed = f"{campaign.name}: a short training could not be made"
+    with _config_file(campaign.base_config()) as path:
+        value = _ask("trainer.trial", path, failed, threads=places_and_threads(campaign)[1])
+    assert isinstance(value, dict)
+    return value
 
 
 def refuse_dead_knobs(file: Path) -> None:
@@ -73,14 +95,19 @@ def export_connectome(file: Path, out: Path) -> str:
 
 
 def _describe(config: SlotConfig, name: str, *options: str, threads: int = 1) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.yaml"
-        path.write_text(dump_yaml(config.model_dump()))
-        value = _ask(
-            "trainer.describe", path, f"{name}: the connectome could not be prepared", *options, threads=threads
-        )
+    with _config_file(config) as path:
+        failed = f"{name}: the connectome could not be prepared"
+        value = _ask("trainer.describe", path, failed, *options, threads=threads)
     assert isinstance(value, dict)
     return value
+
+
+@contextmanager
+def _config_file(config: SlotConfig) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(config.yaml())
+        yield path
 
 
 def _ask(module: str, file: Path, failed: str, *options: str, threads: int = 1) -> Any:

@@ -46,13 +46,13 @@ def run_campaign(
         file, root, dry_run = file / RunPaths(file).campaign.name, file, was_dry_run(file)
         campaign = load_campaign(file)
     else:
-        campaign = load_campaign(file, lambda note: print(f"nightfly: {note}", file=sys.stderr))
+        campaign = load_campaign(file, _tell)
         root = choose_root(runs_dir, campaign.name, new)
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
     begun = RunPaths(root).campaign
-    prepared = prepare(campaign, begun if begun.is_file() else file, allow_cpu)
+    prepared = prepare(campaign, begun if begun.is_file() else file, allow_cpu, _tell)
     budget = tonight(campaign, batches, finish_by)
     engine = make_engine(campaign)
     night = open_night(file, root, dry_run)
@@ -77,6 +77,10 @@ def run_campaign(
         return _conclude(night, reason, as_json)
     finally:
         night.close()
+
+
+def _tell(note: str) -> None:
+    print(f"nightfly: {note}", file=sys.stderr)
 
 
 def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, budget: Budget) -> str:

@@ -16,7 +16,7 @@ from state.campaign import Campaign, load_campaign
 from state.config import Scalar, SlotConfig
 from state.errors import ConfigError, NightflyError
 from state.explorable import Explorable
-from state.files import canonical_json, sha256, write_atomic
+from trainer.remembered import remembered
 from trainer.surrogate import distance
 
 Probe = Callable[[SlotConfig], Hashable]
@@ -125,15 +125,9 @@ def knobs_of(campaign: Campaign) -> list[Knob]:
 
 
 def cached_knobs_of(campaign: Campaign, folder: Path) -> list[Knob]:
-    """`knobs_of`, remembered in ``folder`` under the campaign's identity and the trainer's own code."""
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    path = folder / f"knobs-{sha256(sources + campaign.identity().encode())[:24]}.json"
-    try:
-        return [Knob(**entry) for entry in json.loads(path.read_bytes())]
-    except (OSError, ValueError, TypeError):
-        knobs = knobs_of(campaign)
-        write_atomic(path, canonical_json([asdict(knob) for knob in knobs]) + "\n")
-        return knobs
+    """`knobs_of`, remembered in ``folder`` under the campaign's identity."""
+    told = remembered(folder, "knobs", campaign.identity(), lambda: [asdict(knob) for knob in knobs_of(campaign)])
+    return [Knob(**entry) for entry in told]
 
 
 def main(arguments: list[str]) -> int:

@@ -71,3 +71,27 @@ def test_blown_up_activity_is_an_error_with_the_step(tiny_truth: Connectome) -> 
     wild = replace(tiny_truth, weight=np.abs(tiny_truth.weight) * 100)
     with pytest.raises(SimulationDiverged, match="by step"):
         Simulator(wild, 0.02, CPU).run(movies(300, 2), 0, 0.0, None)
+
+
+def test_one_trajectory_is_a_single_sequence_that_is_never_reset(tiny_truth: Connectome) -> None:
+    config = CONFIG.replaced({"simulation.sequences": "one_trajectory", "simulation.noise_model_level": 0.0})
+    train = generate(config, tiny_truth, CPU).train
+    assert train.voltage.shape == (240, tiny_truth.n_neurons)
+    step = config.simulation.delta_t * train.derivative[:-1]
+    torch.testing.assert_close(train.voltage[1:], train.voltage[:-1] + step, rtol=1e-4, atol=1e-5)
+
+
+def test_clips_begin_dark_and_the_run_says_so(tiny_truth: Connectome) -> None:
+    """Nearly half of all frames are dark: the beginnings of clips, of which the last one may be cut short."""
+    changes = {"simulation.sequences": "one_trajectory", "simulation.n_frames": 4000, "simulation.burn_in": 0}
+    lit, half = (
+        generate(CONFIG.replaced({**changes, "simulation.blank_prefix_fraction": dark}), tiny_truth, CPU)
+        for dark in (0.0, 0.5)
+    )
+    assert "dark" not in lit.stimulus
+    assert "the first 50% of each clip dark" in half.stimulus
+    dark = (half.train.stimulus == 0).all(1)
+    assert 0.45 < float(dark.float().mean()) < 0.55
+    assert bool(dark[0])
+    assert torch.equal(half.train.stimulus[~dark], lit.train.stimulus[~dark])
+    assert bool((half.test.stimulus == 0).all(1).any())
