@@ -30,8 +30,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from agent.llm import Completion, LLMUnavailable, Prompt, Try
-from agent.preflight import ModelFacts
+from agent.llm import Completion, LLMUnavailable, ModelFacts, Prompt, Try
 from agent.prices import price
 from state.campaign import ClaudeConfig
 from state.errors import UserError

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from agent.ledger import Ledger
 from prompts.memory import with_table
+from state.blobs import BlobStore
+from state.campaign import parse_campaign
+from state.errors import RunError
 from state.files import write_atomic
 from state.journal import Record, read_records
 from state.paths import RunPaths
@@ -125,3 +128,19 @@ class Derived:
                 write_atomic(path.with_name(f"{path.name}.changed-{time.strftime('%Y%m%dT%H%M%S')}"), old)
             write_atomic(path, text)
         self._log_on_disk = len(text)
+
+
+def read_ledger(paths: RunPaths) -> tuple[Ledger, Derived]:
+    """The state of a run and the files it implies, read without the driver's lock."""
+    blobs = BlobStore(paths.blobs)
+    ledger: Ledger | None = None
+    for record in read_records(paths.journal):
+        if ledger is None:
+            campaign = parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal")
+            ledger = Ledger(campaign, blobs)
+            derived = Derived(paths, ledger)
+        ledger.fold(record)
+        derived.apply(record)
+    if ledger is None:
+        raise RunError(f"{paths.journal}: holds no record; the run never began")
+    return ledger, derived

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.doctor_checks import claude, clock, disk, engine, machine, people
-from agent.finding import Finding
+from agent.doctor_checks import Finding, claude, clock, disk, engine, machine, notify
 from agent.prepare import knobs
 from state.campaign import Campaign, load_campaign
 
@@ -30,7 +29,7 @@ def explorable_keys(campaign: Campaign, file: Path) -> list[Finding]:
     return findings
 
 
-CHECKS: tuple[Check, ...] = (explorable_keys, machine, engine, disk, clock, people)
+CHECKS: tuple[Check, ...] = (explorable_keys, machine, engine, disk, clock, notify)
 
 
 def examine(file: Path, dry_run: bool, as_json: bool) -> int:

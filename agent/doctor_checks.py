@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.alarms import check_notify
 from agent.budget import frozen
-from agent.finding import Finding
 from agent.ledger import Ledger
 from agent.llm import LLMUnavailable
 from agent.preflight import estimate, next_prompt, refuse_unfit
@@ -25,6 +25,16 @@ MEMORY_SHARE = 0.9
 SLOT_DISK_MIB = 2.0
 RESERVE_GIB = 1.0
 EARLIEST = 1_767_225_600  # 2026-01-01: nothing of this program is older
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. ``mend`` is empty when all is well."""
+
+    check: str
+    ok: bool
+    message: str
+    mend: str = ""
 
 
 def machine(campaign: Campaign, file: Path) -> list[Finding]:
@@ -113,7 +123,7 @@ def clock(campaign: Campaign, file: Path) -> list[Finding]:
     return [Finding("clock", True, f"{time.ctime()}{f'; the night ends by {end}' if end else ''}")]
 
 
-def people(campaign: Campaign, file: Path) -> list[Finding]:
+def notify(campaign: Campaign, file: Path) -> list[Finding]:
     """Whoever is to be told can be told."""
     try:
         check_notify(campaign.notify)

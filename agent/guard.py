@@ -10,7 +10,8 @@ from agent.reply import ProposalReply, Reply
 from agent.seed_rules import check_seed_modes, check_seeds
 from agent.setting_rules import check_one_setting, check_settings
 from agent.text_rules import MAX_PROSE, check_entry, check_memory, check_text
-from agent.verdict import Accepted, Facts, Verdict, Violate, Violation, mutation_line, run_key
+from agent.verdict import Accepted, Facts, Verdict, Violate, Violation, mutation_line
+from agent.views import run_key
 from state.campaign import Campaign
 from state.config import Scalar, SlotConfig, difference
 from state.errors import ConfigError

@@ -60,6 +60,17 @@ class Completion:
     tries: tuple[Try, ...] = ()
 
 
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the API says of the model and of the prompt; None = it does not say. ``lacking``: capabilities not there."""
+
+    max_input_tokens: int | None
+    max_tokens: int | None
+    lifecycle: str
+    lacking: tuple[str, ...]
+    prompt_tokens: int
+
+
 class LLMClient(Protocol):
     """Anything that answers a prompt with JSON text of the given schema."""
 

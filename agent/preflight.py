@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agent.budget import batches_left
 from agent.context import build_context
 from agent.ledger import Ledger
+from agent.llm import ModelFacts
 from agent.prices import price
 from prompts.render import render_prompt, render_system
 from state.campaign import ClaudeConfig
@@ -17,17 +16,6 @@ from state.evening import Budget
 PICTURE_TOKENS = 1_600
 SLOT_TOKENS = 700
 REPLY_TOKENS = 9_000
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What the API says of the model and of the prompt; None = it does not say. ``lacking``: capabilities not there."""
-
-    max_input_tokens: int | None
-    max_tokens: int | None
-    lifecycle: str
-    lacking: tuple[str, ...]
-    prompt_tokens: int
 
 
 def next_prompt(ledger: Ledger) -> tuple[str, str]:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.derived import Derived
-from agent.ledger import Ledger
+from agent.derived import read_ledger
 from agent.plan import write_configs
 from agent.report.write import write_report
-from state.blobs import BlobStore
-from state.campaign import parse_campaign
 from state.errors import RunError
-from state.journal import read_records
 from state.lock import DriverLock
 from state.paths import RunPaths
 
@@ -35,22 +31,6 @@ def rebuild(root: Path) -> list[Path]:
     finally:
         lock.release()
     return written
-
-
-def read_ledger(paths: RunPaths) -> tuple[Ledger, Derived]:
-    """The state of a run and the files it implies, read without the driver's lock."""
-    blobs = BlobStore(paths.blobs)
-    ledger: Ledger | None = None
-    for record in read_records(paths.journal):
-        if ledger is None:
-            campaign = parse_campaign(blobs.text(record.data["campaign"]), "the campaign in the journal")
-            ledger = Ledger(campaign, blobs)
-            derived = Derived(paths, ledger)
-        ledger.fold(record)
-        derived.apply(record)
-    if ledger is None:
-        raise RunError(f"{paths.journal}: holds no record; the run never began")
-    return ledger, derived
 
 
 def print_rebuild(root: Path) -> None:

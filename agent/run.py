@@ -13,12 +13,12 @@ from typing import Any
 from agent.alarms import Alarms, Notifier, check_notify
 from agent.beside import Beside
 from agent.budget import budget_left, frozen
+from agent.choose import make_llm
 from agent.display import Display
 from agent.driver import driver_facts
 from agent.heartbeat import Heartbeat
 from agent.llm import LLMClient, LLMUnavailable
 from agent.loop import run_night
-from agent.mock import MockLLM
 from agent.night import Night, open_night
 from agent.prepare import prepare
 from state.campaign import Campaign, load_campaign
@@ -142,15 +142,6 @@ def was_dry_run(root: Path) -> bool:
             f"{root}: holds no nightfly run; give a campaign file, or a run directory such as runs/quickstart"
         )
     return bool(first.data["dry_run"])
-
-
-def make_llm(campaign: Campaign, dry_run: bool) -> LLMClient:
-    """The mocked Claude in a dry run, else the real one."""
-    if dry_run:
-        return MockLLM()
-    from agent.claude import ClaudeClient
-
-    return ClaudeClient(campaign.claude)
 
 
 def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: Path) -> None:

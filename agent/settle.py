@@ -8,7 +8,8 @@ from agent.ledger import Ledger
 from agent.policy import REPLICATE_ROLES, node_to_repeat
 from agent.reply import Reply
 from agent.text_rules import kept
-from agent.verdict import Accepted, Verdict, mutation_line, run_key
+from agent.verdict import Accepted, Verdict, mutation_line
+from agent.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
 from state.records import Edit, Role

@@ -94,8 +94,3 @@ Violate = Callable[[str, str, object, str], None]
 def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:
     """The Mutation line that the facts demand."""
     return render_mutation(dict(changes), role, parent)
-
-
-def run_key(config: SlotConfig) -> tuple[str, int, int]:
-    """What makes two runs the same run."""
-    return config.identity(), config.simulation.seed, config.training.seed

@@ -7,7 +7,6 @@ from array import array
 import networkx as nx
 
 from agent.policy import Standing, TimeModel
-from agent.verdict import run_key
 from prompts.context import ConfigView, VerdictView
 from state.blobs import BlobStore
 from state.campaign import Campaign
@@ -152,6 +151,11 @@ class Views:
             Standing(stats.config_id, len(stats.runs), stats.spreads["connectivity_R2"].mean or 0.0)
             for stats in self.table.by_connectivity(k)
         ]
+
+
+def run_key(config: SlotConfig) -> tuple[str, int, int]:
+    """What makes two runs the same run."""
+    return config.identity(), config.simulation.seed, config.training.seed
 
 
 def _paths(result: SlotResult) -> Paths:

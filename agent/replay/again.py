@@ -65,8 +65,8 @@ def _proposals(text: str, n: int, start: bool) -> list[ProposalReply] | None:
 
 def client_of(root: Path, dry_run: bool | None) -> LLMClient:
     """The model that the run itself used, or the mocked one when ``dry_run`` says so."""
-    from agent.rebuild import read_ledger
-    from agent.run import make_llm
+    from agent.choose import make_llm
+    from agent.derived import read_ledger
 
     ledger, _ = read_ledger(RunPaths(root))
     return make_llm(ledger.campaign, ledger.history.dry_run if dry_run is None else dry_run)

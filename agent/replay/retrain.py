@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.derived import read_ledger
 from agent.ledger import Ledger
-from agent.rebuild import read_ledger
 from state.errors import RunError
 from state.history import Iteration
 from state.paths import RunPaths

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from agent.claude import ClaudeClient
-from agent.llm import LLMUnavailable
-from agent.preflight import ModelFacts, estimate, next_prompt, refuse_unfit
+from agent.llm import LLMUnavailable, ModelFacts
+from agent.preflight import estimate, next_prompt, refuse_unfit
 from state.campaign import ClaudeConfig
 from state.errors import ConfigError
 from state.evening import Budget

@@ -17,7 +17,7 @@ from agent.mock import MockLLM, answer
 from agent.night import Night
 from agent.plan import child_config
 from agent.policy import REPLICATE_ROLES
-from agent.verdict import run_key
+from agent.views import run_key
 from state.config import SlotConfig, difference
 from state.explorable import protection
 from state.files import canonical_json, dump_yaml, parse_yaml

@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 
 from agent.context import build_context
+from agent.derived import read_ledger
 from agent.mock import answer
-from agent.rebuild import read_ledger
 from state.campaign import parse_campaign
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.lock import is_held
