@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
 from state.config import SlotConfig
-from trainer.gnn import GNN
-from trainer.penalties import STEP_UP
-from trainer.perceptron import Perceptron
+from trainer.fit.penalties import STEP_UP
+from trainer.model.gnn import GNN
+from trainer.model.perceptron import Perceptron
 
 
 def as_module(perceptron: Perceptron) -> nn.Sequential:
