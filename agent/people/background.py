@@ -28,7 +28,7 @@ class BackgroundWork:
         self._arguments, self._what, self._say, self._journal = tuple(arguments), what, say, journal
         self._process: subprocess.Popen[bytes] | None = None
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the driver
-        self._began = 0.0
+        self._began = float("-inf")
         self._stale = False
         self._told = False
 
