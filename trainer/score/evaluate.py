@@ -14,7 +14,8 @@ from state.config import SlotConfig
 from trainer.model.protocol import Model
 from trainer.score.cluster import cluster_accuracy, neuron_features
 from trainer.score.comparable import identity_scores, pearson_of_moving
-from trainer.score.metrics import Activity, Recovered, one_step_score, recover, recovery_scores, rollout, rollout_scores
+from trainer.score.metrics import Activity, Recovered, recover, recovery_scores
+from trainer.score.prediction import one_step_score, rollout, rollout_scores
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome

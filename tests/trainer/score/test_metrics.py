@@ -14,17 +14,8 @@ from hypothesis import strategies as st
 from state.config import GraphModelConfig
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
-from trainer.score.metrics import (
-    Activity,
-    RolloutScore,
-    activity,
-    one_step_score,
-    recover,
-    recovery_scores,
-    rollout,
-    rollout_scores,
-    score,
-)
+from trainer.score.metrics import Activity, activity, recover, recovery_scores, score
+from trainer.score.prediction import RolloutScore, one_step_score, rollout, rollout_scores
 
 GATE = 100.0  # larger than any |v - V_rest| here
 
