@@ -117,9 +117,14 @@ def signal_slopes(model: Model, stats: Activity) -> Tensor:
     """
     half = 2.0 * stats.sigma.clamp_min(MIN_SIGMA)
     low, high = (stats.mu - half).clamp_min(0.0), stats.mu + half
-    silent = high <= 1e-6
+    silent = is_silent(stats)
     v = _grid(low, torch.where(silent, low + 1.0, high))
     return torch.where(silent, 1.0, _line(v, model.signal(v))[0])
+
+
+def is_silent(stats: Activity) -> Tensor:
+    """[N] bool: mu + 2 sigma is not positive, so that the neuron hardly ever sends anything."""
+    return stats.mu + 2.0 * stats.sigma.clamp_min(MIN_SIGMA) <= 1e-6
 
 
 def message_gains(model: Model, data: Recording) -> Array:
@@ -128,6 +133,16 @@ def message_gains(model: Model, data: Recording) -> Array:
     v = data.voltage[frames]
     gains = model.message_gain(v, model.messages(v), data.stimulus[frames])
     return np.median(gains.double().cpu().numpy(), axis=0)
+
+
+def active_score(found: Recovered, truth: Connectome, stats: Activity) -> tuple[Score, int]:
+    """connectivity_R2 over the edges whose source ever sends, and how many neurons never do.
+
+    A silent source's weights leave no trace in the data, so nothing but the penalties on W decides what is learned.
+    """
+    silent = is_silent(stats).cpu().numpy()
+    sends = ~silent[truth.source]
+    return score(found.W[sends], truth.weight[sends]), int(silent.sum())
 
 
 def recovery_scores(found: Recovered, truth: Connectome) -> dict[str, Score]:
