@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agent.audit.assume import Assumptions, rounding
+from agent.audit.assume import Assumptions
 from agent.audit.entry import ROOT, Entry, read_id
 from agent.audit.findings import Finding, excerpt
+from agent.audit.rules import REWARD, Inferred, rounding
 from agent.audit.trees import Reading, parents_of, tree_nodes
 from agent.audit.values import read_number, read_pairs
 from ucb.score import Block, Formula, Score, score_block
@@ -88,25 +90,61 @@ def _read_stored(node: int, line: int, row: str) -> Stored:
 
 
 def block_to_score(entries: Sequence[Entry], file: ScoreFile | None, assumed: Assumptions) -> Block:
-    """The block that the file names or, without one, that of the log's last entry; its number counts from 0."""
+    """The block that the file names or, without one, that of the log's last entry; blocks count from 1."""
     newest = max((entry.id for entry in entries), default=1)
     number = assumed.block(newest)
     if file is not None and file.first is not None and file.last is not None:
-        return Block((file.first - 1) // max(1, file.last - file.first + 1), file.first, file.last)
+        return Block((file.first - 1) // max(1, file.last - file.first + 1) + 1, file.first, file.last)
     if file is not None and file.stored:
-        return Block(0, 1, max(newest, *(stored.node for stored in file.stored)))
-    return Block(number, number * assumed.n_iter_block + 1, (number + 1) * assumed.n_iter_block)
+        return Block(1, 1, max(newest, *(stored.node for stored in file.stored)))
+    return Block(number, (number - 1) * assumed.n_iter_block + 1, number * assumed.n_iter_block)
+
+
+def find_reward(entries: Sequence[Entry], file: ScoreFile | None, inferred: Inferred) -> str | None:
+    """The metric that scores are made of: connectivity_R2, else the one whose values ``file`` holds, else what the log
+    suggests; None when it cannot be told."""
+    stored = [one for one in file.stored if one.metrics.get(REWARD) is not None] if file else []
+    if inferred.reward == REWARD or not stored:
+        return inferred.reward
+    latest = {entry.id: entry for entry in entries}
+    matches = Counter(
+        name
+        for one in stored
+        if (entry := latest.get(one.node)) is not None
+        for name, value in entry.metrics.items()
+        if value is not None and abs(value - (one.metrics[REWARD] or 0.0)) <= _HALF + rounding(entry, name)
+    )
+    best, count = max(matches.items(), key=lambda item: item[1], default=(None, 0))
+    return best if 2 * count >= len(stored) else None
+
+
+def unjudged(comparison: Comparison, file: ScoreFile, inferred: Inferred, reward: str | None) -> list[Finding]:
+    """A note in place of findings where ``file`` follows a reward or a formula that is not known here."""
+    if reward is not None and (inferred.known or 2 * comparison.reproduced >= len(file.stored)):
+        return []
+    found = "scores of a reward that the metrics of the log do not tell"
+    if reward is not None:
+        found = f"{comparison.reproduced} of {len(file.stored)} scores are those of {reward}, by a rule of the log's own"
+    return [Finding("scores-unjudged", None, (1,), found, "scores of a metric of the log; these were not judged")]
 
 
 def recompute(
-    entries: Sequence[Entry], reading: Reading, file: ScoreFile | None, assumed: Assumptions, c: float
+    entries: Sequence[Entry],
+    reading: Reading,
+    file: ScoreFile | None,
+    assumed: Assumptions,
+    c: float,
+    reward: str | None = REWARD,
 ) -> Comparison:
     """Scores of the block (PUCT unless ``file`` names another formula), compared with ``file``.
 
-    Nodes later than the last of ``file`` are left out: they were yet to come when it was written.
+    Nodes later than the last of ``file`` are left out: they were yet to come when it was written. Without a ``reward``
+    there are no scores.
     """
+    if reward is None:
+        return Comparison(reading, ())
     block = block_to_score(entries, file, assumed)
-    nodes = tree_nodes(entries, parents_of(entries, reading, assumed))
+    nodes = tree_nodes(entries, parents_of(entries, reading, assumed), reward)
     if file is not None and file.stored:
         last = max(stored.node for stored in file.stored)
         nodes = [node for node in nodes if node.id <= last]
@@ -116,19 +154,19 @@ def recompute(
         by_id = {score.node: score for score in scores}
         latest = {entry.id: entry for entry in entries}
         for stored in file.stored:
-            unlike = list(_unlike(stored, by_id.get(stored.node), latest.get(stored.node)))
+            unlike = list(_unlike(stored, by_id.get(stored.node), latest.get(stored.node), reward))
             comparison.unlike += unlike
             comparison.reproduced += not any(finding.severity == "error" for finding in unlike)
         comparison.unlike += _not_stored(file, scores)
     return comparison
 
 
-def _unlike(stored: Stored, score: Score | None, entry: Entry | None) -> Iterator[Finding]:
+def _unlike(stored: Stored, score: Score | None, entry: Entry | None, reward: str) -> Iterator[Finding]:
     if score is None or entry is None:
         found = f"node {stored.node}, which the block of the log does not hold"
         yield Finding("score-other-nodes", stored.node, (stored.line,), found, "the nodes of the log")
         return
-    slack = _HALF + rounding(entry, "connectivity_R2")
+    slack = _HALF + rounding(entry, reward)
     pairs = [
         ("UCB", stored.ucb, score.ucb, slack),
         ("visits", stored.visits, score.visits, 0.0),
