@@ -22,7 +22,7 @@ def settle_changes(entries: Sequence[Entry]) -> None:
         return
     own = sum(_agrees(told[entry.line], entry) for entry in entries if entry.line in told)
     following = sum(_agrees(told[before.line], after) for before, after in pairwise(entries) if before.line in told)
-    pairs = zip(entries, entries[1:], strict=False) if following > own else zip(entries, entries, strict=True)
+    pairs = pairwise(entries) if following > own else zip(entries, entries, strict=True)
     for source, target in pairs:
         if source.line in told:
             target.mutation = told[source.line]

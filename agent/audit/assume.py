@@ -105,13 +105,15 @@ def _own_batch(entries: Sequence[Entry], size: int) -> tuple[int, int]:
 
 
 def _is_chain(entries: Sequence[Entry]) -> bool:
-    """Whether `Next:` of one entry is the parent of the next nearly always, and that of the fourth before is less often.
+    """Whether `Next:` nearly always names the parent of the very next entry, more often than of the fourth after.
 
     So it is where one entry is run at a time.
     """
     following = {entry.iteration: entry.next_parent for entry in entries if entry.next_parent}
     fits = {
-        stride: [following[before] == entry.parent for entry in entries if (before := entry.iteration - stride) in following]
+        stride: [
+            following[before] == entry.parent for entry in entries if (before := entry.iteration - stride) in following
+        ]
         for stride in (1, DEFAULT_PARALLEL)
     }
     near, far = fits[1], fits[DEFAULT_PARALLEL]

@@ -15,14 +15,13 @@ from agent.audit.ids import check_ids, check_next, check_parents, check_presence
 from agent.audit.metrics import check_metrics
 from agent.audit.origins import check_origins
 from agent.audit.read import Document, read_document
+from agent.audit.reward import find_reward, unjudged
 from agent.audit.scores import (
     Comparison,
     ScoreFile,
     block_to_score,
-    find_reward,
     read_scores,
     recompute,
-    unjudged,
 )
 from agent.audit.stability import check_stability
 from agent.audit.statistics import check_seed_stats, check_variance_updates
@@ -58,7 +57,9 @@ class Audit:
     @property
     def failed(self) -> bool:
         """Whether there is a finding that is an error, or nothing could be checked."""
-        return not self.checkable or any(finding.severity == "error" for finding in (*self.findings, *self.score_findings))
+        return not self.checkable or any(
+            finding.severity == "error" for finding in (*self.findings, *self.score_findings)
+        )
 
 
 def audit(
@@ -108,9 +109,7 @@ def audit(
     )
 
 
-def _against_file(
-    best: Comparison, file: ScoreFile, assumed: Assumptions, reward: str | None
-) -> list[Finding]:
+def _against_file(best: Comparison, file: ScoreFile, assumed: Assumptions, reward: str | None) -> list[Finding]:
     return [*file.findings, *(unjudged(best, file, assumed.inferred, reward) or best.unlike)]
 
 

@@ -120,7 +120,7 @@ def _undeclared(entry: Entry, mutation: Mutation, parent: Entry) -> Iterator[Fin
 
 
 def _elsewhere(mutation: Mutation, entry: Entry, parent: Entry) -> list[Change]:
-    """Declared changes under names that neither Config has: another name of one that has no mutation, if values agree."""
+    """Declared changes under names that neither Config has: if values agree, another name of a change there is."""
     return [change for change in mutation.changes if change.key not in entry.config and change.key not in parent.config]
 
 

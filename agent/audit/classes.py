@@ -40,7 +40,7 @@ def read_status(text: str) -> tuple[Status | None, Class | None]:
     if match is None:
         return None, None
     word = re.sub(r"[-_ ]", "-", match[1].casefold())
-    if word.startswith("partial-") or word.startswith("partially-"):
+    if word.startswith(("partial-", "partially-")):
         return None, "partially robust"
     if word in STATUSES:
         return next(status for status in STATUSES if status == word), None

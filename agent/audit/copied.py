@@ -12,6 +12,7 @@ from agent.audit.rules import is_r2
 # Equal by chance once in so many pairs (log10) is told: each metric counts the values it could have had.
 _ENOUGH = 4.5
 _MOST = 4.0
+_NEAR = 10
 _KINDS = ("pearson", "accuracy", "acc")
 _SHOWN = 4
 
@@ -26,7 +27,7 @@ def check_copies(entries: Sequence[Entry]) -> Iterator[Finding]:
         if len(signature) > 1 and sum(_surprise(value, digits) for _, value, digits in signature) >= _ENOUGH:
             groups.setdefault(signature, []).append(entry)
     for signature, group in groups.items():
-        if len({(_settings(entry)) for entry in group}) > 1:
+        if len({_settings(entry) for entry in group}) > 1 and _rare(signature, group, entries):
             shown = ", ".join(f"{name}={value:.{digits}f}" for name, value, digits in signature[:_SHOWN])
             names = ranges(entry.iteration for entry in group)
             lines = tuple(line for entry in group for line in metric_lines(entry))
@@ -52,6 +53,20 @@ def _surprise(value: float, digits: int) -> float:
     """log10 of the number of values between ``value`` and the nearest of 0 and 1, which many runs share."""
     distance = min(abs(value), abs(1.0 - value)) * 10.0**digits
     return min(_MOST, math.log10(max(1.0, distance)))
+
+
+def _rare(signature: Signature, group: Sequence[Entry], entries: Sequence[Entry]) -> bool:
+    """Whether the figures stand out from those of the other entries; where most lie close together, some are equal."""
+    members = {entry.line for entry in group}
+    total = 0.0
+    for name, value, digits in signature:
+        others = [
+            other for entry in entries if entry.line not in members and (other := entry.metrics.get(name)) is not None
+        ]
+        near = sum(abs(other - value) <= (_NEAR + 0.5) * 10.0**-digits for other in others)
+        crowd = math.log10((2 * _NEAR + 1) * len(others) / near) if near else _MOST
+        total += min(crowd, _surprise(value, digits))
+    return total >= _ENOUGH
 
 
 def _settings(entry: Entry) -> frozenset[tuple[str, object]]:

@@ -121,7 +121,9 @@ def check_presence(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[F
     for entry in entries:
         if missing := [label for label in _NEEDED if label not in common and _lacks(entry, label)]:
             found = f"an entry without the line{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-            yield Finding("line-missing", entry.iteration, (entry.line,), found, "each of Node, Config, Metrics, Mutation")
+            yield Finding(
+                "line-missing", entry.iteration, (entry.line,), found, "each of Node, Config, Metrics, Mutation"
+            )
     yield from _without_status(entries)
 
 

@@ -40,7 +40,7 @@ def to_json(audit: Audit, log: str, score_file: str | None) -> dict[str, Any]:
         "statuses": dict(_statuses(audit)),
         "assumed": _assumed(audit),
         "checkable": audit.checkable,
-        "counts": _counts(audit),
+        "counts": counts(audit),
         "findings": [_finding(finding) for finding in audit.findings],
         "score_findings": [_finding(finding) for finding in audit.score_findings],
         "trees": _trees(audit),
@@ -48,7 +48,8 @@ def to_json(audit: Audit, log: str, score_file: str | None) -> dict[str, Any]:
     }
 
 
-def _counts(audit: Audit) -> dict[str, int]:
+def counts(audit: Audit) -> dict[str, int]:
+    """Severity -> findings, those about the score file included."""
     counted = Counter(finding.severity for finding in (*audit.findings, *audit.score_findings))
     return {severity: counted[severity] for severity in SEVERITIES}
 
@@ -121,15 +122,16 @@ def to_text(audit: Audit, log: str, score_file: str | None) -> str:
     """The audit for a terminal: a summary, then the findings, worst first, with their lines."""
     return "\n".join(
         [
-            *_summary(audit, log, score_file),
+            *summary(audit, log, score_file),
             *_section(audit.findings, "line"),
             *_section(audit.score_findings, "score file line"),
         ]
     )
 
 
-def _summary(audit: Audit, log: str, score_file: str | None) -> Iterator[str]:
-    counts = _counts(audit)
+def summary(audit: Audit, log: str, score_file: str | None) -> Iterator[str]:
+    """What was read, assumed and counted, as lines with a heading of 13 characters."""
+    found = counts(audit)
     statuses = _statuses(audit)
     told = ", ".join(f"{statuses[name]} {name}" for name in (*STATUSES, *CLASSES, "unknown") if statuses[name])
     yield f"log          {excerpt(log)}: {audit.lines} lines, {len(audit.entries)} entries ({told})"
@@ -145,7 +147,7 @@ def _summary(audit: Audit, log: str, score_file: str | None) -> Iterator[str]:
     if not audit.checkable:
         yield "findings     no metric was read in any entry: nothing could be checked"
         return
-    yield f"findings     {counts['error']} errors, {counts['warning']} warnings, {counts['note']} notes"
+    yield f"findings     {found['error']} errors, {found['warning']} warnings, {found['note']} notes"
 
 
 def _tree_lines(found: Sequence[Difference], reading: str) -> Iterator[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agent.audit.assume import Assumptions
 from agent.audit.entry import ROOT, Entry, read_id
 from agent.audit.findings import Finding, excerpt
-from agent.audit.rules import REWARD, Inferred, rounding
+from agent.audit.rules import REWARD, rounding
 from agent.audit.trees import Reading, parents_of, tree_nodes
 from agent.audit.values import read_number, read_pairs
 from ucb.score import Block, Formula, Score, score_block
@@ -18,7 +17,7 @@ from ucb.score import Block, Formula, Score, score_block
 _NODE = re.compile(r"Node ([0-9]{1,9}):")
 _ITERS = re.compile(r"iters? ([0-9]{1,9}) ?[-–] ?([0-9]{1,9})")
 _METRICS = {"R2": "connectivity_R2", "Pearson": "test_pearson", "Cluster": "cluster_accuracy"}
-_HALF = 0.0005 + 1e-9
+HALF_SHOWN = 0.0005 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -100,34 +99,6 @@ def block_to_score(entries: Sequence[Entry], file: ScoreFile | None, assumed: As
     return Block(number, (number - 1) * assumed.n_iter_block + 1, number * assumed.n_iter_block)
 
 
-def find_reward(entries: Sequence[Entry], file: ScoreFile | None, inferred: Inferred) -> str | None:
-    """The metric that scores are made of: connectivity_R2, else the one whose values ``file`` holds, else what the log
-    suggests; None when it cannot be told."""
-    stored = [one for one in file.stored if one.metrics.get(REWARD) is not None] if file else []
-    if inferred.reward == REWARD or not stored:
-        return inferred.reward
-    latest = {entry.id: entry for entry in entries}
-    matches = Counter(
-        name
-        for one in stored
-        if (entry := latest.get(one.node)) is not None
-        for name, value in entry.metrics.items()
-        if value is not None and abs(value - (one.metrics[REWARD] or 0.0)) <= _HALF + rounding(entry, name)
-    )
-    best, count = max(matches.items(), key=lambda item: item[1], default=(None, 0))
-    return best if 2 * count >= len(stored) else None
-
-
-def unjudged(comparison: Comparison, file: ScoreFile, inferred: Inferred, reward: str | None) -> list[Finding]:
-    """A note in place of findings where ``file`` follows a reward or a formula that is not known here."""
-    if reward is not None and (inferred.known or 2 * comparison.reproduced >= len(file.stored)):
-        return []
-    found = "scores of a reward that the metrics of the log do not tell"
-    if reward is not None:
-        found = f"{comparison.reproduced} of {len(file.stored)} scores are those of {reward}, by a rule of the log's own"
-    return [Finding("scores-unjudged", None, (1,), found, "scores of a metric of the log; these were not judged")]
-
-
 def recompute(
     entries: Sequence[Entry],
     reading: Reading,
@@ -166,7 +137,7 @@ def _unlike(stored: Stored, score: Score | None, entry: Entry | None, reward: st
         found = f"node {stored.node}, which the block of the log does not hold"
         yield Finding("score-other-nodes", stored.node, (stored.line,), found, "the nodes of the log")
         return
-    slack = _HALF + rounding(entry, reward)
+    slack = HALF_SHOWN + rounding(entry, reward)
     pairs = [
         ("UCB", stored.ucb, score.ucb, slack),
         ("visits", stored.visits, score.visits, 0.0),
@@ -184,7 +155,7 @@ def _unlike(stored: Stored, score: Score | None, entry: Entry | None, reward: st
         yield Finding("score-differs", stored.node, (stored.line,), f"node {stored.node}: {found}", expected)
     for name in ("test_pearson", "cluster_accuracy"):
         was, now = stored.metrics.get(name), entry.metrics.get(name)
-        if was is not None and now is not None and abs(was - now) > _HALF + rounding(entry, name):
+        if was is not None and now is not None and abs(was - now) > HALF_SHOWN + rounding(entry, name):
             found, expected = f"node {stored.node}: {name} {was:g}", f"{now:g}, as the log says"
             yield Finding("score-metric-differs", stored.node, (stored.line,), found, expected)
 

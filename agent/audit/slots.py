@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 
 from agent.audit.labels import is_slot
 from agent.audit.read import Field
-from agent.audit.values import UNDEFINED, Value, canonical_metric, decimals, read_number, read_pairs, read_value, split_notes
+from agent.audit.values import (
+    UNDEFINED,
+    Value,
+    canonical_metric,
+    decimals,
+    read_number,
+    read_pairs,
+    read_value,
+    split_notes,
+)
 
 _SEEDS = frozenset({"sim_seed", "train_seed", "seed"})
 

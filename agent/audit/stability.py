@@ -20,7 +20,8 @@ _KNOWN = (0.9, 0.7, 0.8, 0.85, 0.87, 0.88)
 _CLASS = re.compile(r"\W{0,8}(stable[-_ ]robust|partially[-_ ]robust|robust|fragile|disqualified)\b", re.IGNORECASE)
 _LIMIT = re.compile(r"(?:\b([A-Za-z][\w²]{1,39}) {0,2})?([<>≥≤]=?) {0,2}([0-9]\.[0-9]{1,6})(?![0-9%])")
 _COUNT = re.compile(
-    r"\b(all|any)\b|([0-9]{1,3}) {0,2}[-–] {0,2}([0-9]{1,3}) {0,2}(?:slots?|seeds?|of|>|/)|≤ ?([0-9]{1,3}) {0,2}(?:slots?|seeds?)",
+    r"\b(all|any)\b|([0-9]{1,3}) {0,2}[-–] {0,2}([0-9]{1,3}) {0,2}(?:slots?|seeds?|of|>|/)"
+    r"|≤ ?([0-9]{1,3}) {0,2}(?:slots?|seeds?)",
     re.IGNORECASE,
 )
 

@@ -72,26 +72,31 @@ def _compare(entry: Entry, name: str, text: str, metric: str, values: Sequence[f
     if number is None or decimals(text) == 15:
         return None
     found = spread(values, max(slot.rounding(metric) for slot in entry.slots))
-    unit = 0.5 * 10.0 ** -decimals(text)
+    # Half a unit of the last decimal, a whole one where models cut digits off or compute from rounded figures.
+    unit = (1.0 if name == "cv" or decimals(text) > 2 else 0.5) * 10.0 ** -decimals(text)
     rights = getattr(found, name)
     # A CV without its sign may be a fraction or a percentage.
     scales = (100.0,) if percent else (1.0, 100.0) if name == "cv" else (1.0,)
     accepted = (*rights, *_from_stated(entry)) if name == "cv" else rights
     allowed = found.slack if name != "cv" else 2.0 * found.slack / max(abs(found.mean[0]), 1e-9)
     if not rights or any(
-        abs(number - scale * right) <= unit + scale * allowed + 1e-9 for right in accepted for scale in scales
+        abs(number - scale * right) < max(1e-9, unit + scale * allowed - 1e-9) for right in accepted for scale in scales
     ):
         return None
     told = " or ".join(dict.fromkeys(f"{scales[0] * right:.3g}" for right in rights))
     lines = (*(slot.line for slot in entry.slots), *entry.lines("Seed stats"))
     what = f"{name} of {metric}"
     shown = f"{told}{' %' if percent else ''}"
-    return Finding("statistics-differ", entry.iteration, lines, f"{what} {text.rstrip('.,')}", f"{shown}, as the slots give")
+    return Finding(
+        "statistics-differ", entry.iteration, lines, f"{what} {text.rstrip('.,')}", f"{shown}, as the slots give"
+    )
 
 
 def _from_stated(entry: Entry) -> tuple[float, ...]:
     """The CV that the rounded mean and std of the line give."""
-    numbers = {name: read_number(text) for name, text, metric in _told(entry.fields["Seed stats"].text) if metric == REWARD}
+    numbers = {
+        name: read_number(text) for name, text, metric in _told(entry.fields["Seed stats"].text) if metric == REWARD
+    }
     mean, std = numbers.get("mean"), numbers.get("std")
     return (std / mean,) if std is not None and mean else ()
 
@@ -142,5 +147,3 @@ def _cv_of(runs: Sequence[Entry], metric: str) -> list[float]:
     if len(known) < 2 or any(value is None and run.status != "failed" for value, run in zip(values, runs, strict=True)):
         return []
     return [right for some in (known, counted) for right in spread(some, 0.0).cv]
-
-

@@ -20,7 +20,9 @@ _BEST = re.compile(
 # `best so far at batch_size=4` is about a part of the runs.
 _PART = re.compile(r"\W{0,3}(?:at|for|with|in|of|among|under|within|on|using|when)\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z][\w²]{0,39}")
-_VAGUE = frozenset({"result", "results", "overall", "run", "config", "configuration", "r2", "r²", "metrics", "model", "value"})
+_VAGUE = frozenset(
+    {"result", "results", "overall", "run", "config", "configuration", "r2", "r²", "metrics", "model", "value"}
+)
 
 
 def check_superlatives(entries: Sequence[Entry], assumed: Assumptions, reward: str | None) -> Iterator[Finding]:
