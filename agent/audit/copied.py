@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.audit.entry import Entry, metric_lines
 from agent.audit.findings import Finding, ranges
@@ -26,8 +27,10 @@ def check_copies(entries: Sequence[Entry]) -> Iterator[Finding]:
         signature = _signature(entry)
         if len(signature) > 1 and sum(_surprise(value, digits) for _, value, digits in signature) >= _ENOUGH:
             groups.setdefault(signature, []).append(entry)
-    for signature, group in groups.items():
-        if len({_settings(entry) for entry in group}) > 1 and _rare(signature, group, entries):
+    shared = {signature: group for signature, group in groups.items() if len({_settings(e) for e in group}) > 1}
+    columns = _columns(entries) if shared else {}
+    for signature, group in shared.items():
+        if _rare(signature, len(group), columns):
             shown = ", ".join(f"{name}={value:.{digits}f}" for name, value, digits in signature[:_SHOWN])
             names = ranges(entry.iteration for entry in group)
             lines = tuple(line for entry in group for line in metric_lines(entry))
@@ -55,16 +58,23 @@ def _surprise(value: float, digits: int) -> float:
     return min(_MOST, math.log10(max(1.0, distance)))
 
 
-def _rare(signature: Signature, group: Sequence[Entry], entries: Sequence[Entry]) -> bool:
-    """Whether the figures stand out from those of the other entries; where most lie close together, some are equal."""
-    members = {entry.line for entry in group}
+def _columns(entries: Sequence[Entry]) -> dict[str, list[float]]:
+    """Metric -> its values in the whole log, sorted."""
+    columns: dict[str, list[float]] = {}
+    for entry in entries:
+        for name, value in entry.metrics.items():
+            if value is not None:
+                columns.setdefault(name, []).append(value)
+    return {name: sorted(values) for name, values in columns.items()}
+
+
+def _rare(signature: Signature, size: int, columns: Mapping[str, list[float]]) -> bool:
+    """Whether the figures of ``size`` entries stand out from the others; where most lie close, some are equal."""
     total = 0.0
     for name, value, digits in signature:
-        others = [
-            other for entry in entries if entry.line not in members and (other := entry.metrics.get(name)) is not None
-        ]
-        near = sum(abs(other - value) <= (_NEAR + 0.5) * 10.0**-digits for other in others)
-        crowd = math.log10((2 * _NEAR + 1) * len(others) / near) if near else _MOST
+        values, reach = columns[name], (_NEAR + 0.5) * 10.0**-digits
+        near = bisect_right(values, value + reach) - bisect_left(values, value - reach) - size
+        crowd = math.log10((2 * _NEAR + 1) * (len(values) - size) / near) if near > 0 else _MOST
         total += min(crowd, _surprise(value, digits))
     return total >= _ENOUGH
 

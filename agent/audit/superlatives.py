@@ -27,14 +27,11 @@ _VAGUE = frozenset(
 
 def check_superlatives(entries: Sequence[Entry], assumed: Assumptions, reward: str | None) -> Iterator[Finding]:
     """A note where an earlier entry of the same block (and model) is better in the metric that is meant."""
-    for at, entry in enumerate(entries):
+    before: dict[tuple[int, str], list[Entry]] = {}
+    for entry in entries:
+        rivals = before.setdefault((assumed.block(entry.iteration), _model(entry)), [])
         for line, text, metric in _claims(entry, reward or REWARD):
             own = entry.metrics.get(metric)
-            rivals = [
-                other
-                for other in entries[:at]
-                if assumed.block(other.iteration) == assumed.block(entry.iteration) and _model(other) == _model(entry)
-            ]
             best = max(rivals, key=lambda other: _value(other, metric), default=None)
             if own is None or best is None:
                 continue
@@ -44,6 +41,7 @@ def check_superlatives(entries: Sequence[Entry], assumed: Assumptions, reward: s
                 expected = f"entry {best.iteration} of the same block has {_value(best, metric):g}"
                 lines = (line, *best.lines("Metrics"))
                 yield Finding("superlative-contradicted", entry.iteration, lines, found, expected)
+        rivals.append(entry)
 
 
 def _claims(entry: Entry, reward: str) -> Iterator[tuple[int, str, str]]:
