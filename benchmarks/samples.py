@@ -122,7 +122,8 @@ def newest_log(entries: int) -> str:
             f"Node: id={number}, parent={number - 1 or 'root'}\nConfig (same for all slots): lr_W={number}e-4, DAL=20\n"
             f"{slots}Seed stats: mean_conn_R2=0.92, std=0.01, CV=1.2%; mean_tau=0.97\nStability: Robust\n"
             f"Mutation: [lr_W]: {number - 1}e-4 → {number}e-4\nVerdict: best so far\n"
-            f"| conn_R2 | 0.{number} |\nChange: DAL: 10 -> 20k\nVariance update: C1 now has 2 runs, CV(conn_R2)=1.0%\n\n"
+            f"| conn_R2 | 0.{number} |\nChange: DAL: 10 -> 20k\n"
+            f"Variance update: C1 now has 2 runs, CV(conn_R2)=1.0%\n\n"
         )
     return "".join(rows)
 
