@@ -15,8 +15,11 @@ def find_reward(entries: Sequence[Entry], file: ScoreFile | None, inferred: Infe
     """The metric that scores are made of: connectivity_R2, else the one whose values ``file`` holds, else what the log
     suggests; None when it cannot be told."""
     stored = [one for one in file.stored if one.metrics.get(REWARD) is not None] if file else []
-    if inferred.reward == REWARD or not stored:
-        return inferred.reward
+    if inferred.reward == REWARD:
+        return REWARD
+    if not stored:
+        # What was only guessed from the names, and by which the statuses make no sense, is no reward.
+        return inferred.reward if inferred.known else None
     latest = {entry.id: entry for entry in entries}
     matches = Counter(
         name

@@ -44,6 +44,7 @@ def test_a_rule_that_is_not_known_is_told_once_and_nothing_is_judged_by_it(metri
     data = log(rows)
     result = audit(data)
     assert [f.code for f in result.findings] == ["status-rule-unknown"]
+    assert result.reward == (metric if metric == "connectivity_R2" else None)
     scores = b"=== UCB Scores (block 1, iters 1-12, N=1, c=1) ===\n\nNode 1: UCB=7.5, parent=root, visits=1, R2=7.1\n"
     assert [f.code for f in audit(data, scores).score_findings] == ["scores-unjudged"]
     assert not audit(data, scores).failed
