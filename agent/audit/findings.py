@@ -34,6 +34,7 @@ CODES: dict[str, Severity] = {
     "parent-batch-doubtful": "warning",
     "root-doubtful": "warning",
     "metrics-copied": "warning",
+    "variance-doubtful": "warning",
     "status-doubtful": "warning",
     "missing-id": "warning",
     "out-of-order": "warning",

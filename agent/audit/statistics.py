@@ -102,7 +102,10 @@ def _from_stated(entry: Entry) -> tuple[float, ...]:
 
 
 def check_variance_updates(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:
-    """A CV that the runs of the entry's config contradict, where the log shows as many runs as the line says."""
+    """A CV that the runs of the entry's config contradict, where the log shows as many runs as the line says.
+
+    A warning: that equal Config lines are runs of one config is likely, not said.
+    """
     groups: dict[frozenset[tuple[str, Value]], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(_config(entry), []).append(entry)
@@ -136,7 +139,7 @@ def _cvs(entry: Entry, groups: Sequence[Sequence[Entry]]) -> Iterator[Finding]:
             runs = groups[0]
             lines = (*(line for run in runs for line in run.lines("Metrics")), *entry.lines("Variance update"))
             found = f"CV({name})={shown}% over {len(runs)} runs"
-            yield Finding("statistics-differ", entry.iteration, lines, found, f"{told}, as these runs give")
+            yield Finding("variance-doubtful", entry.iteration, lines, found, f"{told}, as these runs give")
 
 
 def _cv_of(runs: Sequence[Entry], metric: str) -> list[float]:
