@@ -32,8 +32,6 @@ def _template() -> Template:
 
 def render_audit(audit: Audit, log: bytes, name: str, score_file: str | None) -> str:
     """The page of an audit of ``log``; all that comes from the log is set as text."""
-    from agent.report.page import FOLDER as REPORT
-
     texts = log.decode("utf-8-sig", errors="replace").split("\n")[: audit.lines]
     shown = _shown(audit, len(texts))
     kept = (
@@ -45,7 +43,7 @@ def render_audit(audit: Audit, log: bytes, name: str, score_file: str | None) ->
     return _template().render(
         mark=MARK,
         name=one_line(name),
-        style=Markup((REPORT / "page.css").read_text(encoding="utf-8")),
+        style=Markup((FOLDER / "audit.css").read_text(encoding="utf-8")),
         facts=[_fact(line) for line in summary(audit, name, score_file)],
         counts=counts(audit),
         checkable=audit.checkable,
