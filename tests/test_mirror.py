@@ -12,7 +12,7 @@ PACKAGES = ("state", "ucb", "prompts", "trainer", "agent")
 ALSO = {
     "tests/state/test_campaign.py": "state/evening state/explorable",
     "tests/state/test_history.py": "state/records",
-    "tests/state/test_legacy.py": "state/legacy_keys",
+    "tests/state/test_legacy.py": "state/legacy_faults state/legacy_keys state/legacy_special",
     "tests/ucb/test_log.py": "ucb/lines",
     "tests/ucb/test_trajectory.py": "state/thresholds",
     "tests/prompts/test_render.py": "prompts/context",
@@ -35,9 +35,13 @@ ALSO = {
         "agent/commands/status agent/people/display agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
-        "agent/audit/changes agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
+        "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
         "agent/audit/scores agent/audit/trees agent/audit/values"
     ),
+    "tests/agent/audit/test_page.py": "agent/audit/drawing",
+    "tests/agent/audit/test_read.py": "agent/audit/labels",
+    "tests/agent/audit/test_rules.py": "agent/audit/reward",
+    "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
     "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/slot_view",
     "tests/agent/claude/test_client.py": "agent/claude/protocol",

@@ -176,7 +176,9 @@ def test_every_command_that_is_named_exists() -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("guide", ["evening", "morning", "auditor", "campaign", "cluster", "architecture"])
+@pytest.mark.parametrize(
+    "guide", ["evening", "morning", "auditor", "campaign", "cluster", "predecessor", "architecture"]
+)
 def test_paths_that_are_named_exist(guide: str) -> None:
     text = (ROOT / "docs" / f"{guide}.md").read_text()
     for name in re.findall(r"`((?:docs|campaigns|benchmarks|trainer|agent|tests)/[\w./]+)`", text):
