@@ -24,7 +24,8 @@ import pytest
 from agent.briefing.context import build_context
 from agent.claude.mock import answer
 from agent.night.derived import read_ledger
-from state.campaign import parse_campaign
+from state.added import FORMAT
+from state.campaign import begun_campaign
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.lock import is_held
 from state.paths import RunPaths
@@ -163,7 +164,7 @@ def test_every_piece_of_yaml_is_valid() -> None:
     assert len(pieces) >= 2
     base = read_yaml(ROOT / "campaigns" / "surrogate.yaml")
     for text in pieces:
-        parse_campaign(dump_yaml(base | parse_yaml(text, "a guide")), "a guide")
+        begun_campaign({"format": FORMAT}, dump_yaml(base | parse_yaml(text, "a guide")), "a guide")
 
 
 def test_every_command_that_is_named_exists() -> None:
