@@ -17,7 +17,7 @@ from agent.people.progress import read_progress
 from state.campaign import load_campaign
 from state.config import SlotConfig
 from state.errors import RunError
-from state.files import dump_yaml, read_yaml
+from state.files import read_yaml
 from state.legacy import load_slot_config
 from state.lock import DriverLock
 from state.paths import SlotPaths
@@ -43,7 +43,7 @@ def train_by_hand(file: Path, out: Path, as_json: bool) -> int:
     try:
         job = Job(RUN_ID, config.hash(), out.resolve(), NO_LIMIT_S)
         _refuse_overwriting(paths, job)
-        result = _run(job, dump_yaml(config.model_dump()))
+        result = _run(job, config)
     except KeyboardInterrupt:
         rest = "the same command goes on" if paths.checkpoint.exists() else "no checkpoint yet, so it would begin anew"
         _tell(f"{out}: interrupted; {rest}")
@@ -106,13 +106,19 @@ def _tell(note: str) -> None:
     print(f"nightfly: {note}", file=sys.stderr)
 
 
-def _run(job: Job, config_yaml: str) -> SlotResult:
-    engine, interrupt = LocalEngine(places=1, threads=usable_cores(), gpus=find_gpus()[:1]), Interrupt()
+# From this extent on an iteration is long enough for a second thread to pay. Below it threads only wait for each other,
+# and beside other load they do so for most of the time.
+EXTENT_FOR_THREADS = 5
+
+
+def _run(job: Job, config: SlotConfig) -> SlotResult:
+    threads = usable_cores() if config.simulation.extent >= EXTENT_FOR_THREADS else 1
+    engine, interrupt = LocalEngine(places=1, threads=threads, gpus=find_gpus()[:1]), Interrupt()
     try:
         with interrupt:
             # A worker may have outlived the command that started it.
             if not engine.reattach([job]):
-                job.write(config_yaml)
+                job.write(config.yaml())
                 engine.submit([job])
             return collect(_wait(engine, job, interrupt))
     finally:
