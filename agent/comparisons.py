@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.ledger import Ledger
 from prompts.context import VerdictView
 from state.history import Iteration
-from ucb.compare import compare, render_comparison
+from ucb.compare_runs import compare, render_comparison
 
 COMPARED = ("connectivity_R2", "V_rest_R2", "tau_R2")
 BASELINE = "C1"

@@ -58,6 +58,14 @@ class VarianceTable:
     def __getitem__(self, name: str) -> ConfigStats:
         return self._stats[name]
 
+    def names(self) -> list[str]:
+        """All configs, in order of first use."""
+        return list(self._runs)
+
+    def latest(self, k: int) -> list[str]:
+        """The ``k`` configs that were first used last, in order of first use."""
+        return list(islice(reversed(self._runs), k))[::-1]
+
     def rows(self, name: str) -> str:
         """The markdown rows of one config, made once until its next run."""
         if name not in self._rows:

@@ -14,7 +14,7 @@ from agent.report.story import Story
 from agent.settle import NO_ENTRY
 from agent.spending import elapsed_s
 from state.errors import RunError
-from ucb.compare import compare, render_comparison
+from ucb.compare_runs import compare, render_comparison
 from ucb.variance import RANKED_FROM, ConfigStats, Spread
 
 PRINCIPLES = "### Established Principles"

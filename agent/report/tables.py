@@ -8,7 +8,7 @@ from agent.comparisons import BASELINE, LATEST_RUNS
 from agent.context import config_changes
 from agent.ledger import Ledger
 from agent.report.story import Story
-from ucb.compare import Comparison, compare
+from ucb.compare_runs import Comparison, compare
 from ucb.entry import LogEntry
 from ucb.variance import TABLE_METRICS, ConfigStats, Spread
 
