@@ -27,7 +27,7 @@ check: $(STAMP)
 
 # The contract of the engines against a Slurm, an SSH server and a Ray of its own; what cannot be had is skipped.
 test-engines: $(STAMP)
-	PYTHON=$(BIN)/python bash tests/trainer/engines/with_services.sh $(BIN)/python -m pytest -n 0 tests/trainer/engines tests/agent/test_cluster_night.py
+	PYTHON=$(BIN)/python bash tests/trainer/engines/with_services.sh $(BIN)/python -m pytest -n 0 tests/trainer/engines tests/agent/night/test_cluster_night.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.trainer --json

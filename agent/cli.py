@@ -62,7 +62,7 @@ def run(
     The run directory is RUNS_DIR/<campaign name>. Ctrl-C ends the running slots and stops cleanly; the same command
     continues: finished slots are not trained again and replies are not asked for twice.
     """
-    from agent.run import run_campaign
+    from agent.commands.run import run_campaign
 
     raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, allow_cpu, json))
 
@@ -77,7 +77,7 @@ def status(
 
     Slots with phase and R2 so far, the best configs, Claude's last verdicts, money and time used and left.
     """
-    from agent.status import print_status
+    from agent.commands.status import print_status
 
     print_status(run, json, watch)
 
@@ -92,7 +92,7 @@ def prompt(
     json: JsonOption = False,
 ) -> None:
     """Print exactly what was sent to Claude about a batch, and what came back, or what would be sent next."""
-    from agent.prompt import print_prompt
+    from agent.commands.prompt import print_prompt
 
     print_prompt(run, batch, json)
 
@@ -104,7 +104,7 @@ def watchdog(
     once: Annotated[bool, typer.Option("--once", help="Look once, for cron: exit code 1 if it has died.")] = False,
 ) -> None:
     """Watch the driver of a run from outside and tell people (the campaign's `notify`) if it dies."""
-    from agent.heartbeat import watch
+    from agent.people.heartbeat import watch
 
     raise typer.Exit(watch(run, every, once))
 
@@ -118,7 +118,7 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Train one slot by hand, with progress, and print its metrics."""
-    from agent.train import train_by_hand
+    from agent.commands.train import train_by_hand
 
     raise typer.Exit(train_by_hand(config, out, json))
 
@@ -151,7 +151,7 @@ def replay(
 @app.command()
 def rebuild(run: RunArgument) -> None:
     """Write every derived file (log, memory, scores, configs, snapshots, tree, report) anew from journal and blobs."""
-    from agent.rebuild import print_rebuild
+    from agent.commands.rebuild import print_rebuild
 
     print_rebuild(run)
 
@@ -162,7 +162,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="The archive; default: RUN.tar.gz beside the run.")] = None,
 ) -> None:
     """Pack a run, without checkpoints, into one archive that `nightfly replay` accepts on another machine."""
-    from agent.export import export as pack
+    from agent.replay.archive import export as pack
 
     print(pack(run, out))
 
@@ -212,7 +212,7 @@ def track(
 @app.command()
 def tell(run: RunArgument, text: Annotated[str, typer.Argument(help="What Claude should know or do.")]) -> None:
     """Add an instruction to user_input.md; Claude reads it with the next prompt."""
-    from agent.steer import tell as give
+    from agent.commands.tell import tell as give
 
     give(run, text)
 
@@ -220,7 +220,7 @@ def tell(run: RunArgument, text: Annotated[str, typer.Argument(help="What Claude
 @app.command()
 def pause(run: RunArgument) -> None:
     """Begin no further batch until `nightfly resume`; the running batch is finished."""
-    from agent.steer import ask_driver
+    from agent.commands.tell import ask_driver
 
     ask_driver(run, "pause")
 
@@ -228,7 +228,7 @@ def pause(run: RunArgument) -> None:
 @app.command()
 def resume(run: RunArgument) -> None:
     """Go on after `nightfly pause`, or take back a `nightfly stop` that has not happened yet."""
-    from agent.steer import ask_driver
+    from agent.commands.tell import ask_driver
 
     ask_driver(run, "resume")
 
@@ -236,7 +236,7 @@ def resume(run: RunArgument) -> None:
 @app.command()
 def stop(run: RunArgument) -> None:
     """End the night after the running batch; given twice, at once (`nightfly run` continues either way)."""
-    from agent.steer import ask_driver
+    from agent.commands.tell import ask_driver
 
     ask_driver(run, "stop")
 
@@ -252,7 +252,7 @@ def doctor(
     Checks the explorable keys, connectome, stimulus, GPU, memory and time by a real step at full size, disk, clock,
     notifications, and Claude's key, model, prompt and price.
     """
-    from agent.doctor import examine
+    from agent.commands.doctor import examine
 
     raise typer.Exit(examine(campaign, dry_run, json))
 
@@ -266,7 +266,7 @@ def export_connectome(
 
     There, set `connectome: {source: file, path: FILE.npz}` in the campaign.
     """
-    from agent.prepare import export_connectome as export
+    from agent.commands.prepare import export_connectome as export
 
     print(export(config, out))
 
@@ -288,7 +288,7 @@ def audit(
 
     Exit code 0 when no finding is an error, 1 when one is, 2 when the file cannot be audited.
     """
-    from agent.audit.run import audit_file
+    from agent.audit.command import audit_file
 
     raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c))
 

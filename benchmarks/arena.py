@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.ask import read_reply
-from agent.context import build_context
-from agent.ledger import Ledger
-from agent.loop import run_batch, start
-from agent.mock import MockLLM, answer
-from agent.night import open_night
-from agent.plan import child_config, planned_data
-from agent.policy import REPLICATE_ROLES
-from agent.replay.evidence import Evidence
-from agent.settle import settle
+from agent.briefing.context import build_context
+from agent.claude.mock import MockLLM, answer
+from agent.guard.acceptance import settle
+from agent.ledger.evidence import Evidence
+from agent.ledger.ledger import Ledger
+from agent.ledger.policy import REPLICATE_ROLES
+from agent.night.ask import read_reply
+from agent.night.loop import run_batch, start
+from agent.night.night import open_night
+from agent.night.plan import child_config, planned_data
 from benchmarks.hostile import PAYLOADS, Hostile
 from prompts.render import render_prompt, render_repair
 from state.campaign import begun_campaign

@@ -23,7 +23,7 @@ from typing import Any
 
 from state.engine import EngineConfig
 from state.records import METRICS, SlotResult
-from trainer.dispatch import Dispatcher, Job, collect
+from trainer.engines.contract import Dispatcher, Job, collect
 from trainer.engines.factory import make_queued
 from trainer.engines.local import LocalEngine
 from trainer.engines.queued import QueuedEngine

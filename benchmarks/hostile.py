@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from agent.ledger import Ledger
+from agent.ledger.ledger import Ledger
 from prompts.context import Context
 from state.explorable import PROTECTED
 from ucb.grammar import LogError, render_mutation

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.loop import run_batch, start
-from agent.mock import MockLLM
-from agent.night import Night, open_night
-from agent.replay.run import replay_run
+from agent.claude.mock import MockLLM
+from agent.night.loop import run_batch, start
+from agent.night.night import Night, open_night
+from agent.replay.whole_run import replay_run
 from trainer.engines.inline import InlineEngine
 
 CAMPAIGN = Path(__file__).resolve().parents[1] / "campaigns" / "surrogate.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainer.pyg import FlyGNN, PygModel
+from trainer.model.pyg import FlyGNN, PygModel
 
 
 class PerEdgeGNN(FlyGNN):

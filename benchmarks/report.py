@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.loop import run_batch, start
-from agent.mock import MockLLM
-from agent.night import open_night
+from agent.claude.mock import MockLLM
+from agent.night.loop import run_batch, start
+from agent.night.night import open_night
 from agent.report.write import write_report
 from trainer.engines.inline import InlineEngine
 

@@ -20,12 +20,12 @@ import torch
 
 from state.config import Scalar, SlotConfig
 from state.files import write_atomic
-from trainer import runtime
-from trainer.connectome import Connectome, load_connectome
-from trainer.fit import Trainer
-from trainer.gnn import GNN
-from trainer.metrics import activity
-from trainer.simulate import Recording, generate
+from trainer.fit.training import Trainer
+from trainer.fly.connectome import Connectome, load_connectome
+from trainer.fly.simulate import Recording, generate
+from trainer.model.gnn import GNN
+from trainer.score.metrics import activity
+from trainer.slot import runtime
 
 Row = dict[str, Any]
 CPU = torch.device("cpu")

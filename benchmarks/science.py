@@ -21,7 +21,7 @@ import torch
 from state.campaign import load_campaign
 from state.config import Scalar, SlotConfig
 from state.files import parse_yaml
-from trainer.slot import train_slot
+from trainer.slot.worker import train_slot
 
 CAMPAIGNS = Path(__file__).parents[1] / "campaigns"
 SHOWN = ("connectivity_R2", "tau_R2", "V_rest_R2", "cluster_accuracy", "test_R2", "test_pearson")

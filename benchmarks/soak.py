@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.replay.run import replay_run
+from agent.replay.whole_run import replay_run
 from state.files import dump_yaml, read_yaml
 from state.journal import read_records
 from state.paths import RunPaths

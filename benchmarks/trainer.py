@@ -20,15 +20,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.per_edge import per_edge
 from state.config import Scalar, SlotConfig
-from trainer import runtime
-from trainer.adam import Adam
-from trainer.fit import set_rates
-from trainer.gnn import GNN
-from trainer.graph import GraphedIterations
-from trainer.penalties import SignalPenalties
-from trainer.perceptron import Perceptron
-from trainer.pyg import PygModel, PygStep
-from trainer.step import Step
+from trainer.fit.adam import Adam
+from trainer.fit.cuda_graph import GraphedIterations
+from trainer.fit.penalties import SignalPenalties
+from trainer.fit.step import Step
+from trainer.fit.training import set_rates
+from trainer.model.gnn import GNN
+from trainer.model.perceptron import Perceptron
+from trainer.model.pyg import PygModel, PygStep
+from trainer.slot import runtime
 
 # extent -> neurons, edges, input neurons of flyvis's connectome
 SIZES = {1: (443, 8_174, 56), 2: (1_203, 28_904, 152), 3: (2_345, 63_209, 296), 8: (13_741, 434_112, 1_736)}

@@ -22,7 +22,7 @@ DERIVED_KEYS = ("graph_model.input_size", "graph_model.input_size_update")
 
 
 class ConnectomeConfig(Section):
-    """Which wiring and which true parameters: see `trainer.connectome`."""
+    """Which wiring and which true parameters: see `trainer.fly.connectome`."""
 
     source: Literal["auto", "synthetic", "pretrained", "file"] = "auto"
     seed: int = Field(0, ge=0, lt=2**31, description="draws the synthetic parameters, never the simulation")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.ask import conversation, read_reply
-from agent.llm import LLMClient
-from agent.replay.evidence import Evidence
+from agent.claude.protocol import LLMClient
+from agent.guard.reply import ProposalReply, parse_reply, reply_schema
+from agent.guard.verdict import Verdict
+from agent.ledger.evidence import Evidence
+from agent.night.ask import conversation, read_reply
 from agent.replay.records import Replay
-from agent.reply import ProposalReply, parse_reply, reply_schema
-from agent.verdict import Verdict
 from state.campaign import begun_campaign
 from state.errors import RunError
 from state.journal import read_records
@@ -65,8 +65,8 @@ def _proposals(text: str, n: int, start: bool) -> list[ProposalReply] | None:
 
 def client_of(root: Path, dry_run: bool | None) -> LLMClient:
     """The model that the run itself used, or the mocked one when ``dry_run`` says so."""
-    from agent.rebuild import read_ledger
-    from agent.run import make_llm
+    from agent.claude.choose import make_llm
+    from agent.night.derived import read_ledger
 
     ledger, _ = read_ledger(RunPaths(root))
     return make_llm(ledger.campaign, ledger.history.dry_run if dry_run is None else dry_run)

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agent.export import opened
-from agent.replay.run import BatchOutcome, Outcome, replay_run
+from agent.replay.archive import opened
+from agent.replay.whole_run import BatchOutcome, Outcome, replay_run
 from state.errors import RunError, UserError
 
 

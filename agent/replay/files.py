@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agent.derived import Derived
-from agent.ledger import Ledger
+from agent.ledger.ledger import Ledger
+from agent.night.derived import Derived
 from agent.replay.compare import first_difference, text_difference
 from state.history import Iteration
 from state.paths import RunPaths

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from agent.ask import judged, prompt_data
-from agent.commit import committed_data
-from agent.context import build_context
-from agent.ledger import Ledger
-from agent.plan import planned_data
+from agent.briefing.context import build_context
+from agent.ledger.evidence import Evidence
+from agent.ledger.ledger import Ledger
+from agent.night.ask import judged, prompt_data
+from agent.night.commit import committed_data
+from agent.night.plan import planned_data
 from agent.replay.compare import first_difference, text_difference
-from agent.replay.evidence import Evidence
 from prompts.context import Context
 from prompts.render import template_hashes
 from state.campaign import Campaign
@@ -111,7 +111,7 @@ class Replay(Ledger):
 
     def _cost(self, data: dict[str, Any]) -> Iterator[str]:
         """The recorded cost follows from usage and price table, as long as the table is the one of that night."""
-        from agent.prices import price, table_version
+        from agent.claude.prices import price, table_version
 
         if data["usage"] and self._price_table == table_version():
             made = price(data["model"], data["usage"])

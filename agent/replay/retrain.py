@@ -8,13 +8,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.ledger import Ledger
-from agent.rebuild import read_ledger
+from agent.ledger.ledger import Ledger
+from agent.night.derived import read_ledger
 from state.errors import RunError
 from state.history import Iteration
 from state.paths import RunPaths
 from state.records import METRICS, SlotResult
-from trainer.dispatch import Ended, Job, collect
+from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.inline import InlineEngine
 
 # Another kind of device sums in another order; training amplifies that to about the spread of training seeds.

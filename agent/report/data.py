@@ -6,10 +6,10 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from agent.ledger import Ledger
+from agent.briefing.slot_view import explored_values
+from agent.ledger.ledger import Ledger
 from agent.report.pictures import by_interest
 from agent.report.story import PHASES, Story, Talk
-from agent.slot_view import explored_values
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration

@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from agent.comparisons import BASELINE, LATEST_RUNS
-from agent.context import config_changes
-from agent.ledger import Ledger
+from agent.briefing.comparisons import BASELINE, LATEST_RUNS
+from agent.briefing.context import config_changes
+from agent.guard.acceptance import NO_ENTRY
+from agent.ledger.ledger import Ledger
+from agent.ledger.spending import elapsed_s
 from agent.report.story import Story
-from agent.settle import NO_ENTRY
-from agent.spending import elapsed_s
 from state.errors import RunError
 from ucb.compare_runs import compare, render_comparison
 from ucb.variance import RANKED_FROM, ConfigStats, Spread

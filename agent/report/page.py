@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from agent.comparisons import LATEST_RUNS
-from agent.ledger import Ledger
+from agent.briefing.comparisons import LATEST_RUNS
+from agent.ledger.ledger import Ledger
 from agent.report.data import page_data, shown_texts
 from agent.report.learned import lessons, principles
 from agent.report.pictures import Album

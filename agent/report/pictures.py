@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from agent.ledger import Ledger
+from agent.ledger.ledger import Ledger
 from state.errors import RunError
 from state.history import Iteration
 

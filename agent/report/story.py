@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.ledger import Ledger
+from agent.ledger.ledger import Ledger
 from state.blobs import BlobStore
 from state.campaign import begun_campaign
 from state.config import Scalar

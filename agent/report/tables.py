@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.comparisons import BASELINE, LATEST_RUNS
-from agent.context import config_changes
-from agent.ledger import Ledger
+from agent.briefing.comparisons import BASELINE, LATEST_RUNS
+from agent.briefing.context import config_changes
+from agent.ledger.ledger import Ledger
 from agent.report.story import Story
 from ucb.compare_runs import Comparison, compare
 from ucb.entry import LogEntry

@@ -1,1 +1,1 @@
-"""Experiment trackers that people already use, as guests: they are told, and never asked anything that matters."""
+"""Experiment trackers that people already use: they are told, and never asked anything that matters."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agent.ledger import Ledger
+from agent.ledger.ledger import Ledger
 from agent.report.story import Story
 from state.config import Scalar, flatten
 from state.files import parse_yaml

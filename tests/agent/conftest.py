@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from agent.context import build_context
-from agent.llm import LLMClient
-from agent.loop import run_night
-from agent.mock import MockLLM, answer
-from agent.night import Night, open_night
+from agent.briefing.context import build_context
+from agent.claude.mock import MockLLM, answer
+from agent.claude.protocol import LLMClient
+from agent.night.loop import run_night
+from agent.night.night import Night, open_night
 from state.evening import Budget
 from state.files import dump_yaml, read_yaml
 from trainer.engines.inline import InlineEngine

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.context import build_context
-from agent.mock import answer
-from agent.rebuild import read_ledger
+from agent.briefing.context import build_context
+from agent.claude.mock import answer
+from agent.night.derived import read_ledger
 from state.campaign import parse_campaign
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.lock import is_held
 from state.paths import RunPaths
-from tests.agent.fake_anthropic import SECRET, Server, stream
+from tests.agent.claude.fake_anthropic import SECRET, Server, stream
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

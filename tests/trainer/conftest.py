@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from state.config import SlotConfig
-from trainer.connectome import Connectome
+from trainer.fly.connectome import Connectome
 
 # The per-edge yardstick lives in benchmarks/, which is no installed package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))

@@ -1,1 +1,1 @@
-"""Engines that run slots; each keeps the contract of `trainer.dispatch`."""
+"""The engines that run slots, on this machine or a cluster: the driver's side. Each keeps what `contract` promises."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from state.campaign import Campaign
 from state.engine import EngineConfig, LsfConfig, RayConfig, Remote, SlurmConfig
 from state.engine import Shell as ShellConfig
-from trainer.dispatch import Dispatcher
+from trainer.engines.contract import Dispatcher
 from trainer.engines.inline import InlineEngine
 from trainer.engines.local import WORKER, LocalEngine
 from trainer.engines.lsf import Lsf

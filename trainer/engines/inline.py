@@ -8,14 +8,14 @@ from state.config import SlotConfig
 from state.files import read_yaml, write_atomic
 from state.paths import SlotPaths
 from state.schema import validate
-from trainer.dispatch import Ended, Job
 from state.surrogate import SurrogateConfig
-from trainer.surrogate import PEAK, surrogate_result
+from trainer.engines.contract import Ended, Job
+from trainer.engines.surrogate import PEAK, surrogate_result
 
 
 @dataclass
 class InlineEngine:
-    """Keeps the contract of `trainer.dispatch`: a result file appears whole, and the job is then reported as ended."""
+    """Keeps the engines' contract: a result file appears whole, and the job is then reported as ended."""
 
     surface: SurrogateConfig = PEAK
     _ended: list[Ended] = field(default_factory=list)

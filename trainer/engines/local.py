@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from state.paths import SlotPaths
-from trainer.dispatch import Ended, Job
+from trainer.engines.contract import Ended, Job
 
 KILL_AFTER_S = 10.0
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from state.errors import UserError
 from state.paths import SlotPaths
-from trainer.dispatch import Ended, Job
+from trainer.engines.contract import Ended, Job
 from trainer.engines.exchange import Exchange, exchange
 from trainer.engines.local import WORKER
 from trainer.engines.scheduler import Scheduler, Seen
@@ -26,7 +26,7 @@ CLOSE_S = 120.0
 
 @dataclass
 class QueuedEngine:
-    """Keeps the contract of `trainer.dispatch`; at most ``places`` jobs are at the scheduler at once, None = all."""
+    """Keeps the engines' contract; at most ``places`` jobs are at the scheduler at once, None = all."""
 
     scheduler: Scheduler
     poll_interval_s: float

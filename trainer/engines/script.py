@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from state.paths import AttemptPaths, SlotPaths
-from trainer.dispatch import Job
+from trainer.engines.contract import Job
 from trainer.engines.local import THREAD_VARIABLES
 
 KILL_AFTER_S = 30

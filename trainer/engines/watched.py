@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from state.files import write_atomic
 from state.paths import AttemptPaths, SlotPaths
-from trainer.dispatch import Job
+from trainer.engines.contract import Job
 from trainer.engines.scheduler import Ticket
 from trainer.engines.script import Exit, job_script, read_exit
 

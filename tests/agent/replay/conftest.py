@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.loop import run_night
-from agent.mock import MockLLM
-from agent.night import open_night
+from agent.claude.mock import MockLLM
+from agent.night.loop import run_night
+from agent.night.night import open_night
 from state.evening import Budget
 from state.paths import SlotPaths
 from tests.agent.conftest import write_campaign
-from trainer.dispatch import Job
+from trainer.engines.contract import Job
 from trainer.engines.inline import InlineEngine
 
 

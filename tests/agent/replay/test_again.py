@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.llm import Completion, Prompt
-from agent.mock import MockLLM
+from agent.claude.mock import MockLLM
+from agent.claude.protocol import Completion, Prompt
 from agent.replay.again import as_data, as_lines, ask_again
 from agent.replay.command import replay_command
 from state.errors import RunError, UserError

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from agent.llm import Completion, LLMUnavailable, Prompt, Try
-from agent.mock import MockLLM
+from agent.claude.mock import MockLLM
+from agent.claude.protocol import Completion, LLMUnavailable, Prompt, Try
 from agent.report.write import write_report
 from state.files import write_atomic
 from state.journal import Journal, Record, RecordType, read_records
 from state.paths import RunPaths, SlotPaths
 from tests.agent.conftest import play, write_campaign
 from tests.agent.report.browser import Page, find_browser
-from trainer.dispatch import Job
+from trainer.engines.contract import Job
 from trainer.engines.inline import InlineEngine
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked=1'><!-- <b>bold</b> &amp; "

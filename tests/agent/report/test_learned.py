@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.ledger import Ledger
+from agent.ledger.ledger import Ledger
 from agent.report.learned import FLATTERING, PRINCIPLES, lessons, principles
 from agent.report.story import Story, read_story
 from state.blobs import BlobStore

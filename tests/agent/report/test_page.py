@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.rebuild import rebuild
+from agent.commands.rebuild import rebuild
+from agent.commands.status import describe, read_run
 from agent.report import data
 from agent.report.page import inert_json
 from agent.report.story import read_story
 from agent.report.tables import config_rows
 from agent.report.write import write_report
-from agent.status import describe, read_run
 from state.journal import Journal, Record, read_records
 from state.paths import RunPaths
 from tests.agent.conftest import play, write_campaign

@@ -36,6 +36,9 @@ def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_driver_loads_no_tracker() -> None:
-    code = "import sys, agent.run, agent.trackers.sync; print({'mlflow', 'wandb', 'sqlalchemy'} & set(sys.modules))"
+    code = (
+        "import sys, agent.commands.run, agent.trackers.sync\n"
+        "print({'mlflow', 'wandb', 'sqlalchemy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -14,7 +14,7 @@ import pytest
 from state.engine import EngineConfig
 from tests.trainer.engines import standins
 from tests.trainer.engines.workers import WORKER, build
-from trainer.dispatch import Dispatcher
+from trainer.engines.contract import Dispatcher
 
 QUICK = {"poll_interval_s": 0.2, "lost_after_s": 0.5}
 

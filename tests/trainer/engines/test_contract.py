@@ -1,4 +1,4 @@
-"""The contract of `trainer.dispatch`, the same tests with every engine and real processes."""
+"""The contract of all engines, the same tests with every engine and real processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from state.paths import SlotPaths
 from state.records import METRICS
 from tests.trainer.engines.conftest import Bench
 from tests.trainer.engines.workers import FAMILY, WAITS, began, ended, gone, job, killed_driver, pids, runs, until
-from trainer.dispatch import collect
+from trainer.engines.contract import collect
 
 
 def test_a_job_that_succeeds_is_reported_once_with_its_result(tmp_path: Path, bench: Bench) -> None:

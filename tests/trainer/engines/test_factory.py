@@ -10,7 +10,7 @@ import pytest
 
 from state.engine import EngineConfig
 from tests.trainer.engines.workers import ended, job, read_json
-from trainer.dispatch import collect
+from trainer.engines.contract import collect
 from trainer.engines.factory import find_gpus, gpu_places
 from trainer.engines.local import LocalEngine
 

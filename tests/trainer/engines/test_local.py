@@ -27,8 +27,8 @@ from tests.trainer.engines.workers import (
     pids,
     until,
 )
-from trainer.dispatch import Ended, Job, collect
 from trainer.engines import local
+from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.local import LocalEngine, process_start
 
 

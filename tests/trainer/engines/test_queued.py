@@ -16,7 +16,7 @@ from state.paths import SlotPaths
 from tests.trainer.engines.conftest import Bench
 from tests.trainer.engines.standins import calls
 from tests.trainer.engines.workers import FAMILY, WAITS, began, ended, gone, job, killed_driver, pids, runs, until
-from trainer.dispatch import Dispatcher, Job, collect
+from trainer.engines.contract import Dispatcher, Job, collect
 from trainer.engines.script import read_exit
 
 MakeBench = Callable[[str], Bench]

@@ -14,7 +14,7 @@ import pytest
 from state.engine import EngineConfig
 from state.paths import SlotPaths
 from tests.trainer.engines.workers import build, ended, job, runs, until
-from trainer.dispatch import collect
+from trainer.engines.contract import collect
 
 TIMEOUT = {
     "status": "FAILED",

@@ -14,7 +14,7 @@ from state.errors import UserError
 from state.paths import SlotPaths
 from tests.trainer.engines.conftest import Bench, service
 from tests.trainer.engines.workers import WAITS, began, ended, gone, job, pids, read_json, runs, until
-from trainer.dispatch import collect
+from trainer.engines.contract import collect
 
 MakeBench = Callable[[str], Bench]
 SEES = 'publish("seen", json.dumps(dict(os.environ))); publish("pids", "1"); wait_for(folder / "go")'

@@ -13,7 +13,7 @@ from typing import Any
 
 from state.engine import EngineConfig
 from state.records import METRICS, SlotResult
-from trainer.dispatch import Dispatcher, Ended, Job
+from trainer.engines.contract import Dispatcher, Ended, Job
 from trainer.engines.factory import make_queued
 from trainer.engines.local import LocalEngine, process_start
 
@@ -55,7 +55,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.trainer.engines.workers import build
 from state.engine import EngineConfig
-from trainer.dispatch import Job
+from trainer.engines.contract import Job
 config, worker, gpus, *folders = sys.argv[2:]
 engine = build(EngineConfig.model_validate_json(config), (sys.executable, worker), tuple(gpus.split()))
 engine.submit([Job(Path(f).name, "h", Path(f), 1000) for f in folders])

@@ -1,0 +1,1 @@
+"""What Claude is told: the facts that a prompt is filled with, gathered from the ledger."""

@@ -1,0 +1,209 @@
+"""Gathers, from journal and views alone, the facts that a prompt is filled with and that the guard checks against."""
+
+from __future__ import annotations
+
+from agent.briefing.comparisons import comparisons
+from agent.briefing.slot_view import explored_values, slot_view
+from agent.guard.verdict import Facts, ParentRun
+from agent.ledger.budget import budget_left
+from agent.ledger.ledger import Ledger
+from agent.ledger.policy import demand, slot_minutes
+from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule, SeedOffer
+from prompts.memory import empty_memory
+from state.campaign import Campaign
+from state.config import Scalar
+from state.explorable import PROTECTED
+from ucb.score import Score
+from ucb.table import render_table
+from ucb.variance import ConfigStats
+
+# A prompt stays as long after 400 batches as after 40.
+SHOWN_CONFIGS = 20
+SHOWN_NODES = 24
+SHOWN_SEEDS = 6
+SURROGATE_NOTE = "Note: `trainer: surrogate`. A made-up response surface answers; no network is trained."
+
+
+def build_context(ledger: Ledger) -> Context:
+    """The context of the conversation in hand: the start call, or the batch that has just finished."""
+    campaign, history, views = ledger.campaign, ledger.history, ledger.views
+    slots = history.batch(history.planned)
+    block = views.block(slots[-1].planned.iteration if slots else 1)
+    memory = ledger.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
+    scores = views.scores(block.number).scores if slots else []
+    return Context(
+        kind="batch" if slots else "start",
+        campaign=campaign.name,
+        mission=_mission(ledger),
+        n_parallel=campaign.claude.n_parallel,
+        n_iter_block=campaign.claude.n_iter_block,
+        batch=history.planned,
+        block=block.number,
+        block_iterations=(block.first, block.last),
+        block_end=bool(slots) and views.is_block_end(slots[-1].planned.iteration),
+        base_config=campaign.base_config().yaml(),
+        rules=_rules(ledger),
+        settings=_settings(ledger),
+        setting_values=dict(sorted(views.settings.items())),
+        protected=list(PROTECTED.items()),
+        max_changes=campaign.policy.max_changes,
+        time_limit_min=campaign.policy.time_limit_min,
+        replication=_replication(campaign),
+        pictures=campaign.claude.pictures,
+        slots=[slot_view(ledger, iteration) for iteration in slots],
+        configs=_config_views(ledger),
+        nodes=[_node_view(ledger, score) for score in scores[:SHOWN_NODES]],
+        more_nodes=max(0, len(scores) - SHOWN_NODES),
+        variance_table=render_table(views.table, SHOWN_CONFIGS),
+        comparisons=comparisons(ledger, slots),
+        demand=demand(campaign, len(history.iterations), views.standings(campaign.policy.top_configs)),
+        seeds=_seed_offers(ledger),
+        last_node=len(history.iterations),
+        memory=memory,
+        user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
+        budget=budget_left(ledger),
+    )
+
+
+def _mission(ledger: Ledger) -> str:
+    text = ledger.campaign.description.strip() or "Find settings that recover the wiring reliably."
+    return text if ledger.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
+
+
+def _replication(campaign: Campaign) -> ReplicateRules:
+    policy, limits = campaign.policy, campaign.thresholds
+    return ReplicateRules(
+        baseline_runs=policy.baseline_runs,
+        min_replicates=policy.min_replicates,
+        min_replicates_later=policy.min_replicates_later,
+        top_configs=policy.top_configs,
+        runs_of_top=policy.runs_of_top,
+        enough_runs=limits.enough_runs,
+        enough_cv_std=limits.enough_cv_std,
+    )
+
+
+def guard_facts(ledger: Ledger, context: Context) -> Facts:
+    """What the guard holds a reply against."""
+    return Facts(
+        campaign=ledger.campaign,
+        demand=context.demand,
+        seeds=context.seeds,
+        last_node=context.last_node,
+        parent_config=ledger.views.parent_config,
+        known_runs=ledger.views.known_runs,
+        predict_minutes=ledger.views.times.predict,
+        seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
+        parent_run=lambda node: _parent_run(ledger, node),
+        settings=ledger.views.settings,
+        block_end=context.block_end,
+        user_input=context.kind == "batch" and bool(context.user_input),
+    )
+
+
+def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
+    iteration = ledger.history.iterations.get(node) if node is not None else None
+    if iteration is None or iteration.result is None:
+        return None
+    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result))
+
+
+def _rules(ledger: Ledger) -> list[Rule]:
+    flat = ledger.campaign.base_config().flat()
+    return [
+        Rule(
+            key=key,
+            default=flat[key],
+            allowed=rule.allowed(),
+            choices=rule.choices,
+            min=rule.min,
+            max=rule.max,
+            scale=rule.scale,
+            whole=isinstance(flat[key], int) and not isinstance(flat[key], bool),
+            description=rule.description,
+        )
+        for key, rule in ledger.campaign.explorable.items()
+    ]
+
+
+def _settings(ledger: Ledger) -> list[tuple[str, str, str]]:
+    """Key, allowed values and meaning of what the model may set for the whole campaign."""
+    rules = ledger.campaign.claude.explorable.items()
+    return [(f"claude.{key}", rule.allowed(), rule.description) for key, rule in rules]
+
+
+def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
+    seeds, first = ledger.campaign.seeds, ledger.history.next_iteration
+    return [
+        SeedOffer(
+            slot=slot,
+            simulation_seed=seeds.simulation_base + first + slot,
+            training_seed=seeds.training_base + first + slot,
+            shared_simulation_seed=seeds.simulation_base + first,
+        )
+        for slot in range(ledger.campaign.claude.n_parallel)
+    ]
+
+
+def _config_views(ledger: Ledger) -> list[ConfigView]:
+    table = ledger.views.table
+    shown = table.top(SHOWN_CONFIGS)
+    if len(table) and "C1" in table and all(stats.config_id != "C1" for stats in shown):
+        shown.append(table["C1"])
+    return [_config_view(ledger, stats) for stats in shown]
+
+
+def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
+    """Made anew only when its config has run again; most configs of a prompt have not."""
+    known = ledger.views.shown.get(stats.config_id)
+    if known is None or known[0] is not stats:
+        known = ledger.views.shown[stats.config_id] = (stats, _make_config_view(ledger, stats))
+    return known[1]
+
+
+def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
+    node = ledger.views.latest_node[stats.config_id]
+    values = explored_values(ledger, ledger.views.config(ledger.history.iterations[node]))
+    return ConfigView(
+        config_id=stats.config_id,
+        runs=len(stats.runs),
+        node=node,
+        mean={name: spread.mean for name, spread in stats.spreads.items()},
+        std={name: spread.std for name, spread in stats.spreads.items()},
+        rank=stats.score if stats.ranked else None,
+        robust=stats.robustness,
+        enough=stats.enough,
+        simulation_seeds=_latest_seeds(stats),
+        changes=config_changes(ledger, stats.config_id),
+        values=values,
+    )
+
+
+def config_changes(ledger: Ledger, config_id: str) -> dict[str, Scalar]:
+    """Explorable key -> value where a config departs from the defaults."""
+    node = ledger.views.latest_node[config_id]
+    values = explored_values(ledger, ledger.views.config(ledger.history.iterations[node]))
+    base = ledger.campaign.base_config().flat()
+    return {key: value for key, value in values.items() if value != base[key]}
+
+
+def _latest_seeds(stats: ConfigStats) -> list[int]:
+    return list(dict.fromkeys(run.simulation_seed for run in stats.runs))[-SHOWN_SEEDS:]
+
+
+def _node_view(ledger: Ledger, score: Score) -> NodeView:
+    iteration = ledger.history.iterations[score.node]
+    assert iteration.result is not None
+    config = ledger.views.config(iteration)
+    return NodeView(
+        node=score.node,
+        parent=score.parent,
+        config_id=iteration.planned.config_id,
+        ucb=score.ucb,
+        visits=score.visits,
+        reward=score.connectivity_R2 or 0.0,
+        mutation=score.mutation,
+        pattern=ledger.views.patterns[score.node],
+        minutes=ledger.views.times.predict(config),
+        values=explored_values(ledger, config),
+    )

@@ -1,0 +1,99 @@
+"""What a prompt shows of one finished slot. Knows no other slot and no reply."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from agent.ledger.ledger import Ledger
+from agent.ledger.policy import slot_minutes
+from prompts.context import Curve, Phase, SlotView
+from state.config import Scalar, SlotConfig
+from state.history import Iteration
+from state.records import METRICS, SlotResult, TrajectoryPoint
+from ucb.trajectory import Column, PatternReport, curve, pattern, peak
+
+COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
+SHOWN_PHASES = 12
+STDERR_END = 800
+LONGEST_FAILURE = 400
+
+
+def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
+    """The view of a finished or failed ``iteration``."""
+    planned, result = iteration.planned, iteration.result
+    assert result is not None
+    minutes, limit = slot_minutes(result), ledger.campaign.policy.time_limit_min
+    stderr = iteration.artifacts.get("stderr")
+    report = pattern(result.trajectory, ledger.campaign.thresholds)
+    return SlotView(
+        slot=planned.slot,
+        iteration=planned.iteration,
+        parent=planned.parent,
+        role=planned.role,
+        config_id=planned.config_id,
+        parent_config_id=parent_config_id(ledger, planned.parent),
+        changes=planned.changes,
+        mutation=planned.mutation,
+        parent_rule=planned.parent_rule,
+        hypothesis=planned.hypothesis,
+        simulation_seed=planned.simulation_seed,
+        training_seed=planned.training_seed,
+        seed_rationale=planned.seed_rationale,
+        status=ledger.views.status(result),
+        pattern=report.pattern,
+        metrics={name: result.metrics[name] for name in METRICS if name in result.metrics},
+        missing=result.missing,
+        curves={} if result.failure else _curves(ledger, result, report),
+        phases=[] if result.failure else _phases(result.trajectory),
+        minutes=minutes,
+        over_time=minutes is not None and minutes > limit,
+        failure=result.failure
+        and result.failure.model_copy(update={"message": result.failure.message[:LONGEST_FAILURE]}),
+        stderr=ledger.blobs.text(stderr)[-STDERR_END:].strip() if stderr else "",
+        values=explored_values(ledger, ledger.views.config(iteration)),
+    )
+
+
+def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, Curve]:
+    gains = {"V_rest_R2": report.vrest_gain, "tau_R2": report.tau_gain}
+    gains["connectivity_R2"] = None if report.conn_drop is None else -report.conn_drop
+    curves = {}
+    for name, column in COLUMNS.items():
+        shape = curve(result.trajectory, column, ledger.campaign.thresholds)
+        top = peak(result.trajectory, column)
+        curves[name] = Curve(
+            peak=shape.peak,
+            peak_phase=shape.phase or "",
+            peak_iteration=top.iteration if top else None,
+            final=shape.final,
+            trend=shape.trend,
+            gain_in_vrest_phase=gains[name],
+        )
+    return curves
+
+
+def _phases(points: list[TrajectoryPoint]) -> list[Phase]:
+    """The first and the last phases of a run: a long one leaves out its middle."""
+    groups = [list(group) for _, group in groupby(points, key=lambda point: (point.epoch, point.phase))]
+    shown = groups if len(groups) <= SHOWN_PHASES else groups[: SHOWN_PHASES // 2] + groups[-SHOWN_PHASES // 2 :]
+    return [
+        Phase(
+            epoch=group[0].epoch,
+            phase=group[0].phase,
+            moves={name: (getattr(group[0], key), getattr(group[-1], key)) for name, key in COLUMNS.items()},
+        )
+        for group in shown
+    ]
+
+
+def parent_config_id(ledger: Ledger, parent: int | None) -> str:
+    """Short name of the config of node ``parent``; that of the defaults for root."""
+    if parent is not None:
+        return ledger.history.iterations[parent].planned.config_id
+    return ledger.history.config_ids.get(ledger.campaign.base_config().identity(), "the defaults")
+
+
+def explored_values(ledger: Ledger, config: SlotConfig) -> dict[str, Scalar]:
+    """The value of every explorable key."""
+    flat = config.flat()
+    return {key: flat[key] for key in ledger.campaign.explorable}

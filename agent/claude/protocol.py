@@ -1,0 +1,78 @@
+"""What the loop needs of a language model: one call, text in and text out, with what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from prompts.context import Context
+from state.errors import NightflyError
+
+
+@dataclass(frozen=True)
+class Try:
+    """One request to the model: how it ended (`ok` or the kind of error), how long it took, what it used and cost."""
+
+    outcome: str
+    seconds: float
+    request_id: str | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    cost_usd: float | None = None
+
+
+class LLMUnavailable(NightflyError):
+    """No reply could be had. ``fatal``: no waiting helps, a person must act; else the night may go on without one."""
+
+    def __init__(self, message: str, fatal: bool = True, tries: tuple[Try, ...] = ()) -> None:
+        super().__init__(message)
+        self.fatal, self.tries = fatal, tries
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An earlier turn of the same conversation."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One request. ``context`` is what the templates were filled with; a real model sees only the text."""
+
+    system: str
+    text: str
+    context: Context
+    turns: tuple[Turn, ...] = ()
+    images: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A reply, brought by the last of ``tries``. ``stop_reason`` None: cut short; ``usage`` as the API tells it."""
+
+    text: str
+    stop_reason: str | None
+    usage: dict[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+    model: str = ""
+    cost_usd: float | None = None
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the API says of the model and of the prompt; None = it does not say. ``lacking``: capabilities not there."""
+
+    max_input_tokens: int | None
+    max_tokens: int | None
+    lifecycle: str
+    lacking: tuple[str, ...]
+    prompt_tokens: int
+
+
+class LLMClient(Protocol):
+    """Anything that answers a prompt with JSON text of the given schema."""
+
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+        """The reply to ``prompt``; raises LLMUnavailable when there is none."""

@@ -1,0 +1,1 @@
+"""The commands that belong to no other room: what each looks at, calls and prints."""

@@ -1,0 +1,184 @@
+"""`nightfly run`: choose the run directory, look at the machine, open the night, run it, say how it ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.claude.choose import make_llm
+from agent.claude.protocol import LLMClient, LLMUnavailable
+from agent.commands.prepare import prepare
+from agent.commands.provenance import driver_facts
+from agent.ledger.budget import budget_left, frozen
+from agent.night.loop import run_night
+from agent.night.night import Night, open_night
+from agent.people.alarms import Alarms, Notifier, check_notify
+from agent.people.background import BackgroundWork
+from agent.people.display import Display
+from agent.people.heartbeat import Heartbeat
+from state.campaign import Campaign, format_of_run, load_campaign
+from state.errors import RunError, UserError
+from state.evening import Budget
+from state.journal import read_records
+from state.paths import RunPaths
+from state.schema import validate
+from trainer.engines.contract import Dispatcher
+from trainer.engines.factory import make_engine
+
+
+def run_campaign(
+    file: Path,
+    runs_dir: Path,
+    dry_run: bool,
+    batches: int | None,
+    finish_by: str | None,
+    new: bool,
+    allow_cpu: bool,
+    as_json: bool,
+) -> int:
+    """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
+    if file.is_dir():
+        file, root, dry_run = file / RunPaths(file).campaign.name, file, was_dry_run(file)
+        campaign = load_campaign(file)
+    else:
+        campaign = load_campaign(file, _tell)
+        root = choose_root(runs_dir, campaign.name, new)
+        campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
+    check_notify(campaign.notify)
+    llm = make_llm(campaign, dry_run)
+    begun = RunPaths(root).campaign
+    prepared = prepare(campaign, begun if begun.is_file() else file, allow_cpu, _tell)
+    budget = tonight(campaign, batches, finish_by)
+    engine = make_engine(campaign)
+    night = open_night(file, root, dry_run)
+    try:
+        night.inbox.clear()
+        beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
+        with night.interrupt, beat, Display(budget.max_batches) as display:
+            notifier = Notifier(campaign.notify, campaign.name, display.say)
+            background = background_work(night, campaign, display.say)
+            night.observers += [Alarms(night, notifier), *background]
+            night.record("driver_started", driver_facts(night, prepared, budget))
+            _introduce(night, display, prepared, runs_dir / campaign.name)
+            try:
+                reason = _drive(night, llm, engine, display, budget)
+            finally:
+                notifier.wait()
+                for work in background:
+                    work.close()
+            night.derived.flush(draw=True)
+        return _conclude(night, reason, as_json)
+    finally:
+        night.close()
+
+
+def _tell(note: str) -> None:
+    print(f"nightfly: {note}", file=sys.stderr)
+
+
+def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, budget: Budget) -> str:
+    """Look ahead and run; returns why the night ended. UserError when Claude cannot be had and a person must act."""
+    try:
+        look_ahead(night, llm, display, budget)
+        return run_night(night, llm, engine, display.watch, budget)
+    except KeyboardInterrupt:
+        reason = "stopped by the user"
+        night.record("driver_stopped", {"reason": reason})
+        return reason
+    except LLMUnavailable as error:
+        tries = [asdict(one) for one in error.tries]
+        night.record("driver_stopped", {"reason": str(error), "tries": tries})
+        raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
+
+
+def background_work(night: Night, campaign: Campaign, say: Callable[[str], None]) -> list[BackgroundWork]:
+    """What is kept up to date after batches, outside of the driver: the report, and a tracker if there is one."""
+    root, journal = night.paths.root, night.paths.journal
+    report = ("-m", "agent.report.write", str(root))
+    work = [BackgroundWork(report, "the report could not be written", say, journal)]
+    if campaign.tracker != "none":
+        command = ("-m", "agent.trackers.sync", str(root), campaign.tracker)
+        work.append(BackgroundWork(command, f"{campaign.tracker} was not told", say, journal))
+    return work
+
+
+def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -> None:
+    """With the real Claude: check key, model, prompt and price, and say what the night will take."""
+    if night.history.dry_run:
+        return
+    from agent.claude.client import ClaudeClient
+    from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+
+    if isinstance(llm, ClaudeClient):
+        facts = llm.preflight(*next_prompt(night))
+        refuse_unfit(facts, night.campaign.claude, budget)
+        for text in estimate(facts, night, budget):
+            display.say(text)
+
+
+def tonight(campaign: Campaign, batches: int | None, finish_by: str | None) -> Budget:
+    """The campaign's budget with the options of this call; ConfigError when its end is past or no time."""
+    given = {"max_batches": batches, "finish_by": finish_by}
+    fields = campaign.budget.model_dump() | {key: value for key, value in given.items() if value is not None}
+    return frozen(validate(Budget, fields, "budget"), datetime.now(UTC))
+
+
+def choose_root(runs_dir: Path, name: str, new: bool) -> Path:
+    """RUNS_DIR/NAME, or with --new the first NAME-2, NAME-3, ... that does not exist yet."""
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise RunError(f"{runs_dir}: is not a directory; give --runs-dir a directory")
+    root, number = runs_dir / name, 2
+    while new and root.exists():
+        root, number = runs_dir / f"{name}-{number}", number + 1
+    return root
+
+
+def was_dry_run(root: Path) -> bool:
+    """How the run in ``root`` was started; RunError when there is none."""
+    journal = RunPaths(root).journal
+    first = next(read_records(journal), None) if journal.exists() else None
+    if first is None:
+        raise RunError(
+            f"{root}: holds no nightfly run; give a campaign file, or a run directory such as runs/quickstart"
+        )
+    return bool(first.data["dry_run"])
+
+
+def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: Path) -> None:
+    history, name = night.history, night.campaign.name
+    state = "new run" if history.planned == 0 else f"continuing after batch {history.committed}"
+    display.say(f"{name}: {state} in {night.paths.root}; budget left: {budget_left(night)}")
+    if "stimulus" in prepared:
+        display.say(f"truth: {prepared['truth']}; stimulus: {prepared['stimulus']}")
+    display.say(
+        f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
+        f"{night.campaign.claude.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
+    )
+    if first.exists() and first.resolve() != night.paths.root.resolve():
+        display.say(f"the earlier run in {first} is untouched; to continue it: nightfly run {first}")
+    if night.journal.torn_bytes:
+        display.say(f"the journal ended in a half-written line ({night.journal.torn_bytes} bytes); it was cut")
+
+
+def _conclude(night: Night, reason: str, as_json: bool) -> int:
+    history, paths = night.history, night.paths
+    stopped = reason == "stopped by the user"
+    if as_json:
+        summary = {
+            "run": str(paths.root),
+            "reason": reason,
+            "batches": max(history.committed, 0),
+            "iterations": sum(it.entry is not None for it in history.iterations.values()),
+        }
+        print(json.dumps(summary))
+        return 130 if stopped else 0
+    where = sys.stderr if stopped else sys.stdout
+    print(f"{night.campaign.name}: {reason}. Report: {paths.report}  log: {paths.log}", file=where)
+    more = "" if stopped else f" --batches {history.committed + 1}"
+    print(f"Continue with: nightfly run {paths.root}{more}", file=where)
+    return 130 if stopped else 0

@@ -1,0 +1,139 @@
+"""`nightfly status`: what a run does now or how it ended, from its files alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from agent.ledger.budget import budget_left
+from agent.ledger.ledger import Ledger
+from agent.ledger.spending import Spending
+from agent.night.user_input import pending
+from agent.people.display import show, slot_table
+from agent.people.progress import slot_progress
+from state.blobs import BlobStore
+from state.campaign import load_campaign
+from state.errors import RunError
+from state.history import History
+from state.journal import read_records
+from state.lock import is_held, read_holder
+from state.paths import RunPaths
+from ucb.variance import ConfigStats
+
+WATCH_S = 2.0
+
+
+def read_run(root: Path) -> tuple[RunPaths, Ledger]:
+    """The state of a run directory, read without the driver's lock."""
+    paths = RunPaths(root)
+    if not paths.journal.exists() or not paths.campaign.exists():
+        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    ledger = Ledger(load_campaign(paths.campaign), BlobStore(paths.blobs))
+    for record in read_records(paths.journal):
+        ledger.fold(record)
+    return paths, ledger
+
+
+def print_status(root: Path, as_json: bool, watch: bool = False) -> None:
+    """Print the state of the run in ``root``; with ``watch`` again and again until its driver has ended."""
+    if as_json:
+        print(json.dumps(describe(*read_run(root))))
+        return
+    console = Console()
+    if not watch:
+        console.print(_picture(root)[0], soft_wrap=True)
+        return
+    with Live(console=console, refresh_per_second=2) as live:
+        working = True
+        while working:
+            picture, working = _picture(root)
+            live.update(picture, refresh=True)
+            time.sleep(WATCH_S if working else 0)
+
+
+def _picture(root: Path) -> tuple[Group, bool]:
+    """What is shown, and whether a driver is at work."""
+    paths, ledger = read_run(root)
+    state, history = describe(paths, ledger), ledger.history
+    lines = [
+        f"{state['campaign']} ({root}): {state['state']}",
+        f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed",
+        f"used: {state['spent']}; left: {state['left']}",
+    ]
+    lines += [f"asked: {history.asked}"] if history.asked and state["driver"] else []
+    lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
+    parts: list[Text | Table] = [Text("\n".join(lines))]
+    rows = [slot_progress(paths, it) for it in history.batch(history.planned)]
+    if rows and history.planned > history.committed:
+        parts.append(slot_table(rows))
+    ends = [
+        f"{best['config_id']}: {best['runs']} runs, conn {show(best['connectivity_R2'])}, "
+        f"V_rest {show(best['V_rest_R2'])}, tau {show(best['tau_R2'])}, {best['robust']}"
+        for best in state["best"]
+    ]
+    ends += [f"iteration {last['iteration']}: {last['verdict']}, {last['reason']}" for last in state["verdicts"]]
+    return Group(*parts, Text("\n".join(ends))), state["driver"] is not None
+
+
+def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
+    """The state of a run as plain data."""
+    history, spending = ledger.history, ledger.spending
+    done = [it for it in history.iterations.values() if it.result is not None]
+    driver = read_holder(paths.lock) if is_held(paths.lock) else None
+    rows = [slot_progress(paths, it) for it in history.batch(history.planned)]
+    return {
+        "campaign": ledger.campaign.name,
+        "dry_run": history.dry_run,
+        "state": _state(history, driver),
+        "driver": driver,
+        "batch": history.planned,
+        "committed": max(history.committed, 0),
+        "finished": len(done),
+        "failed": sum(it.result is not None and it.result.failure is not None for it in done),
+        "slots": [asdict(row) for row in rows],
+        # A single lucky run is no best config.
+        "best": [_config(stats) for stats in ledger.views.table.ranking(3) or ledger.views.table.by_connectivity(3)],
+        "verdicts": _verdicts(history),
+        "spent": _spent(spending),
+        "dollars": None if spending.unpriced else spending.dollars,
+        "tokens": spending.tokens,
+        "gpu_hours": spending.gpu_hours,
+        "left": budget_left(ledger),
+        "pending_input": pending(paths.user_input),
+    }
+
+
+def _verdicts(history: History) -> list[dict[str, Any]]:
+    """What was said last about each slot of the last committed batch."""
+    entries = [it.entry for it in history.batch(history.committed) if it.entry is not None]
+    return [{"iteration": e["iteration"], "verdict": e["verdict"], "reason": e["verdict_reason"]} for e in entries]
+
+
+def _spent(spending: Spending) -> str:
+    unknown = f" and {spending.unpriced} replies of unknown cost" if spending.unpriced else ""
+    return f"${spending.dollars:.2f}{unknown}, {spending.tokens:,} tokens, {spending.gpu_hours:.2f} slot hours"
+
+
+def _state(history: History, driver: dict[str, object] | None) -> str:
+    if driver is None:
+        return f"not running ({history.stopped or 'the driver died; run it again to go on'})"
+    where = f"pid {driver.get('pid')} on {driver.get('host')}"
+    if history.committed < 0:
+        return f"asking for the first proposals ({where})"
+    if history.planned == history.committed:
+        return f"planning batch {history.planned + 1} ({where})"
+    doing = "training" if history.unfinished() else "asking about"
+    return f"{doing} batch {history.planned} ({where})"
+
+
+def _config(stats: ConfigStats) -> dict[str, Any]:
+    means = {name: spread.mean for name, spread in stats.spreads.items()}
+    return {"config_id": stats.config_id, "runs": len(stats.runs), "robust": stats.robustness, **means}

@@ -1,0 +1,139 @@
+"""What stands at the end of a conversation: accepted proposals, and a fallback for every slot that has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.guard.reply import Reply
+from agent.guard.text_rules import kept
+from agent.guard.verdict import Accepted, Verdict, mutation_line
+from agent.ledger.ledger import Ledger
+from agent.ledger.policy import REPLICATE_ROLES, node_to_repeat
+from agent.ledger.views import run_key
+from prompts.context import ConfigView, Context, SeedOffer
+from prompts.memory import without_table
+from state.records import Edit, Role
+
+NO_ENTRY = {
+    "embedding": "not described: no accepted reply",
+    "observation": "not described: no accepted reply",
+    "verdict": "inconclusive",
+    "verdict_reason": "no accepted reply",
+}
+
+
+def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdict) -> dict[str, Any]:
+    """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
+    accepted, proposals, replaced = list(verdict.accepted), [], {}
+    if ledger.campaign.policy.replicates == "reject":
+        accepted = _enough_replicates(context, accepted)
+    taken = {run_key(item.config)[:2] for item in accepted if item is not None}
+    for slot, item in enumerate(accepted):
+        if item is None:
+            replaced[str(slot)] = [v.sentence() for v in verdict.violations if v.slot in (slot, None)]
+        proposals.append(_fallback(ledger, context, slot, taken) if item is None else _proposal(item))
+    entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
+    memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
+    alone = _tell_who_is_alone(ledger, accepted, proposals)
+    settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
+    return ({"settings": settings} if settings else {}) | {
+        "proposals": proposals,
+        "judgements": [] if context.kind == "start" else entries,
+        "memory": memory or ledger.blobs.put(context.memory),
+        "block_summary": kept("block_summary", reply.block_summary) if reply else None,
+        "acknowledged": kept("acknowledged", reply.acknowledged) if reply else None,
+        "checks": verdict.checks,
+        "memory_checks": verdict.memory_checks,
+        "warnings": [v.sentence() for v in verdict.warnings] + alone,
+        "fallbacks": replaced,
+    }
+
+
+def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+    """A batch that still lacks replicates gives up its last explorations, so that the policy holds."""
+    lacking = context.demand.min_replicates - sum(
+        1 for item in accepted if item is None or item.proposal.role in REPLICATE_ROLES
+    )
+    for slot in reversed(range(len(accepted))):
+        item = accepted[slot]
+        if lacking > 0 and item is not None and item.proposal.role not in REPLICATE_ROLES:
+            accepted[slot] = None
+            lacking -= 1
+    return accepted
+
+
+def _proposal(item: Accepted) -> dict[str, Any]:
+    proposal = item.proposal
+    parent = None if proposal.parent == "root" else proposal.parent
+    return {
+        "role": proposal.role,
+        "parent": parent,
+        "parent_rule": _line(proposal.parent_rule),
+        "mutation": mutation_line(item.changes, proposal.role, parent),
+        "changes": {key: [old, new] for key, (old, new) in item.changes.items()},
+        "edits": [Edit(key=key, value=new).model_dump() for key, (_, new) in item.changes.items()],
+        "simulation_seed": proposal.simulation_seed,
+        "training_seed": proposal.training_seed,
+        "seed_rationale": proposal.seed_rationale,
+        "hypothesis": _line(proposal.hypothesis),
+    }
+
+
+def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]]) -> dict[str, Any]:
+    """A replicate of the best config that needs runs, so that the GPU never idles; a baseline run in block 1."""
+    offer = context.seeds[slot]
+    free = [config for config in context.configs if node_to_repeat(context, slot, config)]
+    config = None if context.demand.baseline or not free else _needy(free)
+    role: Role = "baseline" if config is None else "fallback"
+    parent = None if config is None else node_to_repeat(context, slot, config)
+    return {
+        "role": role,
+        "parent": parent,
+        "parent_rule": "fallback of the program: no accepted proposal for this slot",
+        "mutation": mutation_line({}, role, parent),
+        "changes": {},
+        "edits": [],
+        "simulation_seed": _fresh_data(ledger, parent, offer, context.n_parallel, taken),
+        "training_seed": offer.training_seed,
+        "seed_rationale": "different-data-generalization",
+        "hypothesis": "none: chosen by the program",
+    }
+
+
+def _fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int]]) -> int:
+    """The offered simulation seed, or a later one where the model has already used it on this config."""
+    config, seed = ledger.views.parent_config(parent), offer.simulation_seed
+    if config is None:
+        return seed
+    identity = config.identity()
+    known = ledger.views.seeds_of.get(identity, set())
+    while seed in known or (identity, seed) in taken:
+        seed += step
+    return seed
+
+
+def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposals: list[dict[str, Any]]) -> list[str]:
+    """A slot whose only partner on the same data was replaced is on new data: its rationale and a warning say so."""
+    warnings = []
+    for slot, item in enumerate(accepted):
+        if item is None or item.proposal.seed_rationale != "same-data-robustness":
+            continue
+        seed, parent = item.config.simulation.seed, proposals[slot]["parent"]
+        shared = {other["simulation_seed"] for place, other in enumerate(proposals) if place != slot}
+        shared |= ledger.views.seeds_of.get(item.config.identity(), set())
+        if parent is not None:
+            shared.add(ledger.history.iterations[parent].planned.simulation_seed)
+        if seed not in shared:
+            proposals[slot]["seed_rationale"] = "different-data-generalization"
+            warnings.append(f"[seed_mode] slot_{slot}, seed_rationale: the slot that shared its data was replaced")
+    return warnings
+
+
+def _needy(configs: list[ConfigView]) -> ConfigView:
+    """The config with the best mean connectivity among those without enough replicates, else the best of all."""
+    short = [view for view in configs if not view.enough] or configs
+    return max(short, key=lambda view: (view.mean.get("connectivity_R2") or 0.0, -view.runs, view.config_id))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,96 @@
+"""What the guard works with: the facts it holds a reply against, and what it says of the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agent.guard.reply import EntryReply, ProposalReply
+from prompts.context import Demand, SeedOffer
+from state.campaign import Campaign
+from state.config import Scalar, SlotConfig
+from state.records import Role
+from state.schema import Section
+from ucb.grammar import render_mutation
+
+
+class Violation(Section):
+    """One broken rule: its code, where, what was found, what is allowed. ``slot`` None = the whole batch."""
+
+    code: str
+    slot: int | None
+    key: str
+    found: str
+    allowed: str
+
+    def sentence(self) -> str:
+        """The violation as Claude and the log read it."""
+        where = "batch" if self.slot is None else f"slot_{self.slot}"
+        return (
+            f"[{self.code}] {where}{f', {self.key}' if self.key else ''}: found {self.found}; allowed: {self.allowed}"
+        )
+
+
+@dataclass(frozen=True)
+class ParentRun:
+    """The run of one node: its data, and its minutes with data generation included (None: it did not get that far)."""
+
+    simulation_seed: int
+    minutes: float | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made.
+
+    ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
+    run of a node (None for root), ``settings`` the `claude.*` values in force.
+    """
+
+    campaign: Campaign
+    demand: Demand
+    seeds: Sequence[SeedOffer]
+    last_node: int
+    parent_config: Callable[[int | None], SlotConfig | None]
+    known_runs: frozenset[tuple[str, int, int]] | set[tuple[str, int, int]]
+    predict_minutes: Callable[[SlotConfig], float | None]
+    seeds_of: Callable[[str], frozenset[int]]
+    parent_run: Callable[[int | None], ParentRun | None]
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    block_end: bool = False
+    user_input: bool = False
+
+
+@dataclass
+class Accepted:
+    """A proposal that passed: the child config (seeds set), its difference to the parent, and campaign settings."""
+
+    proposal: ProposalReply
+    config: SlotConfig
+    changes: dict[str, tuple[Scalar, Scalar]]
+    settings: dict[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass
+class Verdict:
+    """What the guard says of a reply; ``accepted`` has None where a slot was refused.
+
+    ``checks`` are the figures of each slot's entry that the measurements contradict, ``memory_checks`` those of memory.
+    """
+
+    violations: list[Violation] = field(default_factory=list)
+    warnings: list[Violation] = field(default_factory=list)
+    accepted: list[Accepted | None] = field(default_factory=list)
+    entries: list[EntryReply | None] = field(default_factory=list)
+    memory: str | None = None
+    checks: list[list[str]] = field(default_factory=list)
+    memory_checks: list[str] = field(default_factory=list)
+
+
+# Reports one broken rule of one slot: code, key, what was found, what is allowed.
+Violate = Callable[[str, str, object, str], None]
+
+
+def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:
+    """The Mutation line that the facts demand."""
+    return render_mutation(dict(changes), role, parent)

@@ -1,0 +1,166 @@
+"""What the journal implies and every step needs: variance table, time model, block scores; kept up record by record."""
+
+from __future__ import annotations
+
+from array import array
+
+import networkx as nx
+
+from agent.ledger.policy import Standing, TimeModel
+from prompts.context import ConfigView, VerdictView
+from state.blobs import BlobStore
+from state.campaign import Campaign
+from state.config import Scalar, SlotConfig
+from state.errors import ConfigError
+from state.files import parse_yaml, sha256
+from state.history import History, Iteration
+from state.journal import Record
+from state.records import Planned, SlotResult, Status, TrajectoryPoint
+from state.schema import validate
+from ucb.score import Block, ScoreTable, block_of, score_block
+from ucb.table import VarianceTable
+from ucb.trajectory import Column, pattern, run_status
+from ucb.tree import TreeNode, grow, new_tree, node_from_record
+from ucb.variance import ConfigStats, run_from
+
+KEPT_CONFIGS = 512
+
+
+# Metric -> its values along the training, undefined ones left out; compact, since it is kept for every iteration.
+Paths = dict[str, "array[float]"]
+COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
+
+
+class Views:
+    """Folds over the same records as `History`; nothing here is a fact of its own."""
+
+    def __init__(self, campaign: Campaign, history: History, blobs: BlobStore) -> None:
+        self.campaign = campaign
+        self.history = history
+        self.blobs = blobs
+        self.table = VarianceTable(campaign.thresholds)
+        self.times = TimeModel()
+        self.known_runs: set[tuple[str, int, int]] = set()
+        self.seeds_of: dict[str, set[int]] = {}
+        self.latest_node: dict[str, int] = {}
+        self.nodes: dict[int, TreeNode] = {}
+        self.patterns: dict[int, str] = {}
+        self.paths: dict[int, Paths] = {}
+        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, VerdictView]] = {}
+        self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
+        self._configs: dict[str, SlotConfig] = {}
+
+    def apply(self, record: Record) -> None:
+        """Fold in one record that `History` has already taken."""
+        if record.type == "batch_planned":
+            for iteration in self.history.batch(record.batch):
+                run = run_key(self.config(iteration))
+                self.known_runs.add(run)
+                self.seeds_of.setdefault(run[0], set()).add(run[1])
+        elif record.type in ("slot_finished", "slot_failed"):
+            self._learn(self.history.iterations[record.data["iteration"]])
+
+    def _learn(self, iteration: Iteration) -> None:
+        planned, result = iteration.planned, iteration.result
+        assert result is not None
+        node = node_from_record(planned, result, self.status(result))
+        self.nodes[planned.iteration] = node
+        self.latest_node[planned.config_id] = planned.iteration
+        report = pattern(result.trajectory, self.campaign.thresholds)
+        self.patterns[planned.iteration] = report.pattern
+        self.paths[planned.iteration] = _paths(result)
+        self.table.add(run_from(planned, result, report, self.campaign.thresholds))
+        self.times.learn(self.config(iteration), result)
+
+    def status(self, result: SlotResult) -> Status:
+        """Converged, partial or failed, by the campaign's thresholds."""
+        if result.failure is not None:
+            return "failed"
+        return run_status(result.metrics.get("connectivity_R2"), self.campaign.thresholds)
+
+    def block(self, iteration: int) -> Block:
+        """The block that an iteration belongs to."""
+        return block_of(iteration, self.campaign.claude.n_iter_block)
+
+    def is_block_end(self, iteration: int) -> bool:
+        """Whether a batch that ends with ``iteration`` ends its block."""
+        return iteration == self.block(iteration).last
+
+    def scores(self, number: int) -> ScoreTable:
+        """UCB scores of a block."""
+        claude = self.campaign.claude
+        block = self.block((number - 1) * claude.n_iter_block + 1)
+        nodes = [self.nodes[n] for n in range(block.first, block.last + 1) if n in self.nodes]
+        return score_block(nodes, block, float(self.settings["claude.ucb_c"]), claude.ucb_formula)
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """The `claude.*` values in force: the campaign's, or what the model has set where the campaign lets it."""
+        return {"claude.ucb_c": self.campaign.claude.ucb_c} | self.history.settings
+
+    def title(self) -> str:
+        """The campaign's name, with a warning when nothing is really trained."""
+        real = self.campaign.trainer == "gnn"
+        return self.campaign.name if real else f"{self.campaign.name} (SURROGATE: no network was trained)"
+
+    def tree(self) -> nx.DiGraph:
+        """The exploration tree of everything that has finished."""
+        tree = new_tree()
+        grow(tree, (self.nodes[n] for n in sorted(self.nodes)))
+        return tree
+
+    def config(self, iteration: Iteration) -> SlotConfig:
+        """The slot config of an iteration, from its blob."""
+        blob = iteration.planned.config
+        if blob not in self._configs:
+            self.remember(blob, self._made_again(iteration.planned) or self._read(blob))
+        return self._configs[blob]
+
+    def _read(self, blob: str) -> SlotConfig:
+        return validate(SlotConfig, parse_yaml(self.blobs.text(blob), blob), blob)
+
+    def _made_again(self, planned: Planned) -> SlotConfig | None:
+        """The config from its parent's, if that has the very text of the blob: four times faster than reading YAML."""
+        parent = self.history.iterations.get(planned.parent or 0)
+        start = self._configs.get(parent.planned.config) if parent else self.campaign.base_config()
+        if start is None:
+            return None
+        try:
+            changes = {key: new for key, (_, new) in planned.changes.items()}
+            config = self.campaign.child(start, planned.slot, changes, planned.simulation_seed, planned.training_seed)
+        except ConfigError:
+            return None
+        return config if sha256(config.yaml().encode()) == planned.config else None
+
+    def remember(self, blob: str, config: SlotConfig) -> None:
+        """Keep a config that is known to be what ``blob`` holds; the oldest kept one is forgotten."""
+        if len(self._configs) >= KEPT_CONFIGS:
+            del self._configs[next(iter(self._configs))]
+        self._configs[blob] = config
+
+    def parent_config(self, node: int | None) -> SlotConfig | None:
+        """The config a proposal would start from: the defaults for root, None when the node has not been run."""
+        if node is None:
+            return self.campaign.base_config()
+        iteration = self.history.iterations.get(node)
+        return None if iteration is None or iteration.result is None else self.config(iteration)
+
+    def standings(self, k: int) -> list[Standing]:
+        """Runs and mean connectivity of the ``k`` configs with the best mean, best first."""
+        return [
+            Standing(stats.config_id, len(stats.runs), stats.spreads["connectivity_R2"].mean or 0.0)
+            for stats in self.table.by_connectivity(k)
+        ]
+
+
+def run_key(config: SlotConfig) -> tuple[str, int, int]:
+    """What makes two runs the same run."""
+    return config.identity(), config.simulation.seed, config.training.seed
+
+
+def _paths(result: SlotResult) -> Paths:
+    return {name: _path(result.trajectory, column) for name, column in COLUMNS.items()}
+
+
+def _path(points: list[TrajectoryPoint], column: Column) -> array[float]:
+    return array("d", (value for point in points if (value := getattr(point, column)) is not None))

@@ -1,0 +1,1 @@
+"""The loop and its steps, and the one open run that they write to."""

@@ -1,0 +1,198 @@
+"""One conversation about a batch: prompt, reply, guard, repair, and at last a proposal for every slot."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from agent.briefing.context import build_context, guard_facts
+from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
+from agent.guard.acceptance import settle
+from agent.guard.checks import check_claims, claim_violations
+from agent.guard.guard import check
+from agent.guard.reply import Reply, Unreadable, parse_reply, reply_schema
+from agent.guard.verdict import Verdict, Violation
+from agent.ledger.ledger import Ledger
+from agent.night.night import Night
+from agent.night.user_input import pending
+from prompts.context import Context
+from prompts.render import render_prompt, render_repair, render_system, template_hashes
+from state.history import Attempt
+from state.journal import RecordType
+
+ANEW = ("refusal", "model_context_window_exceeded")
+CUT = (None, "max_tokens", "pause_turn")
+
+
+def ask(night: Night, llm: LLMClient) -> None:
+    """Converse until a reply is accepted; every prompt and reply is journaled before anything else happens with it."""
+    _take_input(night)
+    context = build_context(night)
+    while not (attempts := night.history.attempts) or attempts[-1].accepted is None:
+        if not attempts or attempts[-1].rejected is not None:
+            night.record("prompt_rendered", prompt_data(night, context))
+        elif attempts[-1].reply is None:
+            _send(night, llm, context)
+        else:
+            night.record(*judged(night, context))
+
+
+def _take_input(night: Night) -> None:
+    """Journal the instructions that wait in user_input.md, once a conversation: its prompt is made from the record."""
+    history = night.history
+    if history.user_input is None and not history.attempts and (text := pending(night.paths.user_input)):
+        night.record("user_input_taken", {"kind": "instruction", "text": night.blobs.put(text)})
+
+
+def prompt_data(ledger: Ledger, context: Context) -> dict[str, Any]:
+    """The data of the `prompt_rendered` that is due: the start or batch prompt, or the repair of a rejected reply."""
+    attempts = ledger.history.attempts
+    rejected = attempts[-1].rejected if attempts else None
+    # The prompt is the same again after a refusal.
+    rejected = None if rejected and rejected.get("fresh") else rejected
+    text = render_repair(rejected["violations"]) if rejected else render_prompt(context)
+    return {
+        "kind": "repair" if rejected else context.kind,
+        "system": ledger.blobs.put(render_system(context)),
+        "text": ledger.blobs.put(text),
+        "images": {} if rejected else _images(ledger),
+        "templates": template_hashes(),
+    }
+
+
+def _images(ledger: Ledger) -> dict[str, str]:
+    """Name -> blob of the pictures that go with a batch prompt."""
+    if not ledger.campaign.claude.pictures:
+        return {}
+    return {
+        f"slot_{it.planned.slot}/{name}": blob
+        for it in ledger.history.batch(ledger.history.planned)
+        for name, blob in it.artifacts.items()
+        if name.endswith(".png")
+    }
+
+
+def _send(night: Night, llm: LLMClient, context: Context) -> None:
+    start = context.kind == "start"
+    prompt, schema = conversation(night, context), reply_schema(night.campaign.claude.n_parallel, start)
+    began = time.monotonic()
+    try:
+        with night.interrupt.welcome():
+            completion = llm.complete(prompt, schema)
+    except LLMUnavailable as error:
+        # Before anything has run there is nothing to replicate, and a fatal error comes back with the next request.
+        spent = night.history.unreachable >= night.campaign.claude.max_fallback_batches
+        if error.fatal or start or spent:
+            raise
+        night.record("reply_received", _unreachable(error, time.monotonic() - began))
+    else:
+        night.record("reply_received", _received(night, completion, time.monotonic() - began))
+
+
+def _unreachable(error: LLMUnavailable, seconds: float) -> dict[str, Any]:
+    tries = [asdict(one) for one in error.tries]
+    return {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
+
+
+def _received(night: Night, completion: Completion, seconds: float) -> dict[str, Any]:
+    # A lone surrogate, which JSON can spell and UTF-8 cannot, must not cost a reply that was paid for.
+    text = completion.text.encode("utf-8", "replace").decode("utf-8")
+    return {
+        "reply": night.blobs.put(text),
+        "stop_reason": completion.stop_reason,
+        "usage": completion.usage,
+        "request_id": completion.request_id,
+        "model": completion.model,
+        "cost_usd": completion.cost_usd,
+        "tries": [asdict(one) for one in completion.tries],
+        "seconds": round(seconds, 3),
+    }
+
+
+def conversation(ledger: Ledger, context: Context) -> Prompt:
+    """The prompt of the last attempt with the turns before it, from the blobs: what was or would be sent."""
+    attempts = ledger.history.attempts
+    # After a refusal the conversation began anew.
+    fresh = max((n + 1 for n, attempt in enumerate(attempts[:-1]) if (attempt.rejected or {}).get("fresh")), default=0)
+    *earlier, last = attempts[fresh:]
+    turns: list[Turn] = []
+    for attempt in earlier:
+        turns += [
+            Turn("user", ledger.blobs.text(attempt.prompt["text"])),
+            Turn("assistant", _reply_text(ledger, attempt)),
+        ]
+    first = earlier[0] if earlier else last
+    return Prompt(
+        system=ledger.blobs.text(first.prompt["system"]),
+        text=ledger.blobs.text(last.prompt["text"]),
+        context=context,
+        turns=tuple(turns),
+        images=tuple((name, ledger.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
+    )
+
+
+def _reply_text(ledger: Ledger, attempt: Attempt) -> str:
+    return ledger.blobs.text(attempt.reply["reply"]) if attempt.reply and attempt.reply["reply"] else ""
+
+
+def judged(ledger: Ledger, context: Context) -> tuple[RecordType, dict[str, Any]]:
+    """What becomes of the last reply: sent back with its violations, or accepted with fallbacks for what is missing.
+
+    A refusal, or a conversation too long for the model, is not repaired in place: the prompt is sent anew, once.
+    """
+    attempts = ledger.history.attempts
+    last = attempts[-1].reply or {}
+    stop = last.get("stop_reason")
+    if stop in ANEW:
+        again = any((attempt.rejected or {}).get("fresh") for attempt in attempts)
+        if not again:
+            return "reply_rejected", {"violations": [f"[{stop}] the model ended with {stop}"], "fresh": True}
+        return "reply_accepted", settle(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
+    if last.get("reply", "") is None:
+        return "reply_accepted", settle(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
+    reply, verdict = read_reply(ledger, context, _reply_text(ledger, attempts[-1]), stop)
+    if not _claims_sent_back(ledger):
+        verdict.violations += claim_violations(verdict)
+    repairs = sum(attempt.prompt["kind"] == "repair" for attempt in attempts)
+    if verdict.violations and repairs < ledger.campaign.claude.repair_turns:
+        return "reply_rejected", {"violations": [v.sentence() for v in verdict.violations]}
+    return "reply_accepted", settle(ledger, context, reply, verdict)
+
+
+def _claims_sent_back(ledger: Ledger) -> bool:
+    """Whether this conversation has already had its one chance to mend a wrong figure."""
+    rejected = [attempt.rejected or {} for attempt in ledger.history.attempts]
+    return any(text.startswith("[claim]") for one in rejected for text in one.get("violations", []))
+
+
+def _before_unreachable(ledger: Ledger, context: Context, why: str) -> tuple[Reply | None, Verdict]:
+    """What stands when no reply could be had: the good part of the reply that was to be repaired, else nothing."""
+    earlier = [attempt for attempt in ledger.history.attempts[:-1] if _reply_text(ledger, attempt)]
+    if earlier:
+        return read_reply(ledger, context, _reply_text(ledger, earlier[-1]))
+    return None, _nothing(context, "unreachable", why, "a reply within claude.patience_minutes")
+
+
+def _nothing(context: Context, code: str, found: str, allowed: str) -> Verdict:
+    """The verdict on no reply at all: one violation, nothing accepted."""
+    empty: list[Any] = [None] * context.n_parallel
+    violation = Violation(code=code, slot=None, key="", found=found, allowed=allowed)
+    return Verdict(violations=[violation], accepted=list(empty), entries=list(empty))
+
+
+def read_reply(
+    ledger: Ledger, context: Context, text: str, stop_reason: str | None = "end_turn"
+) -> tuple[Reply | None, Verdict]:
+    """Parse and guard a reply; an unreadable one is a verdict with one violation and nothing accepted."""
+    try:
+        reply = parse_reply(text, context.n_parallel, context.kind == "start")
+    except Unreadable as error:
+        if stop_reason in CUT:
+            found = f"a reply cut off (stop_reason {stop_reason}): {error}"
+            return None, _nothing(context, "cut", found, "a shorter reply, whole within claude.max_tokens")
+        return None, _nothing(context, "unreadable", str(error), "one JSON object of the given schema")
+    verdict = check(reply, guard_facts(ledger, context))
+    if context.kind == "batch":
+        check_claims(ledger, context, reply, verdict)
+    return reply, verdict

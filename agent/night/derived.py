@@ -1,0 +1,146 @@
+"""The files people read - analysis.md, memory.md, ucb_scores.txt, tree.png, snapshots - all made from the journal."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from agent.ledger.ledger import Ledger
+from prompts.memory import with_table
+from state.blobs import BlobStore
+from state.campaign import begun_campaign
+from state.errors import RunError
+from state.files import write_atomic
+from state.journal import Record, read_records
+from state.paths import RunPaths
+from ucb.entry import LogEntry
+from ucb.log import render_block_heading, render_block_summary, render_entry, render_header
+from ucb.score import render_scores
+from ucb.table import render_table
+
+REDRAW_S = 10.0
+
+
+class Derived:
+    """Follows the journal record by record; `flush` brings the files up to it."""
+
+    def __init__(self, paths: RunPaths, ledger: Ledger) -> None:
+        self.paths, self.campaign, self.blobs = paths, ledger.campaign, ledger.blobs
+        self.history, self.views = ledger.history, ledger.views
+        self._log: list[str] = [render_header(ledger.views.title())]
+        self._log_on_disk: int | None = None
+        self._files: dict[Path, str] = {}
+        self._drawn = 0.0
+
+    def apply(self, record: Record, passing: bool = False) -> None:
+        """Take in a record that `History` and `Views` have already taken.
+
+        ``passing``: a later batch will be committed, so that what it replaces need not be made.
+        """
+        if record.type == "campaign_started":
+            self._files[self.paths.campaign] = self.blobs.text(record.data["campaign"])
+        elif record.type == "batch_committed":
+            entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
+            self._log += self._sections(entries, record.data["block_summary"])
+            if not passing or (entries and self.views.is_block_end(entries[-1].iteration)):
+                self._commit(record, entries)
+
+    def _commit(self, record: Record, entries: list[LogEntry]) -> None:
+        memory = with_table(self.blobs.text(record.data["memory"]), render_table(self.views.table))
+        self._files[self.paths.memory] = memory
+        if entries:
+            block = self.views.block(entries[-1].iteration).number
+            self._files[self.paths.scores] = render_scores(self.views.scores(block))
+            if self.views.is_block_end(entries[-1].iteration):
+                self._files[self.paths.snapshot("memory.md", block)] = memory
+                self._files[self.paths.snapshot("ucb_scores.txt", block)] = self._files[self.paths.scores]
+                instruction = self.blobs.text(self.history.attempts[0].prompt["system"])
+                self._files[self.paths.snapshot("instruction.md", block)] = instruction
+
+    def _sections(self, entries: list[LogEntry], summary: str | None) -> list[str]:
+        parts = []
+        for entry in entries:
+            block = self.views.block(entry.iteration)
+            if entry.iteration == block.first:
+                parts.append("\n" + render_block_heading(block.number))
+            parts.append("\n" + render_entry(entry))
+        if summary and entries and self.views.is_block_end(entries[-1].iteration):
+            parts.append("\n" + render_block_summary(summary))
+        return parts
+
+    def contents(self) -> dict[Path, bytes]:
+        """Every file that the records since the last `flush` change, with its content; the log holds their part."""
+        log = "".join(self._log).encode("utf-8")
+        return {self.paths.log: log} | {path: text.encode("utf-8") for path, text in self._files.items()}
+
+    def flush(self, draw: bool = False) -> None:
+        """Write what changed: the log is appended to, the others are replaced whole."""
+        self._flush_log()
+        for path, text in self._files.items():
+            write_atomic(path, text)
+        self._files.clear()
+        if self.history.iterations and (draw or time.monotonic() - self._drawn > REDRAW_S):
+            self.draw()
+
+    def draw(self) -> None:
+        """tree.png; drawn at most every few seconds, since a picture costs more than a batch of a fast campaign."""
+        from ucb.plot import plot_tree
+
+        claude = self.campaign.claude
+        picture = plot_tree(
+            self.views.nodes.values(),
+            n_parallel=claude.n_parallel,
+            n_iter_block=claude.n_iter_block,
+            title=self.views.title(),
+        )
+        write_atomic(self.paths.tree_picture, picture)
+        self._drawn = time.monotonic()
+
+    def _flush_log(self) -> None:
+        text, self._log = "".join(self._log).encode("utf-8"), []
+        path = self.paths.log
+        if self._log_on_disk is None:
+            self._replace_log(path, text)
+        elif text and (not path.exists() or path.stat().st_size != self._log_on_disk):
+            self._replace_log(path, self._whole_log())
+        elif text:
+            with path.open("ab") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            self._log_on_disk += len(text)
+
+    def _whole_log(self) -> bytes:
+        """The log from the journal, for when someone wrote to the file while the driver was at work."""
+        parts = [render_header(self.views.title())]
+        for record in read_records(self.paths.journal):
+            if record.type == "batch_committed":
+                entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
+                parts += self._sections(entries, record.data["block_summary"])
+        return "".join(parts).encode("utf-8")
+
+    def _replace_log(self, path: Path, text: bytes) -> None:
+        """Write the whole log; a file that says something else is kept aside, never overwritten."""
+        old = path.read_bytes() if path.exists() else b""
+        if old != text:
+            if not text.startswith(old):
+                write_atomic(path.with_name(f"{path.name}.changed-{time.strftime('%Y%m%dT%H%M%S')}"), old)
+            write_atomic(path, text)
+        self._log_on_disk = len(text)
+
+
+def read_ledger(paths: RunPaths) -> tuple[Ledger, Derived]:
+    """The state of a run and the files it implies, read without the driver's lock."""
+    blobs = BlobStore(paths.blobs)
+    ledger: Ledger | None = None
+    for record in read_records(paths.journal):
+        if ledger is None:
+            campaign = begun_campaign(record.data, blobs.text(record.data["campaign"]))
+            ledger = Ledger(campaign, blobs)
+            derived = Derived(paths, ledger)
+        ledger.fold(record)
+        derived.apply(record)
+    if ledger is None:
+        raise RunError(f"{paths.journal}: holds no record; the run never began")
+    return ledger, derived

@@ -1,0 +1,81 @@
+"""Runs the planned slots of a batch and brings their results into the journal; one slot never ends the night."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from agent.night.night import Night
+from state.history import Iteration
+from state.records import SlotResult
+from trainer.engines.contract import Dispatcher, Ended, Job, collect, stderr_tail
+
+Watch = Callable[[Night, list[Iteration]], None]
+POLL_S = 0.1
+
+
+def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
+    """Train what is planned and unfinished: adopt what still runs, take what finished unseen, start the rest."""
+    waiting = {}
+    old = [job_of(night, iteration) for iteration in night.history.unfinished() if iteration.run_id]
+    adopted = {job.run_id for job in engine.reattach(old)}
+    for iteration in night.history.unfinished():
+        if iteration.run_id in adopted:
+            waiting[iteration.run_id] = iteration
+        elif not _take_finished(night, iteration):
+            waiting[_start(night, engine, iteration)] = iteration
+    while waiting:
+        for ended in engine.poll()[1]:
+            _record_result(night, waiting.pop(ended.job.run_id), collect(ended))
+        watch(night, list(waiting.values()))
+        night.take_requests()
+        with night.interrupt.welcome():
+            time.sleep(POLL_S if waiting else 0)
+
+
+def job_of(night: Night, iteration: Iteration) -> Job:
+    """The job of an iteration that has been started."""
+    return Job(
+        run_id=iteration.run_id or "",
+        config_hash=iteration.planned.config_hash,
+        folder=night.paths.slot(iteration.planned.iteration).root.resolve(),
+        time_limit_s=night.campaign.engine.time_limit_min * 60,
+    )
+
+
+def _start(night: Night, engine: Dispatcher, iteration: Iteration) -> str:
+    """Journal the attempt first: whatever happens next, a result is only accepted under this run id."""
+    planned = iteration.planned
+    run_id = f"{planned.run_id}.a{iteration.attempts + 1}"
+    data = {"iteration": planned.iteration, "slot": planned.slot, "run_id": run_id}
+    night.record("slot_started", data)
+    job = job_of(night, iteration)
+    job.write(night.blobs.text(planned.config))
+    engine.submit([job])
+    return run_id
+
+
+def _take_finished(night: Night, iteration: Iteration) -> bool:
+    """A slot that ended while no driver was there: its result counts if it is whole and its own."""
+    if iteration.run_id is None or not night.paths.slot(iteration.planned.iteration).result.exists():
+        return False
+    result = collect(Ended(job_of(night, iteration), exit_code=None))
+    if result.failure is not None and result.failure.kind in ("no_result", "rejected", "lost"):
+        return False
+    _record_result(night, iteration, result)
+    return True
+
+
+def _record_result(night: Night, iteration: Iteration, result: SlotResult) -> None:
+    paths = night.paths.slot(iteration.planned.iteration)
+    files = [path for path in (paths.result, paths.metrics_log, *paths.pictures) if path.exists()]
+    artifacts = {path.name: night.blobs.put(path.read_bytes()) for path in files}
+    if result.status == "failed":
+        artifacts["stderr"] = night.blobs.put(stderr_tail(paths.stderr))
+    data = {
+        "iteration": iteration.planned.iteration,
+        "slot": iteration.planned.slot,
+        "result": result.model_dump(mode="json"),
+        "artifacts": artifacts,
+    }
+    night.record("slot_finished" if result.status == "done" else "slot_failed", data)

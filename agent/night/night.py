@@ -1,0 +1,144 @@
+"""One campaign's run directory, opened: campaign, journal, history and views, and the one way to add a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agent.ledger.ledger import Ledger
+from agent.night.derived import Derived
+from agent.night.inbox import Inbox
+from agent.night.interrupt import Interrupt
+from agent.night.user_input import HEADER
+from state.added import FORMAT
+from state.blobs import BlobStore
+from state.campaign import EVENING_CLAUDE_KEYS, EVENING_KEYS, Campaign, format_of_run, load_campaign
+from state.config import flatten
+from state.errors import RunError
+from state.files import remove_half_written, write_atomic
+from state.journal import Journal, Record, RecordType, read_records
+from state.lock import DriverLock
+from state.paths import RunPaths
+
+
+class Night(Ledger):
+    """Holds the driver's lock while open. Everything that happens goes through `record`."""
+
+    def __init__(self, paths: RunPaths, campaign: Campaign) -> None:
+        super().__init__(campaign, BlobStore(paths.blobs))
+        self.paths = paths
+        self.derived = Derived(paths, self)
+        self.interrupt = Interrupt()
+        self.inbox = Inbox(paths.requests)
+        self.observers: list[Callable[[Record], None]] = []
+        self._lock = DriverLock(paths.lock)
+        for folder in (paths.root, paths.blobs, paths.configs, paths.snapshots):
+            # Another shell may be telling something at this moment.
+            remove_half_written(folder, keep=paths.user_input.name)
+        try:
+            self.journal = Journal(paths.journal, self.fold)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def fold(self, record: Record) -> None:
+        """Take in one record and remember what it changes in the derived files."""
+        super().fold(record)
+        self.derived.apply(record)
+
+    def record(self, kind: RecordType, data: dict[str, Any], batch: int | None = None) -> Record:
+        """Append to the journal; ``batch`` is the one in hand unless given."""
+        record = self.journal.append(kind, self.history.planned if batch is None else batch, data)
+        for observer in self.observers:
+            observer(record)
+        return record
+
+    def take_requests(self) -> None:
+        """Journal what other shells have asked; KeyboardInterrupt when they asked to stop at once."""
+        for path, kind in self.inbox.waiting():
+            self.record("user_input_taken", {"kind": kind})
+            path.unlink(missing_ok=True)
+        if self.history.asked == "stop-now":
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Release journal and lock."""
+        self.journal.close()
+        self._lock.release()
+
+
+def open_night(campaign_file: Path, root: Path, dry_run: bool) -> Night:
+    """Open ``root`` for the campaign in ``campaign_file``: a new run, or the continuation of its own earlier one."""
+    paths = RunPaths(root)
+    campaign = load_campaign(campaign_file, format=format_of_run(paths.journal))
+    _refuse_foreign(paths, campaign, campaign_file)
+    night = Night(paths, _as_begun(paths, campaign))
+    try:
+        if night.history.campaign_blob is None:
+            _begin(night, campaign_file.read_text(encoding="utf-8"), dry_run)
+        _refuse_changed(night, campaign, campaign_file, dry_run)
+    except BaseException:
+        night.close()
+        raise
+    return night
+
+
+def _refuse_foreign(paths: RunPaths, campaign: Campaign, campaign_file: Path) -> None:
+    """A directory that holds something else is never written to."""
+    root = paths.root
+    if root.exists() and not root.is_dir():
+        raise RunError(f"{root}: is a file; give a directory for the run with --runs-dir")
+    if paths.campaign.exists():
+        frozen = load_campaign(paths.campaign)
+        if frozen.name != campaign.name:
+            raise RunError(
+                f"{root}: holds a run of campaign {frozen.name}, not of {campaign.name}; choose another --runs-dir"
+            )
+    elif (
+        root.exists() and any(entry.name != paths.lock.name for entry in root.iterdir()) and not paths.journal.exists()
+    ):
+        raise RunError(f"{root}: is not empty and holds no nightfly run; choose another --runs-dir")
+
+
+def _begin(night: Night, text: str, dry_run: bool) -> None:
+    write_atomic(night.paths.campaign, text)
+    if not night.paths.user_input.exists():
+        write_atomic(night.paths.user_input, HEADER)
+    data = {
+        "name": night.campaign.name,
+        "campaign": night.blobs.put(text),
+        "identity": night.campaign.identity(),
+        "dry_run": dry_run,
+        "format": FORMAT,
+    }
+    night.record("campaign_started", data, batch=0)
+
+
+def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
+    """The campaign as the run was begun with it, but for engine and budget: no later edit changes what prompts say."""
+    if not paths.journal.exists() or next(read_records(paths.journal), None) is None:
+        return campaign
+    begun = load_campaign(paths.campaign)
+    today = {key: getattr(campaign.claude, key) for key in EVENING_CLAUDE_KEYS}
+    evening = {key: getattr(campaign, key) for key in EVENING_KEYS}
+    return begun.model_copy(update=evening | {"claude": begun.claude.model_copy(update=today)})
+
+
+def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:
+    root, history = night.paths.root, night.history
+    if history.campaign_identity != campaign.identity():
+        key = changed_key(load_campaign(night.paths.campaign), campaign)
+        raise RunError(
+            f"{campaign_file}: {key} differs from the campaign that {root} was started with; "
+            "undo the change, or start a new run with --new"
+        )
+    if history.dry_run != dry_run:
+        was, now = ("a dry run", "with Claude") if history.dry_run else ("with Claude", "as a dry run")
+        raise RunError(f"{root}: was started {was} and cannot go on {now}; start a new run with --new")
+
+
+def changed_key(old: Campaign, new: Campaign) -> str:
+    """The first key in which two campaigns differ."""
+    before, after = (flatten(campaign.shaping()) for campaign in (old, new))
+    return next((key for key in {**before, **after} if before.get(key) != after.get(key)), "a value")

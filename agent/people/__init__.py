@@ -1,0 +1,1 @@
+"""What people see and hear of a night while it runs."""

@@ -1,0 +1,131 @@
+"""Tells people what they want to be woken for, by webhook and by command. A failing notifier never hurts the night."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from agent.ledger.ledger import Ledger
+from state.errors import ConfigError
+from state.evening import Event, Notify
+from state.journal import Record
+
+Say = Callable[[str], None]
+
+
+class Notifier:
+    """Sends one message in a thread of its own; what goes wrong is said on the display, once a channel."""
+
+    def __init__(self, config: Notify, campaign: str, say: Say) -> None:
+        self._config, self._campaign, self._say = config, campaign, say
+        self._told: set[str] = set()
+        self._threads: list[threading.Thread] = []
+
+    def send(self, event: Event, text: str) -> None:
+        """Send ``text`` if the campaign wants to hear of ``event``."""
+        if event not in self._config.events or (self._config.webhook_env is None and not self._config.command):
+            return
+        message = {"campaign": self._campaign, "event": event, "text": f"nightfly {self._campaign}: {text}"}
+        thread = threading.Thread(target=self._deliver, args=(message,), daemon=True)
+        self._threads = [running for running in self._threads if running.is_alive()] + [thread]
+        thread.start()
+
+    def wait(self) -> None:
+        """Give the last messages their time before the program ends."""
+        for thread in self._threads:
+            thread.join(self._config.timeout_s + 1)
+
+    def _deliver(self, message: dict[str, str]) -> None:
+        if self._config.webhook_env is not None:
+            self._try("webhook", lambda: self._post(message))
+        if self._config.command:
+            self._try("command", lambda: self._run(message))
+
+    def _try(self, channel: str, deliver: Callable[[], None]) -> None:
+        try:
+            deliver()
+        except (OSError, ValueError, subprocess.SubprocessError, urllib.error.URLError) as error:
+            # The error's text may hold the address, which is a secret.
+            if channel not in self._told:
+                self._told.add(channel)
+                self._say(f"notify: the {channel} failed ({type(error).__name__}); the night goes on")
+
+    def _post(self, message: dict[str, str]) -> None:
+        address = os.environ[str(self._config.webhook_env)]
+        body = json.dumps(message).encode()
+        request = urllib.request.Request(address, body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=self._config.timeout_s) as answer:
+            answer.read(1)
+
+    def _run(self, message: dict[str, str]) -> None:
+        told = {f"NIGHTFLY_{key.upper()}": value for key, value in message.items()}
+        subprocess.run(
+            self._config.command,
+            input=json.dumps(message),
+            text=True,
+            env=os.environ | told,
+            timeout=self._config.timeout_s,
+            check=True,
+            capture_output=True,
+        )
+
+
+def check_notify(config: Notify) -> None:
+    """ConfigError when the webhook's environment variable is not set or no web address: told before the night."""
+    name = config.webhook_env
+    if name is None:
+        return
+    if not os.environ.get(name, "").startswith(("http://", "https://")):
+        raise ConfigError(
+            f"notify.webhook_env: the environment variable {name} holds no web address; export it, or remove the key"
+        )
+
+
+class Alarms:
+    """Looks at each new record and decides who should hear of it."""
+
+    def __init__(self, ledger: Ledger, notifier: Notifier) -> None:
+        self._ledger, self._notifier = ledger, notifier
+        self._best = self._confirmed_best()
+        self._failed_in_a_row = 0
+
+    def __call__(self, record: Record) -> None:
+        """Take in one record that the ledger has already taken."""
+        if record.type == "slot_finished":
+            self._failed_in_a_row = 0
+        elif record.type == "slot_failed":
+            self._failed(record)
+        elif record.type == "batch_committed":
+            self._committed(record)
+        elif record.type == "reply_received" and record.data.get("reply") is None:
+            self._notifier.send("claude_unreachable", f"Claude could not be reached about batch {record.batch}")
+        elif record.type == "budget_stop":
+            self._notifier.send("finished", f"the night has ended: {record.data['reason']}")
+        elif record.type == "driver_stopped":
+            self._notifier.send("stopped", f"the night has stopped: {record.data['reason']}")
+
+    def _failed(self, record: Record) -> None:
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row == 2:
+            failure = record.data["result"]["failure"]
+            text = f"two slots in a row have failed, the last one {failure['kind']}: {failure['message']}"
+            self._notifier.send("slots_failing", text)
+
+    def _committed(self, record: Record) -> None:
+        best = self._confirmed_best()
+        if best is not None and best != self._best:
+            stats = self._ledger.views.table[best]
+            mean = stats.spreads["connectivity_R2"].mean
+            told = "undefined" if mean is None else f"{mean:.3f}"
+            text = f"new best config {best}, confirmed by {len(stats.runs)} runs: mean connectivity_R2 {told}"
+            self._notifier.send("new_best", text)
+        self._best = best
+
+    def _confirmed_best(self) -> str | None:
+        ranking = self._ledger.views.table.ranking(1)
+        return ranking[0].config_id if ranking else None

@@ -1,0 +1,135 @@
+"""What a person sees while a night runs: a live table in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from agent.night.night import Night
+from agent.people.progress import SlotProgress, slot_progress
+from state.history import Iteration
+
+REFRESH_S = 0.5
+LINE_S = 10.0
+
+
+class Display:
+    """Watches one night. ``batches`` is where it will end, None when nothing ends it."""
+
+    def __init__(self, batches: int | None, console: Console | None = None) -> None:
+        self.batches = batches
+        self.console = console or Console(stderr=True)
+        self._live: Live | None = None
+        self._last = 0.0
+        self._told: dict[int, str] = {}
+        self._began = time.monotonic()
+        self._batches_done_at_start: int | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, refresh_per_second=4, transient=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def watch(self, night: Night, waiting: list[Iteration]) -> None:
+        """Called at each poll of the engine; draws at its own pace, and at once when a batch is complete."""
+        now = time.monotonic()
+        if waiting and now - self._last < REFRESH_S:
+            return
+        self._last = now
+        rows = [slot_progress(night.paths, it) for it in night.history.batch(night.history.planned)]
+        left = self._time_left(night, rows)
+        if self._live is not None:
+            self._live.update(Group(Text(self._title(night, left), style="bold"), slot_table(rows)), refresh=True)
+        else:
+            self._lines(night, rows, left)
+
+    def _title(self, night: Night, left: float | None) -> str:
+        history = night.history
+        of = f" of {self.batches}" if self.batches else ""
+        block = night.views.block(history.batch(history.planned)[0].planned.iteration).number
+        return f"{night.campaign.name}: batch {history.planned}{of}, block {block}, time left {duration(left)}"
+
+    def _lines(self, night: Night, rows: list[SlotProgress], left: float | None) -> None:
+        """One plain line when a slot changes state, and one now and then while it runs."""
+        for row in rows:
+            stamp = f"{row.state}/{row.stage}" if row.state != "running" else f"{int(time.monotonic() / LINE_S)}"
+            if row.state != "waiting" and self._told.get(row.iteration) != stamp:
+                self._told[row.iteration] = stamp
+                self.say(
+                    f"batch {night.history.planned} slot {row.slot} iter {row.iteration}: {line(row)}"
+                    f" | night: {duration(left)} left"
+                )
+
+    def _time_left(self, night: Night, rows: list[SlotProgress]) -> float | None:
+        """Seconds to the end of the night, from the pace of this session's slots; None while nothing is known."""
+        done = [it for it in night.history.iterations.values() if it.result is not None]
+        if self._batches_done_at_start is None:
+            self._batches_done_at_start = len(done)
+        mine, now = len(done) - self._batches_done_at_start, time.monotonic() - self._began
+        if self.batches is None:
+            return None
+        shares = [row.step / row.total for row in rows if row.state == "running" and row.step and row.total]
+        worked = mine + sum(shares)
+        total = self.batches * night.campaign.claude.n_parallel
+        return None if worked < 0.2 else max(0.0, now / worked * (total - len(done) - sum(shares)))
+
+
+def slot_table(rows: list[SlotProgress]) -> Table:
+    """The slots of a batch as a table."""
+    table = Table(expand=False)
+    for name, side in (("slot", "right"), ("iter", "right"), ("role", "left"), ("config", "left"), ("state", "left")):
+        table.add_column(name, justify="right" if side == "right" else "left")
+    for name in ("iteration", "conn R2", "V_rest R2", "tau R2", "left"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        doing = " ".join(filter(None, [row.state if row.state != "running" else row.stage, row.phase]))
+        steps = f"{row.step:,}/{row.total:,}" if row.step is not None and row.total else ""
+        figures = [show(value) for value in (row.connectivity, row.v_rest, row.tau)]
+        eta = duration(row.eta_s) if row.state == "running" and row.eta_s is not None else ""
+        doing = f"{doing}\n{row.undefined}" if row.undefined else doing
+        table.add_row(str(row.slot), str(row.iteration), row.role, row.config_id, doing, steps, *figures, eta)
+    return table
+
+
+def line(row: SlotProgress) -> str:
+    """One slot as a plain line."""
+    if row.state == "failed":
+        return f"FAILED {row.note}"
+    steps = f"{row.step}/{row.total}" if row.step is not None and row.total else ""
+    parts = [row.state if row.state != "running" else row.stage, row.phase, steps]
+    parts.append(f"conn {show(row.connectivity)} V_rest {show(row.v_rest)} tau {show(row.tau)}")
+    if row.undefined:
+        parts.append(f"({row.undefined})")
+    if row.state == "running" and row.eta_s is not None:
+        parts.append(f"{duration(row.eta_s)} left")
+    return " ".join(filter(None, parts))
+
+
+def show(value: float | None) -> str:
+    """An R2 for people."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as h:mm:ss or m:ss."""
+    if seconds is None:
+        return "unknown"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

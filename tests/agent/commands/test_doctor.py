@@ -1,0 +1,165 @@
+"""A dead knob is a problem for the doctor and an error before a night starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.commands import doctor
+from agent.commands.doctor import Finding, examine
+from agent.commands.doctor_checks import _time
+from agent.commands.prepare import prepare
+from state.campaign import load_campaign
+from state.errors import UserError
+from state.files import dump_yaml
+from trainer.engines.factory import find_gpus
+
+
+def write(folder: Path, explorable: dict[str, Any]) -> Path:
+    path = folder / "c.yaml"
+    path.write_text(dump_yaml({"name": "c", "trainer": "surrogate", "explorable": explorable}))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTFLY_CACHE", str(tmp_path / "cache"))
+
+
+ALIVE = {"training.n_epochs": {"choices": [2, 3]}}
+DEAD = ALIVE | {"training.batch_size": {"choices": [2, 4]}}
+
+
+def test_a_healthy_campaign_is_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert examine(write(tmp_path, ALIVE), dry_run=True, as_json=False) == 0
+    out = capsys.readouterr().out
+    assert "ok" in out
+    assert "PROBLEM" not in out
+
+
+def test_a_dead_knob_is_a_problem_with_a_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert examine(write(tmp_path, DEAD), dry_run=True, as_json=True) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    good, bad = (finding for finding in report["findings"] if finding["check"] == "explorable")
+    assert (good["ok"], bad["ok"]) == (True, False)
+    assert "training.batch_size changes nothing" in bad["message"]
+    assert "remove training.batch_size" in bad["mend"]
+    assert examine(write(tmp_path, DEAD), dry_run=True, as_json=False) == 1
+    assert "mend: remove training.batch_size" in capsys.readouterr().out
+
+
+def test_a_night_with_a_dead_knob_does_not_start(tmp_path: Path) -> None:
+    path = write(tmp_path, DEAD)
+    with pytest.raises(UserError, match=r"explorable: training\.batch_size changes nothing") as caught:
+        prepare(load_campaign(path), path, allow_cpu=True)
+    assert str(path) in str(caught.value)
+    path = write(tmp_path, ALIVE)
+    assert prepare(load_campaign(path), path, allow_cpu=True)["n_neurons"] == 0
+
+
+def test_further_checks_join_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = Finding("disk", False, "full", "free some space")
+    monkeypatch.setattr(doctor, "CHECKS", (lambda campaign, file: [bad],))
+    assert examine(write(tmp_path, ALIVE), dry_run=True, as_json=False) == 1
+    assert "free some space" in capsys.readouterr().out
+
+
+def problems(folder: Path, capsys: pytest.CaptureFixture[str], dry_run: bool = True, **sections: Any) -> dict[str, str]:
+    """check -> message of what the doctor complains of in a surrogate campaign with ``sections``."""
+    path = folder / "c.yaml"
+    path.write_text(dump_yaml({"name": "c", "trainer": "surrogate", "explorable": ALIVE} | sections))
+    code = examine(path, dry_run, as_json=True)
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert all(finding["mend"] for finding in found if not finding["ok"])
+    assert code == (0 if all(finding["ok"] for finding in found) else 1)
+    return {finding["check"]: finding["message"] for finding in found if not finding["ok"]}
+
+
+def test_people_who_cannot_be_told_a_past_end_and_a_full_disk_are_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problems(tmp_path, capsys) == {}
+    monkeypatch.delenv("HOOK", raising=False)
+    assert "HOOK holds no web address" in problems(tmp_path, capsys, notify={"webhook_env": "HOOK"})["notify"]
+    assert "no program" in problems(tmp_path, capsys, notify={"command": ["/no/such/program"]})["notify"]
+    assert "is past" in problems(tmp_path, capsys, budget={"finish_by": "2026-01-01 07:30"})["budget"]
+    huge = problems(tmp_path, capsys, budget={"max_batches": 10**9})
+    assert "1000000000 batches need about" in huge["disk"]
+
+
+def test_without_a_key_claude_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    assert "ANTHROPIC_API_KEY is not set" in problems(tmp_path, capsys, dry_run=False)["claude"]
+
+
+def test_a_real_campaign_is_measured_by_a_real_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTFLY_CACHE", str(request.config.cache.mkdir("connectome")))
+    small = {"extent": 1, "n_frames": 1600, "n_sequences": 8}
+    sections = {"trainer": "gnn", "simulation": small, "graph_model": {"hidden_dim": 8, "hidden_dim_update": 8}}
+    found = problems(tmp_path, capsys, **sections, engine={"time_limit_min": 1e-6, "needs_gpu": True})
+    assert "ms an iteration measured at full size" in found["time"]
+    assert ("gpu" in found) == (not find_gpus())
+
+
+@pytest.mark.parametrize(("hours", "ok"), [(0.5, True), (1.6, False), (5.0, False)])
+def test_a_slot_beyond_a_limit_is_a_problem(tmp_path: Path, hours: float, ok: bool) -> None:
+    campaign = load_campaign(write(tmp_path, ALIVE))
+    finding = _time(campaign, {"slot_hours": hours, "ms_per_iteration": 1.0, "iterations": 10})
+    assert finding.ok == ok
+    assert bool(finding.mend) == (not ok)
+    assert ("policy.time_limit_min is 90" in finding.message) == (hours == 1.6)
+
+
+@pytest.fixture
+def ray_dashboard() -> Iterator[str]:
+    """The address of something that answers as Ray's dashboard does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"ray_version": "2.60.0"}' if self.path == "/api/version" else b"[]"
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_cluster_that_answers_is_ok_and_one_that_does_not_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ray_dashboard: str
+) -> None:
+    assert "engine" not in problems(tmp_path, capsys, engine={"kind": "ray", "ray": {"address": ray_dashboard}})
+    found = problems(tmp_path, capsys, engine={"kind": "ray", "ray": {"address": "http://127.0.0.1:9"}})
+    assert "127.0.0.1:9" in found["engine"]
+
+
+def test_a_partition_that_does_not_exist_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text('#!/bin/sh\necho "sbatch: error: invalid partition specified: nowhere" >&2\nexit 1\n')
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{sbatch.parent}{os.pathsep}{os.environ['PATH']}")
+    found = problems(tmp_path, capsys, engine={"kind": "slurm", "slurm": {"partition": "nowhere"}})
+    assert "invalid partition specified: nowhere" in found["engine"]

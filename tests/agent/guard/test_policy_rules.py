@@ -1,0 +1,53 @@
+"""Rules on baselines and on the time that a larger network would take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.briefing.context import build_context
+from agent.claude.mock import answer
+from agent.night.night import Night
+from tests.agent.conftest import play, write_campaign
+from tests.agent.guard.replies import one_edit, verdict
+
+
+def test_the_baseline_block_accepts_only_baselines(tmp_path: Path) -> None:
+    night = play(write_campaign(tmp_path / "c.yaml", policy={"baseline_runs": 8}), tmp_path / "r", 1)
+    reply = answer(build_context(night))
+    assert verdict(night, reply) == []
+    proposal = reply["slot_0"]["proposal"]
+    proposal |= {"role": "replicate", "parent": 1, "mutation": "[none] — robustness re-run of Node 1"}
+    assert verdict(night, reply) == [("baseline_required", 0)]
+    proposal |= {"role": "baseline", "mutation": "[none] — baseline, campaign defaults unchanged"}
+    assert verdict(night, reply) == [("baseline_parent", 0)]
+
+
+def test_baselines_are_on_new_data(tmp_path: Path) -> None:
+    night = play(write_campaign(tmp_path / "c.yaml", policy={"baseline_runs": 8}), tmp_path / "r", 1)
+    reply = answer(build_context(night))
+    reply["slot_0"]["proposal"] |= {"seed_rationale": "same-data-robustness", "simulation_seed": 1001}
+    assert verdict(night, reply) == [("baseline_seeds", 0)]
+
+
+WIDER = {"graph_model.hidden_dim": {"min": 8, "max": 160, "description": "width of g_phi"}}
+
+
+@pytest.mark.parametrize(("limit", "value", "want"), [(78, 160, 1), (78, 40, 0), (70, 100, 1), (1000, 160, 0)])
+def test_no_larger_network_past_the_time_limit(limit: float, value: int, want: int, tmp_path: Path) -> None:
+    """The surrogate's defaults take 76 min and a little: over 70, just under 78."""
+    file = write_campaign(tmp_path / "c.yaml", explorable=WIDER, policy={"time_limit_min": limit})
+    night = play(file, tmp_path / "r", 1)
+    reply = answer(build_context(night))
+    one_edit("graph_model.hidden_dim", 80, value)(reply)
+    assert [code for code, slot in verdict(night, reply) if slot == 0] == ["architecture_time"] * want
+
+
+def test_baseline_after_its_block_is_refused(night: Night, good: dict[str, Any]) -> None:
+    reply = json.loads(json.dumps(good))
+    proposal = reply["slot_2"]["proposal"]
+    proposal |= {"role": "baseline", "parent": "root", "mutation": "[none] — baseline, campaign defaults unchanged"}
+    assert ("baseline_over", 2) in verdict(night, reply)

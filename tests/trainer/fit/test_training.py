@@ -1,0 +1,281 @@
+"""The schedule, the two-stage loop, repeatability, divergence, and that every explorable knob is alive."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from state.config import Scalar, SlotConfig, TrainingConfig
+from state.explorable import protection
+from state.records import TrajectoryPoint
+from trainer.fit.step import Step
+from trainer.fit.training import BLOCK, Moment, TrainingDiverged, annealing, fit, iterations_per_epoch, stages
+from trainer.fly.connectome import Connectome
+from trainer.model.gnn import GNN
+from trainer.score.metrics import activity, one_step_score
+
+
+def trained(
+    config: SlotConfig, truth: Connectome, data: SimpleNamespace
+) -> tuple[GNN, list[TrajectoryPoint], list[Moment]]:
+    model = GNN(config.graph_model, truth)
+    model.initialise(config.training)
+    points, moments = list[TrajectoryPoint](), list[Moment]()
+    fit(model, config, data, truth, activity(data), points.append, moments.append)
+    return model, points, moments
+
+
+@settings(deadline=None)
+@given(st.integers(1, 400), st.floats(0.001, 1.0), st.integers(2, 30), st.integers(1, 4), st.booleans())
+def test_stages_cover_every_epoch_exactly(loops: int, ratio: float, points: int, epochs: int, two: bool) -> None:
+    changes: dict[str, Scalar] = {
+        "simulation.n_frames": 640,
+        "training.batch_size": 4,
+        "training.data_augmentation_loop": loops,
+        "training.alternate_joint_ratio": ratio,
+        "training.n_metric_points": points,
+        "training.n_epochs": epochs,
+        "training.alternate_training": two,
+    }
+    config = SlotConfig().replaced(changes)
+    n = iterations_per_epoch(config)
+    assert n == int(640 * loops / 4 * 0.2)
+    plan = stages(config)
+    for epoch in range(epochs):
+        mine = [stage for stage in plan if stage.epoch == epoch]
+        assert sum(stage.n_iterations for stage in mine) == n
+        assert 1 <= sum(len(stage.points) for stage in mine) <= max(points, 2)
+        for stage in mine:
+            assert stage.points[-1] == stage.n_iterations
+            assert list(stage.points) == sorted(set(stage.points))
+        if two:
+            assert mine[0].phase == "joint"
+            assert mine[0].n_iterations == max(1, int(n * ratio))
+            assert [stage.fast for stage in mine[1:]] == [0.1] * (len(mine) - 1)
+        else:
+            assert [stage.phase for stage in mine] == ["standard"]
+
+
+def test_rows_count_on_through_epochs_and_name_their_phase(
+    tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    _, points, moments = trained(tiny_config, tiny_truth, tiny_data)
+    assert [(p.epoch, p.iteration, p.phase) for p in points] == [
+        (0, 8, "joint"),
+        (0, 16, "joint"),
+        (0, 24, "V_rest"),
+        (0, 32, "V_rest"),
+        (0, 40, "V_rest"),
+        (1, 48, "joint"),
+        (1, 56, "joint"),
+        (1, 64, "V_rest"),
+        (1, 72, "V_rest"),
+        (1, 80, "V_rest"),
+    ]
+    assert moments[-1] == Moment(1, "V_rest", 80, 80)
+
+
+@pytest.mark.parametrize("two_stage", [True, False])
+def test_training_learns_to_predict_and_finds_weights(
+    two_stage: bool, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    changes: dict[str, Scalar] = {
+        "training.alternate_training": two_stage,
+        "training.data_augmentation_loop": 50,
+        "training.learning_rate_W_start": 1e-2,
+        "graph_model.hidden_dim": 16,
+        "graph_model.hidden_dim_update": 16,
+        "training.coeff_g_phi_weight_L1": 1e-3,
+        "training.coeff_f_theta_weight_L1": 1e-3,
+        "training.coeff_g_phi_diff": 10.0,
+    }
+    model, points, _ = trained(tiny_config.replaced(changes), tiny_truth, tiny_data)
+    predicted = one_step_score(model, tiny_data)
+    assert predicted.r2 is not None
+    assert predicted.r2 > 0.8
+    first, last = points[0].connectivity_r2, points[-1].connectivity_r2
+    assert first is not None
+    assert last is not None
+    assert last > max(0.08, first)
+
+
+def test_equal_seeds_give_equal_bits_and_other_seeds_do_not(
+    tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    first, points, _ = trained(tiny_config, tiny_truth, tiny_data)
+    second, again, _ = trained(tiny_config, tiny_truth, tiny_data)
+    other, _, _ = trained(tiny_config.replaced({"training.seed": 1001}), tiny_truth, tiny_data)
+    assert torch.equal(first.theta, second.theta)
+    assert points == again
+    assert not torch.equal(first.theta, other.theta)
+
+
+def test_lr_ratio_zero_freezes_W_and_g_phi_in_the_second_phase(
+    tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    config = tiny_config.replaced(
+        {"training.alternate_lr_ratio": 0.0, "training.n_epochs": 1, "training.alternate_joint_ratio": 0.5}
+    )
+    model = GNN(config.graph_model, tiny_truth)
+    model.initialise(config.training)
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(point: TrajectoryPoint) -> None:
+        kept[point.iteration] = model.theta.clone()
+
+    fit(model, config, tiny_data, tiny_truth, activity(tiny_data), keep)
+    middle, end = kept[20], kept[40]
+    for name, moved in (("W", False), ("g_phi", False), ("f_theta", True), ("embedding", True)):
+        assert torch.equal(middle[model.groups[name]], end[model.groups[name]]) is not moved, name
+
+
+def test_divergence_is_caught_early(
+    tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    voltage = tiny_data.voltage.clone()
+    voltage[:, 0] = float("nan")
+    broken = SimpleNamespace(**{**vars(tiny_data), "voltage": voltage})
+    config = tiny_config.replaced({"training.data_augmentation_loop": 100})
+    model = GNN(config.graph_model, tiny_truth)
+    model.initialise(config.training)
+    with pytest.raises(TrainingDiverged) as caught:
+        fit(model, config, broken, tiny_truth, activity(tiny_data), lambda point: None)
+    assert caught.value.iteration <= BLOCK
+    assert str(caught.value.iteration) in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["g_phi", "f_theta", "W"])
+def test_broken_parameters_are_caught_even_where_relu_hides_them(
+    where: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    model = GNN(tiny_config.graph_model, tiny_truth)
+    model.initialise(tiny_config.training)
+    model.theta[model.groups[where].start] = float("inf")
+    with pytest.raises(TrainingDiverged):
+        fit(model, tiny_config, tiny_data, tiny_truth, activity(tiny_data), lambda point: None)
+
+
+def test_annealing_counts_whole_epochs_as_the_predecessor_does_or_all_the_time() -> None:
+    whole, continuous = TrainingConfig(), TrainingConfig(annealing="continuous")
+    assert annealing(whole, 0.99) == 0.0
+    assert annealing(whole, 1.0) == annealing(whole, 1.99) == pytest.approx(1 - math.exp(-0.5))
+    assert 0.0 < annealing(continuous, 0.01) < annealing(continuous, 0.99) < annealing(continuous, 1.99) < 1.0
+    assert annealing(TrainingConfig(regul_annealing_rate=0.0), 0.0) == 1.0
+
+
+@pytest.mark.parametrize(("way", "expected"), [("epoch", [0.0, 0.393]), ("continuous", [0.393, 0.632])])
+def test_each_epoch_ends_with_its_strength(
+    way: str,
+    expected: list[float],
+    tiny_config: SlotConfig,
+    tiny_truth: Connectome,
+    tiny_data: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = tiny_config.replaced({"training.annealing": way})
+    told: list[float] = []
+    monkeypatch.setattr(Step, "set_strength", lambda self, strength: told.append(strength))
+    trained(config, tiny_truth, tiny_data)
+    blocks = len(told) // 2
+    assert [told[blocks - 1], told[-1]] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("way", ["standard_epochs", "never"])
+def test_adam_begins_anew_at_later_epochs_of_standard_training_only(
+    way: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    for two_stage in (False, True):
+        config = tiny_config.replaced({"training.adam_restart": way, "training.alternate_training": two_stage})
+        assert any(stage.starts_anew for stage in stages(config)) == (way == "standard_epochs" and not two_stage)
+        model, steps = GNN(config.graph_model, tiny_truth), list[int]()
+        model.initialise(config.training)
+        stats = activity(tiny_data)
+        fit(
+            model, config, tiny_data, tiny_truth, stats, lambda point: None,
+            on_block=lambda loop, steps=steps: steps.append(loop.adam.n_steps),
+        )  # fmt: skip
+        assert steps[-1] == (40 if way == "standard_epochs" and not two_stage else 80)
+
+
+# Another value for everything that a campaign may offer for exploration.
+OTHER_VALUES: dict[str, Scalar] = {
+    "graph_model.hidden_dim": 9,
+    "graph_model.n_layers": 4,
+    "graph_model.hidden_dim_update": 9,
+    "graph_model.n_layers_update": 4,
+    "graph_model.embedding_dim": 3,
+    "training.n_epochs": 3,
+    "training.batch_size": 5,
+    "training.data_augmentation_loop": 5,
+    "training.alternate_joint_ratio": 0.6,
+    "training.alternate_lr_ratio": 0.2,
+    "training.coeff_g_phi_diff": 70.0,
+    "training.coeff_g_phi_norm": 0.8,
+    "training.coeff_g_phi_weight_L1": 0.2,
+    "training.coeff_g_phi_weight_L2": 0.1,
+    "training.coeff_f_theta_weight_L1": 0.4,
+    "training.coeff_f_theta_weight_L2": 0.02,
+    "training.coeff_W_L1": 1e-3,
+    "training.coeff_W_L2": 1e-2,
+    "training.regul_annealing_rate": 0.4,
+    "training.w_init_mode": "zeros",
+    "training.w_init_scale": 0.5,
+    "training.w_init_per": "inputs",
+    "training.xnorm_scale": 1.0,
+    "training.penalty_frames": "all",
+    "training.penalty_embedding": "trained",
+    "training.g_phi_diff_step": "relative",
+    "training.perceptron_norms": "per_network",
+    "training.W_L2_beside_L1": "added",
+    "training.annealing": "continuous",
+    "training.adam_restart": "never",
+    "graph_model.init": "fan_in",
+}
+# Alive only beside another value of another key.
+BESIDE: dict[str, dict[str, Scalar]] = {
+    "training.coeff_W_L2": {"training.coeff_W_L1": 0.0},
+    "training.adam_restart": {"training.alternate_training": False},
+    "training.W_L2_beside_L1": {"training.coeff_W_L2": 0.1},
+}
+# Not offered, but not to be dead either.
+FIXED_VALUES: dict[str, Scalar] = {
+    "training.seed": 7,
+    "training.learning_rate_W_start": 1e-3,
+    "training.learning_rate_start": 1e-3,
+    "training.learning_rate_embedding_start": 1e-3,
+    "training.alternate_training": False,
+    "training.penalty_stride": 2,
+}
+
+
+def test_every_key_that_may_be_explored_is_listed() -> None:
+    keys = {key for key in SlotConfig().flat() if key.startswith(("training.", "graph_model."))}
+    assert set(OTHER_VALUES) == {key for key in keys if protection(key) is None}
+
+
+@pytest.mark.parametrize("key", [*OTHER_VALUES, *FIXED_VALUES])
+def test_every_knob_changes_the_training(
+    key: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    """In two epochs: by definition whole-epoch annealing makes six penalties exactly zero in the first."""
+    base = tiny_config.replaced({"training.data_augmentation_loop": 4} | BESIDE.get(key, {}))
+    other = base.replaced({key: (OTHER_VALUES | FIXED_VALUES)[key]})
+    one, other_points = (trained(config, tiny_truth, tiny_data)[1] for config in (base, other))
+    assert one != other_points
+
+
+@pytest.mark.parametrize("key", [key for key in OTHER_VALUES if key.startswith("training.coeff_") and "_L" in key])
+def test_weight_penalties_are_alive_under_annealing_and_beside_each_other(
+    key: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    """In one epoch, with the definitions that make them so."""
+    ways = {"training.annealing": "continuous", "training.W_L2_beside_L1": "added"}
+    base = tiny_config.replaced({"training.n_epochs": 1, "training.coeff_W_L1": 1e-4} | ways)
+    other = base.replaced({key: OTHER_VALUES[key]})
+    one, other_points = (trained(config, tiny_truth, tiny_data)[1] for config in (base, other))
+    assert one != other_points

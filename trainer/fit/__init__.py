@@ -1,0 +1,1 @@
+"""Training: loss, gradient, optimiser, and the loop over them."""

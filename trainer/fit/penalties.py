@@ -1,0 +1,233 @@
+"""The penalties of the loss and their gradients; which rows of g_phi they need. Knows no data and no optimiser."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from state.config import TrainingConfig
+from trainer.model.gnn import GNN
+from trainer.model.perceptron import Perceptron
+
+STEP_UP = 1.05  # relative step: the message at 1.05 v must not be smaller than at v
+STEP = 0.05  # additive step, in units of xnorm
+TINY = 1e-12
+
+
+class SignalPenalties:
+    """The two penalties on s(v, a) = g_phi(v, a)^2, the signal that a neuron sends.
+
+    diff: coeff_g_phi_diff * ||relu(s(v) - s(v'))||_2 over the neurons of the batch's first frame (of every frame with
+    `penalty_frames: all`), v' = v + 0.05 xnorm, or 1.05 v with `g_phi_diff_step: relative` (monotone messages).
+    norm: coeff_g_phi_norm * ||s(2 xnorm) - 2 xnorm||_2 over the neurons (fixes the scale that W and g_phi share).
+    With `penalty_embedding: fixed` they move g_phi alone, otherwise the embedding as well. With a stride k both see
+    every k-th neuron, starting one further at each iteration, and are scaled by sqrt(k), so that a penalty spread
+    evenly over the neurons keeps its size.
+
+    Their rows follow those of the data: n_base (s(v), only where the data's own rows cannot serve because the embedding
+    is fixed), n_diff (s(v')), n_norm.
+    """
+
+    def __init__(self, training: TrainingConfig, model: GNN, batch: int, xnorm: float) -> None:
+        stride = min(training.penalty_stride, model.n_neurons)
+        self.model, self.batch, self.stride = model, batch, stride
+        scale = math.sqrt(stride)
+        self.diff, self.norm = training.coeff_g_phi_diff * scale, training.coeff_g_phi_norm * scale
+        self.level = 2.0 * xnorm
+        self.fixed = training.penalty_embedding == "fixed"
+        self.frames = 1 if training.penalty_frames == "one" else batch
+        self._step = (1.0, STEP * xnorm) if training.g_phi_diff_step == "additive" else (STEP_UP, 0.0)
+        every = torch.arange(0, model.n_neurons, stride, device=model.theta.device)
+        # Indices past the last neuron start again at the first; len(every) * stride < N + stride, so none comes twice.
+        self._subsets = [(every + offset) % model.n_neurons for offset in range(stride)]
+        self.n_subset = len(every)
+        self.n_diff = self.frames * self.n_subset if self.diff > 0 else 0
+        self.n_base = self.n_diff if self.fixed else 0
+        self.n_norm = self.n_subset if self.norm > 0 else 0
+        self.n_rows = self.n_base + self.n_diff + self.n_norm
+        start = batch * model.n_neurons
+        self._base = slice(start, start + self.n_base)
+        self._next = slice(self._base.stop, self._base.stop + self.n_diff)
+        self._level = slice(self._next.stop, start + self.n_rows)
+        self.loss = model.theta.new_zeros(2)
+
+    def table(self) -> Tensor | None:
+        """All subsets [stride, n_subset] in their turn, for a device that picks its own; None = no turns."""
+        return None if self.stride == 1 else torch.stack(self._subsets)
+
+    def subset(self, iteration: int) -> Tensor | None:
+        """The neurons whose penalties count at ``iteration``; None = all of them."""
+        return None if self.stride == 1 else self._subsets[iteration % self.stride]
+
+    def fill(self, rows: Tensor, subset: Tensor | None) -> None:
+        """Write the penalty rows behind the ``batch * N`` rows of the data in ``rows`` [D + 2, R]."""
+        v, a = self._of_data(rows[0]), self.model.a
+        if subset is not None:
+            v, a = v.index_select(1, subset), a.index_select(1, subset)
+        if self.n_base:
+            rows[0, self._base].view_as(v).copy_(v)
+        if self.n_diff:
+            scale, shift = self._step
+            torch.mul(v, scale, out=rows[0, self._next].view_as(v)).add_(shift)
+            both = rows[1:-1, self._base.start : self._next.stop]
+            both.view(len(a), -1, self.n_subset).copy_(a[:, None, :])
+        if self.n_norm:
+            rows[0, self._level].fill_(self.level)
+            rows[1:-1, self._level].copy_(a)
+
+    def gradient(self, signal: Tensor, d_signal: Tensor, subset: Tensor | None) -> None:
+        """From all signals [R], add to the data part of ``d_signal`` [R] and fill its penalty part."""
+        if self.n_diff:
+            self._diff_gradient(signal, d_signal, subset)
+        if self.n_norm:
+            off = signal[self._level] - self.level
+            length = torch.linalg.vector_norm(off)
+            torch.mul(off, self.norm / length.clamp_min(TINY), out=d_signal[self._level])
+            torch.mul(length, self.norm, out=self.loss[1])
+
+    def _diff_gradient(self, signal: Tensor, d_signal: Tensor, subset: Tensor | None) -> None:
+        if self.fixed:
+            here = signal[self._base].view(self.frames, -1)
+        else:
+            here = self._of_data(signal) if subset is None else self._of_data(signal).index_select(1, subset)
+        drop = torch.relu_(here - signal[self._next].view_as(here))
+        length = torch.linalg.vector_norm(drop)
+        drop.mul_(self.diff / length.clamp_min(TINY))
+        torch.neg(drop, out=d_signal[self._next].view_as(drop))
+        torch.mul(length, self.diff, out=self.loss[0])
+        if self.fixed:
+            d_signal[self._base].view_as(drop).copy_(drop)
+        elif subset is None:
+            self._of_data(d_signal).add_(drop)
+        else:
+            add_columns(self._of_data(d_signal), subset, drop)
+
+    def embedding_gradient(self, d_rows: Tensor, subset: Tensor | None) -> None:
+        """Set the embedding's gradient from ``d_rows`` [D, R], the gradients of the rows' a parts."""
+        start = self.batch * self.model.n_neurons
+        d_a, depth = self.model.d_a, len(d_rows)
+        torch.sum(d_rows[:, :start].view(depth, self.batch, -1), 1, out=d_a)
+        if self.fixed:
+            return
+        parts = []
+        if self.n_diff:
+            parts.append(d_rows[:, self._next].view(depth, self.frames, -1).sum(1))
+        if self.n_norm:
+            parts.append(d_rows[:, self._level])
+        for part in parts:
+            d_a.add_(part) if subset is None else add_columns(d_a, subset, part)
+
+    def _of_data(self, rows: Tensor) -> Tensor:
+        """What the penalties look at in the data part of ``rows`` [R]: a view [frames, N]."""
+        return rows[: self.frames * self.model.n_neurons].view(self.frames, -1)
+
+
+def add_columns(to: Tensor, columns: Tensor, part: Tensor) -> None:
+    """to[:, columns] += part for columns that are all different, in the same order of sums at every call."""
+    if to.device.type == "cpu":
+        to.index_add_(1, columns, part)
+    else:
+        # Adding in place uses atomics on a GPU, or a slow sort where they are forbidden; here neither is needed.
+        to.index_copy_(1, columns, to.index_select(1, columns).add_(part))
+
+
+@dataclass
+class _Term:
+    """A penalty on one part of the parameters; ``l1`` and ``l2`` are 0-d tensors on the device.
+
+    ``tensors`` are pairs (values, gradients) of views, each with an L2 norm of its own.
+    """
+
+    part: slice
+    n_constant: int
+    coefficients: tuple[float, float]
+    l1: Tensor
+    l2: Tensor
+    tensors: list[tuple[Tensor, Tensor]]
+
+    def square(self, p: Tensor) -> Tensor:
+        """||p||_2^2; one tensor alone may hold the constant ones, which are not counted."""
+        constant = self.n_constant if len(self.tensors) == 1 else 0
+        flat = p.reshape(-1)
+        return (torch.dot(flat, flat) - constant).clamp_min(TINY**2)
+
+
+class WeightPenalties:
+    """coeff_L1 * ||p||_1 + coeff_L2 * ||p||_2 for p = W, g_phi and f_theta.
+
+    The L2 norms of a perceptron's tensors (weights and biases of each layer) are summed, or taken as one norm with
+    `perceptron_norms: per_network`. W's L2 is skipped while its L1 is on, unless `W_L2_beside_L1: added`. One strength
+    multiplies all six (annealing).
+    """
+
+    def __init__(self, training: TrainingConfig, model: GNN) -> None:
+        self.model = model
+        t, new = training, model.theta.new_tensor
+        w_l2 = 0.0 if t.W_L2_beside_L1 == "skipped" and t.coeff_W_L1 > 0 else t.coeff_W_L2
+        pairs = {
+            "W": (t.coeff_W_L1, w_l2),
+            "g_phi": (t.coeff_g_phi_weight_L1, t.coeff_g_phi_weight_L2),
+            "f_theta": (t.coeff_f_theta_weight_L1, t.coeff_f_theta_weight_L2),
+        }
+        apart = t.perceptron_norms == "per_tensor"
+        self._terms = [
+            _Term(
+                model.groups[name],
+                _constant_ones(model, name),
+                pair,
+                new(pair[0]),
+                new(pair[1]),
+                _tensors(model, name, apart),
+            )
+            for name, pair in pairs.items()
+        ]
+
+    def set_strength(self, strength: float) -> None:
+        """Scale all six coefficients from now on."""
+        for term in self._terms:
+            term.l1.fill_(term.coefficients[0] * strength)
+            term.l2.fill_(term.coefficients[1] * strength)
+
+    def add_gradient(self) -> None:
+        """Add the penalties' gradients, and clear what would move the constant rows of the matrices."""
+        model = self.model
+        for term in self._terms:
+            if term.coefficients[0]:
+                model.gradient[term.part].addcmul_(torch.sign(model.theta[term.part]), term.l1)
+            for p, d in term.tensors if term.coefficients[1] else ():
+                d.addcmul_(p, term.l2 * term.square(p).rsqrt())
+        networks = model.networks
+        model.gradient[networks].mul_(model.trained[networks])
+
+    def value(self) -> Tensor:
+        """The sum of the penalties, a 0-d tensor."""
+        total = self.model.theta.new_zeros(())
+        for term in self._terms:
+            total = total + term.l1 * (self.model.theta[term.part].abs().sum() - term.n_constant)
+            for p, _ in term.tensors:
+                total = total + term.l2 * term.square(p).sqrt()
+        return total
+
+
+def _tensors(model: GNN, name: str, apart: bool) -> list[tuple[Tensor, Tensor]]:
+    """Values and gradients of a part: as a whole, or of a perceptron's weights and biases ``apart``."""
+    part = model.groups[name]
+    if name == "W" or not apart:
+        return [(model.theta[part], model.gradient[part])]
+    perceptron: Perceptron = getattr(model, name)
+    last = len(perceptron.matrices) - 1
+    pairs = []
+    for layer, both in enumerate(zip(perceptron.matrices, perceptron.gradients, strict=True)):
+        rows = slice(None) if layer == last else slice(None, -1)
+        for columns in (slice(None, -1), -1):
+            value, gradient = (matrix[rows, columns] for matrix in both)
+            pairs.append((value, gradient))
+    return pairs
+
+
+def _constant_ones(model: GNN, name: str) -> int:
+    """How many constant ones stand in the augmented matrices of a perceptron (0 for W)."""
+    return 0 if name == "W" else len(getattr(model, name).matrices) - 1

@@ -1,0 +1,242 @@
+"""The training loop: two-stage or standard, with a row of metrics now and then. Knows no files, makes no data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from state.config import SlotConfig, TrainingConfig
+from state.errors import NightflyError
+from state.records import TRACED, TrajectoryPoint, undefined_line
+from trainer.fit.adam import Adam
+from trainer.fit.backend import make_step
+from trainer.fit.cuda_graph import GraphedIterations
+from trainer.fit.step import Step
+from trainer.model.protocol import Model
+from trainer.score.metrics import Activity, recover, recovery_scores
+
+if TYPE_CHECKING:
+    from trainer.fly.connectome import Connectome
+    from trainer.fly.simulate import Recording
+
+BLOCK = 250  # iterations between two looks at the loss, at the clock and at the annealing
+Phase = Literal["joint", "V_rest", "standard"]
+
+
+class TrainingDiverged(NightflyError):
+    """The loss or a parameter stopped being finite."""
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__(f"the loss is no longer finite at iteration {iteration}; lower the learning rates")
+        self.iteration = iteration
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of iterations with fixed learning rates; ``points`` are the iterations (within it) that are measured."""
+
+    epoch: int
+    phase: Phase
+    n_iterations: int
+    points: tuple[int, ...]
+    fast: float = 1.0  # factor on the learning rates of W and g_phi
+    starts_anew: bool = False  # whether Adam forgets what it has averaged
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far training is; what a progress display needs."""
+
+    epoch: int
+    phase: Phase
+    iteration: int
+    total: int
+
+
+@dataclass(frozen=True)
+class State:
+    """What training depends on between two blocks: parameters and Adam's averages [P], generator, iterations done."""
+
+    theta: Tensor
+    mean: Tensor
+    square: Tensor
+    random: Tensor
+    iteration: int
+
+
+def iterations_per_epoch(config: SlotConfig) -> int:
+    """int(n_frames * data_augmentation_loop / batch_size * 0.2), at least 1."""
+    t = config.training
+    return max(1, int(config.simulation.n_frames * t.data_augmentation_loop / t.batch_size * 0.2))
+
+
+def stages(config: SlotConfig) -> list[Stage]:
+    """The phases of all epochs in order.
+
+    Two-stage: int(Niter * alternate_joint_ratio) iterations `joint` at full rates, then the rest as `V_rest` with W and
+    g_phi at alternate_lr_ratio. Standard: one phase. An epoch has n_metric_points measured iterations, shared between
+    its phases; the last iteration of each phase is always one.
+    """
+    t, n = config.training, iterations_per_epoch(config)
+    joint = max(1, int(n * t.alternate_joint_ratio))
+    result: list[Stage] = []
+    for epoch in range(t.n_epochs):
+        if not t.alternate_training:
+            anew = epoch > 0 and t.adam_restart == "standard_epochs"
+            result.append(Stage(epoch, "standard", n, _points(n, t.n_metric_points), starts_anew=anew))
+            continue
+        here = t.n_metric_points if joint == n else round(t.n_metric_points * joint / n)
+        here = here if joint == n else min(max(1, here), t.n_metric_points - 1)
+        result.append(Stage(epoch, "joint", joint, _points(joint, here)))
+        if joint < n:
+            rest = t.n_metric_points - here
+            result.append(Stage(epoch, "V_rest", n - joint, _points(n - joint, rest), t.alternate_lr_ratio))
+    return result
+
+
+def _points(n: int, count: int) -> tuple[int, ...]:
+    """Up to ``count`` evenly spaced iterations of 1..n, the last one n."""
+    return tuple(sorted({max(1, round(n * (k + 1) / count)) for k in range(count)}))
+
+
+def annealing(training: TrainingConfig, epochs_done: float) -> float:
+    """Strength of the L1/L2 penalties: 1 - exp(-rate * epochs_done), 1 for rate 0.
+
+    ``epochs_done`` counts whole epochs (0 in the first), or with `annealing: continuous` is taken as it is (1.5 =
+    halfway through the second), so that the penalties grow from the first iterations on.
+    """
+    if training.regul_annealing_rate == 0.0:
+        return 1.0
+    counted = epochs_done if training.annealing == "continuous" else math.floor(epochs_done)
+    return 1.0 - math.exp(-training.regul_annealing_rate * counted)
+
+
+def set_rates(adam: Adam, model: Model, training: TrainingConfig, fast: float) -> None:
+    """Learning rates of the four groups; ``fast`` scales W and g_phi."""
+    rates = {
+        "W": training.learning_rate_W_start * fast,
+        "g_phi": training.learning_rate_start * fast,
+        "f_theta": training.learning_rate_start,
+        "embedding": training.learning_rate_embedding_start,
+    }
+    for name, rate in rates.items():
+        adam.rates[model.groups[name]] = rate
+
+
+def fit(
+    model: Model,
+    config: SlotConfig,
+    data: Recording,
+    truth: Connectome,
+    stats: Activity,
+    on_point: Callable[[TrajectoryPoint], None],
+    on_moment: Callable[[Moment], None] = lambda moment: None,
+    on_block: Callable[[Trainer], None] = lambda trainer: None,
+    start: State | None = None,
+    on_undefined: Callable[[str], None] = lambda reasons: None,
+) -> None:
+    """Train ``model`` in place; Adam's state is kept across phases, and across epochs but for `adam_restart`.
+
+    Frames are drawn on the device from training.seed. Raises TrainingDiverged within BLOCK iterations of the first
+    value that is not finite. ``on_block`` comes after each block and its point, where `Trainer.state` is all that the
+    rest depends on; from such a ``start`` the rest is the same, bit for bit on a CPU. ``on_undefined`` hears, before
+    each point, why some of its R2 are undefined, '' when all are there.
+    """
+    loop = Trainer(model, config, data, stats)
+    total, planned = iterations_per_epoch(config) * config.training.n_epochs, 0
+    with torch.inference_mode():
+        if start is not None:
+            loop.restore(start)
+        for stage in stages(config):
+            set_rates(loop.adam, model, config.training, stage.fast)
+            if stage.starts_anew and planned == loop.iteration:
+                loop.adam.restart()
+            for done, wanted in _blocks(stage):
+                planned += done
+                if planned <= loop.iteration:
+                    continue
+                loop.run(done)
+                on_moment(Moment(stage.epoch, stage.phase, loop.iteration, total))
+                if wanted:
+                    scores = recovery_scores(recover(model, data, stats), truth)
+                    on_undefined(undefined_line({name: score.reason for name, score in scores.items()}))
+                    r2 = [scores[name].r2 for name in TRACED]
+                    on_point(_point(stage, loop.iteration, r2))
+                on_block(loop)
+
+
+def _point(stage: Stage, iteration: int, r2: list[float | None]) -> TrajectoryPoint:
+    return TrajectoryPoint(
+        epoch=stage.epoch,
+        iteration=iteration,
+        connectivity_r2=r2[0],
+        vrest_r2=r2[1],
+        tau_r2=r2[2],
+        phase=stage.phase,
+    )
+
+
+def _blocks(stage: Stage) -> Iterator[tuple[int, bool]]:
+    """Numbers of iterations to run in one go, and whether to measure after them."""
+    done = 0
+    for point in stage.points:
+        while done < point:
+            n = min(BLOCK, point - done)
+            done += n
+            yield n, done == point
+
+
+class Trainer:
+    """Optimiser, batches and the iteration counter."""
+
+    def __init__(self, model: Model, config: SlotConfig, data: Recording, stats: Activity) -> None:
+        self.model, self.training = model, config.training
+        self.step = make_step(model, data, config.training, stats.std * config.training.xnorm_scale)
+        self.adam = Adam(model.theta, model.gradient)
+        self.iteration = 0
+        self._per_epoch = iterations_per_epoch(config)
+        self._n_frames = len(data.voltage)
+        self._random = torch.Generator(device=model.theta.device).manual_seed(config.training.seed + 1)
+        self._graphed: GraphedIterations | None = None
+        if model.theta.device.type == "cuda" and isinstance(self.step, Step):
+            self._graphed = GraphedIterations(self.step, self.adam, BLOCK)
+
+    def run(self, n: int) -> None:
+        """``n`` iterations without a look at the device, then one look."""
+        shape = (n, self.training.batch_size)
+        frames = torch.randint(self._n_frames, shape, generator=self._random, device=self.model.theta.device)
+        self.adam.prepare(n)
+        self.step.set_strength(self._strength(n))
+        if self._graphed is not None:
+            self._graphed.run(frames, self.iteration)
+        else:
+            for index, batch in enumerate(frames.unbind()):
+                self.step(batch, self.iteration + index)
+                self.adam.step(index)
+        self.iteration += n
+        # Some products turn a NaN into 0, so the loss alone may look healthy over broken parameters.
+        if not math.isfinite(float(self.step.loss + self.model.theta.sum())):
+            raise TrainingDiverged(self.iteration)
+
+    def _strength(self, n: int) -> float:
+        """Of the L1/L2 penalties in the next ``n`` iterations, which lie in one epoch."""
+        reached = self.iteration if self.training.annealing == "epoch" else self.iteration + n
+        return annealing(self.training, reached / self._per_epoch)
+
+    def state(self) -> State:
+        """Views, valid until the next block; see `State`."""
+        mean, square = self.adam.state()
+        return State(self.model.theta, mean, square, self._random.get_state(), self.iteration)
+
+    def restore(self, state: State) -> None:
+        """Go on, in place, where `state` was taken."""
+        self.model.theta.copy_(state.theta)
+        anew = self.training.adam_restart == "standard_epochs" and not self.training.alternate_training
+        self.adam.restore(state.mean, state.square, state.iteration % self._per_epoch if anew else state.iteration)
+        self._random.set_state(state.random)
+        self.iteration = state.iteration

@@ -1,0 +1,1 @@
+"""The graph network that is to recover the fly, with hand-written passes."""

@@ -1,0 +1,116 @@
+"""Whether a config learns at all: its real training, at full size, cut to a few hundred iterations.
+
+`python -m trainer.slot.trial CONFIG` prints JSON, from the cache when neither config nor trainer changed. All epochs
+and phases are there, each shortened alike, so that what only acts in a later epoch acts here too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from state.config import SlotConfig
+from state.errors import NightflyError
+from state.files import read_yaml
+from state.schema import validate
+from trainer.fit.backend import make_model
+from trainer.fit.training import TrainingDiverged, fit, iterations_per_epoch
+from trainer.fly.connectome import cache_folder, load_connectome
+from trainer.fly.simulate import Recording, generate
+from trainer.model.protocol import Model, derivative
+from trainer.score.metrics import activity
+from trainer.slot import runtime
+from trainer.slot.remembered import remembered
+
+ITERATIONS = 300  # of all epochs together, or at least one per phase
+ERROR_FRAMES = 64
+MUST_FALL = 0.97  # the error after training, as a share of that before, is to be below this
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a shortened training came to.
+
+    ``error_before`` and ``error_after``: ||pred - dv/dt||_2 / ||dv/dt||_2 over some training frames. ``fault`` says
+    what is wrong, '' when the config learns.
+    """
+
+    iterations: int
+    error_before: float
+    error_after: float
+    fault: str
+
+
+def try_training(config: SlotConfig) -> Trial:
+    """Train a shortened copy of ``config``; ConfigError when its data cannot be had."""
+    short = shortened(config)
+    device = runtime.choose_device(config.training.device)
+    truth = load_connectome(short.connectome, short.simulation.extent, short.simulation.delta_t)
+    with runtime.prepared(device):
+        data = generate(short, truth, device)
+        model = make_model(short.graph_model, truth, device)
+        model.initialise(short.training)
+        before, undefined = _error(model, data.train), [""]
+        total = iterations_per_epoch(short) * short.training.n_epochs
+        try:
+            fit(
+                model, short, data.train, truth, activity(data.train), lambda point: None,
+                on_undefined=lambda reasons: undefined.append(reasons),
+            )  # fmt: skip
+        except TrainingDiverged as error:
+            return Trial(total, before, math.inf, str(error))
+        after = _error(model, data.train)
+    return Trial(total, before, after, _fault(undefined[-1], before, after))
+
+
+def shortened(config: SlotConfig) -> SlotConfig:
+    """``config`` with as few frames as ITERATIONS need, and two measurements an epoch; everything else is its own."""
+    t, s = config.training, config.simulation
+    per_epoch = max(2, ITERATIONS // t.n_epochs)
+    frames = max(64, math.ceil(per_epoch * t.batch_size * 5 / s.n_sequences) * s.n_sequences)
+    return config.replaced(
+        {
+            "simulation.n_frames": min(frames, s.n_frames),
+            "simulation.n_test_frames": 50,
+            "training.data_augmentation_loop": 1,
+            "training.n_metric_points": 2,
+        }
+    )
+
+
+def _error(model: Model, data: Recording) -> float:
+    some = torch.linspace(0, len(data.voltage) - 1, ERROR_FRAMES, device=data.voltage.device).long()
+    true = data.derivative[some]
+    with torch.inference_mode():
+        off = derivative(model, data.voltage[some], data.stimulus[some]) - true
+    return float(off.double().norm() / true.double().norm())
+
+
+def _fault(undefined: str, before: float, after: float) -> str:
+    if undefined:
+        return undefined
+    if not after < MUST_FALL * before:
+        return f"the prediction error did not fall ({before:.3f} before, {after:.3f} after, of the derivative's norm)"
+    return ""
+
+
+def main(arguments: list[str]) -> int:
+    """The command line: 0 when the trial could be made, 2 and one sentence on stderr when not."""
+    path = Path(arguments[0])
+    try:
+        config = validate(SlotConfig, read_yaml(path), str(path))
+        told = remembered(cache_folder(), "trial", config.hash(), lambda: asdict(try_training(config)))
+    except NightflyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(told, sort_keys=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
