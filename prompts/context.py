@@ -11,12 +11,27 @@ from state.records import Failure, Role, Status
 from state.schema import Section
 
 
+class Candidate(Section):
+    """A config whose confirmation runs count, with the baseline's data seeds that are to be used, in this order."""
+
+    config_id: str
+    simulation_seeds: list[int]
+
+
+class Owed(Section):
+    """Confirmation runs that the next batch must hold, all of one of the candidates."""
+
+    runs: int
+    candidates: list[Candidate] = Field(min_length=1)
+
+
 class Demand(Section):
-    """What the policy demands of the next batch, and why."""
+    """What the policy demands of the next batch, and why. ``owed`` are part of the replicates."""
 
     baseline: bool
     min_replicates: int
     reason: str
+    owed: Owed | None = None
 
 
 class SeedOffer(Section):

@@ -21,6 +21,7 @@ MIN_SEEDS = 3
 LEVEL = 0.95
 POWER = 0.80
 MANY = 100
+_SAME = 1e-9
 _Z = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
 
 
@@ -128,20 +129,26 @@ def _mean_variance(configs: tuple[Cells, Cells], noise: Noise) -> list[tuple[flo
     """Variance of the difference of two means over data seeds, as factors of independent variance estimates.
 
     A seed mean over m runs varies by data + training / m. ``noise.seeds`` is that at the average 1/m of the pool; the
-    difference to a config's own 1/m is a multiple of ``noise.training``. A config whose spread visibly differs from the
-    pool's counts with its own.
+    difference to a config's own 1/m is a multiple of ``noise.training``. Where the data show no variance of their own,
+    all there is is training, as the restricted likelihood has it (Searle, Casella and McCulloch, Variance Components,
+    1992). A config whose spread visibly differs from the pool's counts with its own.
     """
     terms: list[tuple[float, Variance]] = []
-    pooled = training = 0.0
+    usual = []
     for one in configs:
         own = Variance.of(one.between, one.seeds - 1)
         if not noise.seeds.known or differs(own, noise.seeds):
             terms.append((1 / one.seeds, own))
         else:
-            pooled += 1 / one.seeds
-            training += (one.training_part - noise.training_part) / one.seeds
-    terms += [(pooled, noise.seeds)] if pooled else []
-    return terms + ([(training, noise.training)] if training and noise.training.known else [])
+            usual.append(one)
+    if not usual:
+        return terms
+    pooled, parts = sum(1 / one.seeds for one in usual), sum(one.training_part / one.seeds for one in usual)
+    if noise.training.known and noise.seeds.square <= noise.training_part * noise.training.square:
+        return [*terms, (parts, noise.training_alone)]
+    terms.append((pooled, noise.seeds))
+    rest = parts - noise.training_part * pooled
+    return [*terms, (rest, noise.training)] if abs(rest) > _SAME and noise.training.known else terms
 
 
 def _sum_of(terms: list[tuple[float, Variance]]) -> tuple[float, float]:
@@ -150,8 +157,6 @@ def _sum_of(terms: list[tuple[float, Variance]]) -> tuple[float, float]:
     known = [(factor * one.square, one.freedom) for factor, one in terms if one.known]
     if not known or len(known) < len(terms):
         return 0.0, 0.0
-    # Estimates can leave less than nothing for the data: then training is all there is.
-    square = max(square, max(part for part, _ in known) / 10)
     return square, square**2 / math.fsum(part**2 / freedom for part, freedom in known)
 
 

@@ -52,6 +52,15 @@ class Noise:
     crossed: Variance = Variance()
     training_part: float = 1.0
 
+    @property
+    def training_alone(self) -> Variance:
+        """The training variance where the data have none: the variance of seed means tells of it as well."""
+        parts = (
+            (self.seeds.square / self.training_part, self.seeds.freedom),
+            (self.training.square, self.training.freedom),
+        )
+        return Variance.of(sum(square * freedom for square, freedom in parts), sum(freedom for _, freedom in parts))
+
 
 def differs(own: Variance, others: Variance) -> bool:
     """Whether two spreads visibly differ: the two-sided F test at VISIBLE."""
@@ -85,14 +94,19 @@ def _freedom(one: Cells) -> int:
 
 
 def _alike(squares: NDArray[np.float64], freedom: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which configs are pooled: those that the F test at VISIBLE does not tell from all the others together."""
-    rest, rest_freedom = squares.sum() - squares, freedom.sum() - freedom
-    testable = (rest_freedom > 0) & (rest > _TINY)
-    ratio = np.divide(
-        squares / np.maximum(freedom, 1), rest / np.maximum(rest_freedom, 1), where=testable, out=np.ones_like(rest)
-    )
-    below = fdtr(np.maximum(freedom, 1), np.maximum(rest_freedom, 1), ratio)
-    keep: NDArray[np.bool_] = ~testable | (np.minimum(below, 1 - below) >= VISIBLE / 2)
+    """Which configs are pooled: the most different one goes, again and again, as long as the F test at VISIBLE sees it."""
+    keep = np.ones(len(squares), dtype=bool)
+    while keep.sum() > 1:
+        rest, rest_freedom = squares[keep].sum() - squares, freedom[keep].sum() - freedom
+        testable = keep & (rest_freedom > 0) & (rest > _TINY)
+        below = np.full(len(squares), 0.5)
+        ratio = squares[testable] / freedom[testable] * rest_freedom[testable] / rest[testable]
+        below[testable] = fdtr(freedom[testable], rest_freedom[testable], ratio)
+        extreme = np.minimum(below, 1 - below)
+        worst = int(extreme.argmin())
+        if extreme[worst] >= VISIBLE / 2:
+            break
+        keep[worst] = False
     return keep
 
 

@@ -2,8 +2,8 @@
 
 connectivity_R2, tau_R2, V_rest_R2 and cluster_accuracy fall with the squared distance of the explored settings from a
 fixed optimum (in decades for rates and coefficients), plus noise of the data (simulation seed) and of training
-(training seed); a few per cent of the runs fail. The same config and seeds always give the same result. On other surfaces
-of `state.surrogate` nothing matters, or one key does: there it is known what a night must not, or must, find.
+(training seed); a few per cent of the runs fail. The same config and seeds always give the same result. On other
+surfaces of `state.surrogate` nothing matters, or one key does: there it is known what a night must not, or must, find.
 """
 
 from __future__ import annotations
