@@ -1,16 +1,15 @@
-"""Nights in which nothing matters, and nights in which one thing does: what is found? `python -m benchmarks.null_nights --json`.
+"""What is found in a night in which nothing matters? `python -m benchmarks.null_nights --nights 400 --json`.
 
-Whole nights on the flat surface of `trainer: surrogate` through loop, mocked Claude, guard and journal, in five worlds of
-noise. Printed with one-sided 95 % bounds: nights with a false `confirmed better`, coverage of the intervals, and how often
-a true effect is confirmed, by its size and by the confirmation runs it took. Beside them what the rules of the first
-release would have said of the same runs.
+Whole nights of `campaigns/null.yaml` through plan, mocked Claude, guard and journal, in five worlds of noise. Printed with
+one-sided 95 % bounds: nights with a false `confirmed better`, coverage of the intervals, and how often a true effect is
+confirmed, by its size and by the confirmation runs it took. Beside them what the rules of the first release would have
+said of the same runs. Nights run in memory (`benchmarks.rehearsal`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +22,10 @@ from agent.claude.mock import MockLLM
 from agent.ledger.views import Views
 from agent.night.loop import run_batch, start
 from agent.night.night import open_night
+from benchmarks.rehearsal import Rehearsal
+from state.campaign import Campaign
 from state.files import dump_yaml, read_yaml
-from state.surrogate import SurrogateConfig
+from state.schema import validate
 from trainer.engines.inline import InlineEngine
 from ucb import compare_runs
 from ucb.cells import Cells
@@ -56,11 +57,13 @@ SEEDS: dict[str, list[int]] = {
     "6 on one seed": [6],
 }
 STRIDE = 100_000
+DECIDED = 8
 
 
 @dataclass
 class Found:
-    """What one night found. ``trials``: (config truly better, runs at its last look, confirmed)."""
+    """What one night found. ``trials``: (truly better, runs at its last look, confirmed), of trials with a verdict or at
+    least 8 runs; a night can end before."""
 
     confirmed: bool
     trials: list[tuple[bool, int, bool]] = field(default_factory=list)
@@ -68,21 +71,24 @@ class Found:
     spent: float = 0.0
 
 
-def night(folder: Path, number: int, surface: dict[str, Any], batches: int, fresh_data: bool) -> Found:
-    """One night with seeds of its own."""
+def night(number: int, surface: dict[str, Any], batches: int, fresh_data: bool, folder: Path | None = None) -> Found:
+    """One night with seeds of its own, in memory, or with all its files in ``folder``."""
     tree = read_yaml(CAMPAIGN)
     tree["surrogate"] |= surface
     tree["seeds"] = {"simulation_base": number * STRIDE, "training_base": 10**8 + number * STRIDE}
-    tree["budget"] = {"max_batches": batches}
-    file = folder / f"{number}.yaml"
+    llm = MockLLM(fresh_data)
+    if folder is None:
+        rehearsal = Rehearsal(validate(Campaign, tree, str(CAMPAIGN)), llm)
+        rehearsal.run(batches)
+        return _found(rehearsal.views)
+    file = folder / "campaign.yaml"
     file.write_text(dump_yaml(tree))
-    run = open_night(file, folder / str(number), dry_run=True)
+    run = open_night(file, folder / "run", dry_run=True)
     run.derived.draw = lambda: None  # type: ignore[method-assign]
-    llm, engine = MockLLM(fresh_data), InlineEngine(SurrogateConfig(**tree["surrogate"]))
     try:
         start(run, llm)
         for _ in range(batches):
-            run_batch(run, llm, engine, lambda *_: None)
+            run_batch(run, llm, InlineEngine(run.campaign.surrogate), lambda *_: None)
         return _found(run.views)
     finally:
         run.close()
@@ -93,7 +99,7 @@ def _found(views: Views) -> Found:
     trials = [
         (_truly_better(views, trial.config_id), trial.looks[-1].runs, trial.outcome == "confirmed better")
         for trial in confirmations.trials
-        if trial.looks
+        if trial.looks and (not trial.open or trial.looks[-1].runs >= DECIDED)
     ]
     false = any(confirmed and not better for better, _, confirmed in trials)
     return Found(false, trials, _first_release(views), confirmations.spent)
@@ -118,11 +124,9 @@ def _first_release(views: Views) -> bool:
     return any(compare_runs.compare(*pair, name).verdict == "better" for name in ("connectivity_R2", "V_rest_R2"))
 
 
-def nights(count: int, surface: dict[str, Any], batches: int, fresh_data: bool, first: int = 0) -> Iterator[Found]:
-    """``count`` nights in folders that are gone afterwards."""
-    for number in range(first, first + count):
-        with tempfile.TemporaryDirectory(prefix="nightfly-null-") as folder:
-            yield night(Path(folder), number, surface, batches, fresh_data)
+def nights(count: int, surface: dict[str, Any], batches: int, fresh_data: bool) -> Iterator[Found]:
+    """``count`` nights in memory."""
+    return (night(number, surface, batches, fresh_data) for number in range(count))
 
 
 def false_confirmations(count: int, batches: int, fresh_data: bool, world: str) -> dict[str, Any]:
@@ -253,7 +257,7 @@ def _rows(part: str, worlds: Sequence[str], count: int, draws: int) -> Iterator[
         if part == "coverage":
             yield coverage(draws, world)
         elif part == "power":
-            yield from (power(count, 13, effect, world) for effect in EFFECTS)
+            yield from (power(count, 20, effect, world) for effect in EFFECTS)
         elif part == "long":
             yield false_confirmations(count, 40, False, world)
         else:

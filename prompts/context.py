@@ -115,6 +115,7 @@ class ConfigView(Section):
     robust: str
     enough: bool
     simulation_seeds: list[int] = Field(description="those of the latest runs, oldest first")
+    data_seeds: int = Field(0, description="how many different simulation seeds")
     changes: dict[str, Scalar] = Field(description="explored keys that differ from the campaign's defaults")
     values: dict[str, Scalar]
 

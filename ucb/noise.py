@@ -94,7 +94,7 @@ def _freedom(one: Cells) -> int:
 
 
 def _alike(squares: NDArray[np.float64], freedom: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which configs are pooled: the most different one goes, again and again, as long as the F test at VISIBLE sees it."""
+    """Which configs are pooled: the most different one goes, again and again, as long as the F test sees it."""
     keep = np.ones(len(squares), dtype=bool)
     while keep.sum() > 1:
         rest, rest_freedom = squares[keep].sum() - squares, freedom[keep].sum() - freedom

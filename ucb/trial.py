@@ -21,7 +21,7 @@ from ucb.variance import Run
 Outcome = Literal["confirmed better", "confirmed not worse", "no difference", "undecided", "worse"]
 
 # Runs at which a trial is looked at, with the part of its share of the budget that each look may spend.
-LOOKS = ((4, 0.1), (8, 0.6), (12, 0.3))
+LOOKS = ((4, 0.05), (8, 0.7), (12, 0.25))
 # A trial is given up after a look with a one-sided p above this; giving up costs no error.
 GIVE_UP = {4: 0.5, 8: 0.25}
 # A well recovered run with another metric below this part of the baseline's median got there by another way.

@@ -156,8 +156,8 @@ def _resamples(n: int) -> NDArray[np.int64]:
 class ConfigStats:
     """Everything the program says about one config, from its runs in order.
 
-    ``by_seed``: class, score and `enough` are over data seeds, the runs on one of them averaged; else over runs, as in the
-    first release.
+    ``by_seed``: class, score and `enough` are over data seeds, the runs on one of them averaged; else over runs, as in
+    the first release.
     """
 
     config_id: str

@@ -199,6 +199,7 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         robust=stats.robustness,
         enough=stats.enough,
         simulation_seeds=_latest_seeds(stats),
+        data_seeds=stats.simulation_seeds,
         changes=config_changes(ledger, stats.config_id),
         values=values,
     )

@@ -104,7 +104,7 @@ def _turn(context: Context, slot: int, turns: list[int]) -> int:
 def _choose(configs: Sequence[ConfigView], turn: int) -> ConfigView:
     """On even turns a promising config with few runs, on odd ones the best."""
     ranked = sorted(configs, key=_promise, reverse=True)
-    young = [view for view in ranked if view.runs < 3]
+    young = [view for view in ranked if (view.data_seeds or view.runs) < 3]
     return young[0] if turn % 2 == 0 and young else ranked[0]
 
 

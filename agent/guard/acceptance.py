@@ -117,7 +117,7 @@ def _proposal(item: Accepted) -> dict[str, Any]:
 def _fallback(
     ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]], due: _Due | None
 ) -> dict[str, Any]:
-    """A replicate, so that the GPU never idles: a confirmation run that is due, else of the best config that needs runs.
+    """A replicate, so that the GPU never idles: a confirmation run, else one of the best config that needs runs.
 
     In block 1 a baseline run.
     """
