@@ -136,11 +136,14 @@ class NodeView(Section):
 
 
 class VerdictView(Section):
-    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric."""
+    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric.
+
+    `better` and `worse` are words of the first release; only a trial makes a config better.
+    """
 
     config_id: str
     against: str
-    verdicts: dict[str, Literal["better", "worse", "not distinguishable"]]
+    verdicts: dict[str, Literal["ahead", "behind", "better", "worse", "not distinguishable"]]
     sentences: list[str]
 
 
@@ -185,6 +188,9 @@ class Context(Section):
     more_nodes: int = Field(description="nodes of the block that are not shown")
     variance_table: str
     comparisons: list[VerdictView]
+    verdicts: list[str] = Field(
+        default_factory=list, description="what is confirmed, on trial, tried, and at what error"
+    )
     demand: Demand
     seeds: list[SeedOffer]
     last_node: int

@@ -8,6 +8,7 @@ from agent.guard.verdict import Facts, ParentRun
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, slot_minutes
+from agent.ledger.standing import verdict_lines
 from prompts.context import Candidate, ConfigView, Context, Demand, NodeView, Owed, ReplicateRules, Rule, SeedOffer
 from prompts.memory import empty_memory
 from state.campaign import Campaign
@@ -56,6 +57,7 @@ def build_context(ledger: Ledger) -> Context:
         more_nodes=max(0, len(scores) - SHOWN_NODES),
         variance_table=render_table(views.table, SHOWN_CONFIGS),
         comparisons=comparisons(ledger, slots),
+        verdicts=verdict_lines(views) if slots and campaign.format > 1 else [],
         demand=_demand(ledger),
         seeds=_seed_offers(ledger),
         last_node=len(history.iterations),
