@@ -172,7 +172,7 @@ def report(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option(help="The page to write; default: RUN/report/index.html.")] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the five lines with their figures; write no page.")
+        bool, typer.Option("--json", help="Print the five lines and their figures, write no page.")
     ] = False,
 ) -> None:
     """Write the report of a run: one page with everything on it, to be opened in a browser, also offline.

@@ -1,9 +1,9 @@
 """What is found in a night in which nothing matters? `python -m benchmarks.null_nights --nights 400 --json`.
 
-Whole nights of `campaigns/null.yaml` through plan, mocked Claude, guard and journal, in five worlds of noise. Printed with
-one-sided 95 % bounds: nights with a false `confirmed better`, coverage of the intervals, and how often a true effect is
-confirmed, by its size and by the confirmation runs it took. Beside them what the rules of the first release would have
-said of the same runs. Nights run in memory (`benchmarks.rehearsal`).
+Whole nights of `campaigns/null.yaml` through plan, mocked Claude, guard and journal, in five worlds of noise. Printed
+with one-sided 95 % bounds: nights with a false `confirmed better`, coverage of the intervals, and how often a true effect
+is confirmed, by its size and by the confirmation runs it took. Beside them what the rules of the first release would
+have said of the same runs. Nights run in memory (`benchmarks.rehearsal`).
 """
 
 from __future__ import annotations
@@ -62,8 +62,10 @@ DECIDED = 8
 
 @dataclass
 class Found:
-    """What one night found. ``trials``: (truly better, runs at its last look, confirmed), of trials with a verdict or at
-    least 8 runs; a night can end before."""
+    """What one night found. ``trials``: (truly better, runs at its last look, confirmed).
+
+    Only trials with a verdict or at least DECIDED runs are counted: a night can end before.
+    """
 
     confirmed: bool
     trials: list[tuple[bool, int, bool]] = field(default_factory=list)
@@ -145,7 +147,7 @@ def false_confirmations(count: int, batches: int, fresh_data: bool, world: str) 
 
 
 def power(count: int, batches: int, effect: float, world: str) -> dict[str, Any]:
-    """Ridge nights of one world: of those in which a truly better config was on trial, how many confirmed it by when."""
+    """Ridge nights of one world: of those with a truly better config on trial, how many confirmed it by when."""
     surface = WORLDS[world] | {"surface": "ridge", "effect": effect * TOTAL_SD}
     found = list(nights(count, surface, batches, fresh_data=False))
     tried = [one for one in found if any(better for better, *_ in one.trials)]

@@ -1,6 +1,6 @@
 """A night without files, less than half the work of a real one: the same steps, with journal and blobs in memory.
 
-Plan, prompt, guard, fallback and commit are the loop's own functions; a test holds its decisions against a real night's.
+Plan, guard, fallback and commit are the loop's own functions; a test holds its decisions against a real night's.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agent.ledger.ledger import Ledger
 from agent.report.page import template
 from agent.report.story import read_story
 from state.errors import NightflyError
@@ -59,9 +60,8 @@ def _best(ledger: Ledger, stats: ConfigStats) -> str:
     mean, many = stats.spreads["connectivity_R2"].mean, len(stats.runs)
     value = "undefined" if mean is None else f"{mean:.3f}"
     runs = f"{many} run{'s' if many > 1 else ''}" + (f", {stats.failed} failed" if stats.failed else "")
-    return f"leading, unconfirmed: {stats.config_id}: connectivity_R2 {value} over {runs}" + (
-        "" if stats.ranked else ", too few to rank it"
-    )
+    rank = "" if stats.ranked else ", too few to rank it"
+    return f"leading, unconfirmed: {stats.config_id}, connectivity_R2 {value} over {runs}{rank}"
 
 
 def render_listing(runs: list[RunLine]) -> str:

@@ -34,7 +34,7 @@ def write_report(root: Path, out: Path | None = None) -> Path:
 
 
 def lines_json(root: Path) -> str:
-    """The five lines of a run as one JSON object, with the figures behind the first: candidate, trials, error budget."""
+    """The five lines of a run as one JSON object, with the figures behind the first: trials and error budget."""
     ledger, story = read_story(RunPaths(root))
     lines = [{"about": one.about, "text": one.text, "by_model": one.by_model} for one in lessons(ledger, story)]
     return json.dumps({"run": str(root), "lines": lines, "verdict": verdict_data(ledger.views)})
