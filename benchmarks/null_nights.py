@@ -1,8 +1,8 @@
 """What is found in a night in which nothing matters? `python -m benchmarks.null_nights --nights 400 --json`.
 
 Whole nights of `campaigns/null.yaml` through plan, mocked Claude, guard and journal, in five worlds of noise. Printed
-with one-sided 95 % bounds: nights with a false `confirmed better`, coverage of the intervals, and how often a true effect
-is confirmed, by its size and by the confirmation runs it took. Beside them what the rules of the first release would
+with one-sided 95 % bounds: nights with a false `confirmed better`, coverage of the intervals, and how often a true
+effect is confirmed, by its size and by the runs it took. Beside them what the rules of the first release would
 have said of the same runs. Nights run in memory (`benchmarks.rehearsal`).
 """
 

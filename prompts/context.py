@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from state.added import FORMAT
 from state.config import Scalar
 from state.records import Failure, Role, Status
 from state.schema import Section
@@ -92,6 +93,8 @@ class SlotView(Section):
     seed_rationale: str
     status: Status
     pattern: str
+    usual: bool = Field(False, description="whether the trajectory has the pattern that its config has as a rule")
+    bad: bool = Field(False, description="failed or badly recovered: counted, but no part of means and intervals")
     metrics: dict[str, float | None]
     missing: dict[str, str]
     curves: dict[str, Curve]
@@ -115,6 +118,9 @@ class ConfigView(Section):
     robust: str
     enough: bool
     simulation_seeds: list[int] = Field(description="those of the latest runs, oldest first")
+    minutes: float | None = Field(None, description="a run, predicted from the slots so far")
+    bad: str = Field("", description="failed and badly recovered runs, with the bounds of their share")
+    standing: str = ""
     data_seeds: int = Field(0, description="how many different simulation seeds")
     changes: dict[str, Scalar] = Field(description="explored keys that differ from the campaign's defaults")
     values: dict[str, Scalar]
@@ -162,8 +168,9 @@ class Rule(Section):
 
 
 class Context(Section):
-    """Everything one prompt may mention."""
+    """Everything one prompt may mention. Fields with a default came after the first release."""
 
+    format: int = FORMAT
     kind: Literal["start", "batch"]
     campaign: str
     mission: str
@@ -191,6 +198,13 @@ class Context(Section):
     verdicts: list[str] = Field(
         default_factory=list, description="what is confirmed, on trial, tried, and at what error"
     )
+    goal: str = Field("", description="the primary metric and what the others may lose")
+    thresholds: dict[str, float] = Field(default_factory=dict, description="the campaign's limits of every judgement")
+    runs: list[str] = Field(default_factory=list, description="one row of the flat table each, the newest last")
+    noise: list[str] = Field(default_factory=list)
+    effects: list[str] = Field(default_factory=list, description="what each explored key does over all runs")
+    ucb_bonus: float | None = Field(None, description="what a node without children gets beside its reward (puct)")
+    last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]
     last_node: int

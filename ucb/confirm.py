@@ -90,7 +90,7 @@ class Confirmations:
         leader = max(self.leaders, key=lambda leader: chosen[leader.config_id])
         number = len(self.trials) + 1
         first = batch[0].iteration
-        error = trial_error(self.goal.error_budget, number)
+        error = trial_error(self.goal.error_budget, self.spent)
         self.trials.append(Trial(leader.config_id, number, first, len(self.table), leader.seeds, error))
 
     def take(self, run: Run) -> None:

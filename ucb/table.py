@@ -59,6 +59,12 @@ class VarianceTable:
     def __getitem__(self, name: str) -> ConfigStats:
         return self._stats[name]
 
+    def run(self, name: str, iteration: int) -> Run | None:
+        """The run of one iteration of a config, None before it has finished."""
+        runs = self._runs.get(name, [])
+        place = bisect_left(runs, iteration, key=lambda run: run.iteration)
+        return runs[place] if place < len(runs) and runs[place].iteration == iteration else None
+
     def names(self) -> list[str]:
         """All configs, in order of first use."""
         return list(self._runs)

@@ -1,8 +1,8 @@
 """The trial of one candidate: fresh runs on the baseline's data seeds, and what they say. Knows no night.
 
 A candidate leads by luck as well as by merit, so the runs that made it lead do not count. The test is a paired t test
-on seed means at fixed numbers of runs (looks); the error budget of the night is shared out before any of them is made,
-so that by Bonferroni's inequality the chance of any false confirmation stays below it whatever is tried, and when.
+on seed means at fixed numbers of runs (looks). Each trial gets a share of the night's error budget when it begins, each
+look a part of that, and the parts of all looks ever made sum to less than the budget, whatever is tried, and when.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Outcome = Literal["confirmed better", "confirmed not worse", "no difference", "u
 LOOKS = ((4, 0.05), (8, 0.7), (12, 0.25))
 # A trial is given up after a look with a one-sided p above this; giving up costs no error.
 GIVE_UP = {4: 0.5, 8: 0.25}
+# How sure a loss must be that vetoes although it has no margin.
+SURE = 0.99
 # A well recovered run with another metric below this part of the baseline's median got there by another way.
 DEGENERATE = 0.5
 
@@ -34,9 +36,9 @@ def looks(seeds: int) -> tuple[tuple[int, float], ...]:
     return (*made, (min(seeds, LOOKS[-1][0]), 1 - sum(part for _, part in made))) if len(made) < len(LOOKS) else LOOKS
 
 
-def trial_error(budget: float, number: int) -> float:
-    """The share of the night's error ``budget`` of its ``number``-th trial: 1/2, 1/6, 1/12, ... which sum to 1."""
-    return budget / (number * (number + 1))
+def trial_error(budget: float, spent: float) -> float:
+    """The error of the next trial: half of what the looks so far have left of the night's ``budget``."""
+    return (budget - spent) / 2
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,8 @@ class Trial:
 def _look(runs: Sequence[Run], error: float, estimates: Estimates, goal: Goal) -> Look:
     bad, reference = bad_share(runs, estimates.limit), bad_share(estimates.baseline_runs(), estimates.limit)
     found = {metric: estimates.compare_runs(runs, metric, bad.bad + reference.bad) for metric in goal.judged}
-    vetoes = [
-        f"{metric} lower" for metric in WATCHED if metric not in goal.margins and _surely_below(found[metric], 0.0)
-    ]
+    watched = [metric for metric in WATCHED if metric not in goal.margins]
+    vetoes = [f"{metric} lower" for metric in watched if _surely_below(found[metric], 0.0, SURE)]
     if more_bad(bad, reference) < 1 - LEVEL:
         vetoes.append(f"more bad runs: {bad} against {reference}")
     if odd := degenerate(runs, estimates):
@@ -129,19 +130,16 @@ def _look(runs: Sequence[Run], error: float, estimates: Estimates, goal: Goal) -
 
 def _surely_above(comparison: Comparison, value: float) -> bool:
     """Whether the one-sided 95 % lower bound lies above ``value``."""
-    return (
-        comparison.difference is not None
-        and comparison.measured
-        and comparison.difference - comparison.bound(LEVEL) > value
-    )
+    if comparison.difference is None or not comparison.measured:
+        return False
+    return comparison.difference - comparison.bound(LEVEL) > value
 
 
-def _surely_below(comparison: Comparison, value: float) -> bool:
-    return (
-        comparison.difference is not None
-        and comparison.measured
-        and comparison.difference + comparison.bound(LEVEL) < value
-    )
+def _surely_below(comparison: Comparison, value: float, level: float = LEVEL) -> bool:
+    """Whether the one-sided upper bound of ``level`` lies below ``value``."""
+    if comparison.difference is None or not comparison.measured:
+        return False
+    return comparison.difference + comparison.bound(level) < value
 
 
 def _lost(look: Look, goal: Goal) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from agent.briefing.comparisons import comparisons
+from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.slot_view import explored_values, slot_view
 from agent.guard.verdict import Facts, ParentRun
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, slot_minutes
-from agent.ledger.standing import verdict_lines
+from agent.ledger.standing import standing, verdict_lines
 from prompts.context import Candidate, ConfigView, Context, Demand, NodeView, Owed, ReplicateRules, Rule, SeedOffer
 from prompts.memory import empty_memory
 from state.campaign import Campaign
@@ -33,6 +37,7 @@ def build_context(ledger: Ledger) -> Context:
     memory = ledger.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
     scores = views.scores(block.number).scores if slots else []
     return Context(
+        format=campaign.format,
         kind="batch" if slots else "start",
         campaign=campaign.name,
         mission=_mission(ledger),
@@ -57,7 +62,7 @@ def build_context(ledger: Ledger) -> Context:
         more_nodes=max(0, len(scores) - SHOWN_NODES),
         variance_table=render_table(views.table, SHOWN_CONFIGS),
         comparisons=comparisons(ledger, slots),
-        verdicts=verdict_lines(views) if slots and campaign.format > 1 else [],
+        **_judgement(ledger, scores, bool(slots)),
         demand=_demand(ledger),
         seeds=_seed_offers(ledger),
         last_node=len(history.iterations),
@@ -65,6 +70,27 @@ def build_context(ledger: Ledger) -> Context:
         user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
         budget=budget_left(ledger),
     )
+
+
+def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[str, Any]:
+    """What prompts show since the first release."""
+    campaign = ledger.campaign
+    if campaign.format == 1:
+        return {}
+    margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
+    told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
+    told |= {"thresholds": campaign.thresholds.model_dump()}
+    if not any_run:
+        return told
+    puct, c = campaign.claude.ucb_formula == "puct", float(ledger.views.settings["claude.ucb_c"])
+    return told | {
+        "verdicts": verdict_lines(ledger.views),
+        "runs": run_lines(ledger),
+        "noise": noise_lines(ledger),
+        "effects": effect_lines(ledger),
+        "ucb_bonus": c * len(scores) ** 0.5 / 2 if puct else None,
+        "last_batch": (most := ledger.history.budget.max_batches) is not None and ledger.history.planned >= most,
+    }
 
 
 def _demand(ledger: Ledger) -> Demand:
@@ -185,7 +211,10 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
     known = ledger.views.shown.get(stats.config_id)
     if known is None or known[0] is not stats:
         known = ledger.views.shown[stats.config_id] = (stats, _make_config_view(ledger, stats))
-    return known[1]
+    if ledger.campaign.format == 1:
+        return known[1]
+    name, views = stats.config_id, ledger.views
+    return known[1].model_copy(update={"bad": str(views.estimates.share(name)), "standing": standing(views, name)})
 
 
 def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
@@ -202,6 +231,7 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         enough=stats.enough,
         simulation_seeds=_latest_seeds(stats),
         data_seeds=stats.simulation_seeds,
+        minutes=ledger.views.times.predict(ledger.views.config(ledger.history.iterations[node])),
         changes=config_changes(ledger, stats.config_id),
         values=values,
     )
