@@ -27,6 +27,7 @@ class MockLLM:
     """
 
     model = "mock-explorer"
+    _fresh_data = False
 
     def __init__(self, fresh_data: bool = False) -> None:
         self._fresh_data = fresh_data

@@ -153,7 +153,7 @@ def judged(ledger: Ledger, context: Context) -> tuple[RecordType, dict[str, Any]
         return "reply_accepted", settle(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
     reply, verdict = read_reply(ledger, context, _reply_text(ledger, attempts[-1]), stop)
     if not _claims_sent_back(ledger):
-        verdict.violations += claim_violations(verdict)
+        verdict.violations += claim_violations(verdict, ledger.campaign.format)
     repairs = sum(attempt.prompt["kind"] == "repair" for attempt in attempts)
     if verdict.violations and repairs < ledger.campaign.claude.repair_turns:
         return "reply_rejected", {"violations": [v.sentence() for v in verdict.violations]}
