@@ -14,6 +14,7 @@ from agent.ledger.ledger import Ledger
 from agent.night.ask import judged
 from agent.night.commit import committed_data
 from agent.night.plan import planned_data
+from prompts.context import Context
 from state.blobs import BlobStore
 from state.campaign import Campaign
 from state.files import sha256
@@ -54,20 +55,25 @@ class Rehearsal(Ledger):
 
     def run(self, batches: int) -> None:
         """The start call, then ``batches`` batches."""
-        self._converse()
+        if self.history.committed < 0:
+            self.converse(build_context(self))
         for _ in range(batches):
-            self._record("batch_planned", planned_data(self), self.history.planned + 1)
-            for iteration in self.history.batch(self.history.planned):
-                planned = iteration.planned
-                place = {"iteration": planned.iteration, "slot": planned.slot}
-                self._record("slot_started", place | {"run_id": f"{planned.run_id}.a1"})
-                result = surrogate_result(self.views.config(iteration), f"{planned.run_id}.a1", self.campaign.surrogate)
-                kind: RecordType = "slot_failed" if result.failure else "slot_finished"
-                self._record(kind, place | {"result": result.model_dump(mode="json"), "artifacts": {}})
-            self._converse()
+            self.converse(self.train())
 
-    def _converse(self) -> None:
-        context = build_context(self)
+    def train(self) -> Context:
+        """Plan and run the next batch; returns what Claude would be told of it."""
+        self._record("batch_planned", planned_data(self), self.history.planned + 1)
+        for iteration in self.history.batch(self.history.planned):
+            planned = iteration.planned
+            place = {"iteration": planned.iteration, "slot": planned.slot}
+            self._record("slot_started", place | {"run_id": f"{planned.run_id}.a1"})
+            result = surrogate_result(self.views.config(iteration), f"{planned.run_id}.a1", self.campaign.surrogate)
+            kind: RecordType = "slot_failed" if result.failure else "slot_finished"
+            self._record(kind, place | {"result": result.model_dump(mode="json"), "artifacts": {}})
+        return build_context(self)
+
+    def converse(self, context: Context) -> None:
+        """Ask about the batch in hand until a reply is accepted, then commit it."""
         while not (attempts := self.history.attempts) or attempts[-1].accepted is None:
             sent: dict[str, Any] = {
                 "kind": "repair" if attempts else context.kind,
@@ -77,12 +83,8 @@ class Rehearsal(Ledger):
             }
             self._record("prompt_rendered", sent)
             completion = self._llm.complete(Prompt(system="", text="", context=context), {})
-            reply: dict[str, Any] = {
-                "reply": self.blobs.put(completion.text),
-                "stop_reason": completion.stop_reason,
-                "usage": {},
-            }
-            self._record("reply_received", reply)
+            reply: dict[str, Any] = {"reply": self.blobs.put(completion.text), "stop_reason": completion.stop_reason}
+            self._record("reply_received", reply | {"usage": {}})
             self._record(*judged(self, context))
         self._record("batch_committed", committed_data(self))
 
