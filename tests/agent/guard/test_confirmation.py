@@ -1,4 +1,4 @@
-"""Confirmation runs: owed by the batch, made by the mock, demanded of a reply, and made by fallbacks where none is had."""
+"""Confirmation runs: owed by the batch, made by the mock, demanded of a reply, else made by fallbacks."""
 
 from __future__ import annotations
 
