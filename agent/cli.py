@@ -286,14 +286,18 @@ def audit(
     ] = None,
     ucb_c: Annotated[float | None, typer.Option(help="Constant of the score; default: as the file says.")] = None,
     json: JsonOption = False,
+    html: Annotated[bool, typer.Option("--html", help="Write a page: findings at their lines, tree, scores.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The page of --html; default: LOG.audit.html, here.")] = None,
 ) -> None:
-    """Check a log that anybody wrote: ids, parents, mutations, statuses, both readings of the tree, scores.
+    """Check a log that anybody wrote: ids, parents, mutations, statuses, statistics, both readings of the tree, scores.
 
-    Exit code 0 when no finding is an error, 1 when one is, 2 when the file cannot be audited.
+    Exit code 0 when no finding is an error, 1 when one is or nothing could be checked, 2 when the file cannot be
+    audited.
     """
-    from agent.audit.command import audit_file
+    from agent.audit.command import audit_file, page_name
 
-    raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c))
+    page = out or (page_name(log) if html else None)
+    raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c, page))
 
 
 def main() -> None:

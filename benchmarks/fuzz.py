@@ -20,8 +20,9 @@ from pathlib import Path
 from types import FrameType
 
 from agent.audit.audit import audit
+from agent.audit.page import render_audit
 from agent.audit.report import to_json, to_text
-from benchmarks.samples import journal, own_log, predecessor_log, record_line, score_file
+from benchmarks.samples import journal, newest_log, own_log, predecessor_log, record_line, score_file
 from state.errors import JournalError
 from state.journal import read_records
 from ucb.grammar import LogError
@@ -129,11 +130,13 @@ def read_journal(data: bytes, folder: Path) -> None:
 
 
 def read_any_log(data: bytes, _: Path) -> None:
-    """An audit, printed both ways; half of the cases have a score file, cut from the same bytes."""
+    """An audit, printed both ways, some as a page; half of the cases have a score file, cut from the same bytes."""
     scores = data[: len(data) // 2] if len(data) % 2 else None
     result = audit(data, scores)
     json.dumps(to_json(result, "log", None), allow_nan=False).encode()
     to_text(result, "log", None).encode()
+    if len(data) % 16 == 0:
+        render_audit(result, data, "log", None).encode()
 
 
 def _mended(data: bytes) -> bytes:
@@ -158,7 +161,11 @@ def targets() -> list[tuple[str, Reader, list[bytes]]]:
     own, other, scores = own_log(2).encode(), predecessor_log(4).encode(), score_file(3).encode()
     return [
         ("log grammar", read_own_log, [own, own_log(1).encode(), other]),
-        ("audit", read_any_log, [other, own, predecessor_log(2).encode(), scores + b"\n" + other]),
+        (
+            "audit",
+            read_any_log,
+            [other, own, predecessor_log(2).encode(), newest_log(3).encode(), scores + b"\n" + other],
+        ),
         ("journal", read_journal, [journal(3), journal(1)]),
         ("score file", read_score_file, [scores, other]),
     ]

@@ -109,6 +109,25 @@ def predecessor_log(entries: int) -> str:
     return "\n".join(rows)
 
 
+def newest_log(entries: int) -> str:
+    """A log whose entries hold four runs of one config each, in the manner of the newest instructions."""
+    rows = ["# Analysis: made up\n", "- **Robust**: all 4 slots connectivity_R2 > 0.9\n"]
+    for number in range(1, entries + 1):
+        slots = "".join(
+            f"Slot {slot}: conn_R2=0.9{slot}{number % 10}, tau_R2=0.97,\n        rollout=0.9{slot}, sim_seed={number}\n"
+            for slot in range(4)
+        )
+        rows.append(
+            f"## Iter {number}: {('Robust', 'FRAGILE [why]', 'DISQUALIFIED')[number % 3]}\n"
+            f"Node: id={number}, parent={number - 1 or 'root'}\nConfig (same for all slots): lr_W={number}e-4, DAL=20\n"
+            f"{slots}Seed stats: mean_conn_R2=0.92, std=0.01, CV=1.2%; mean_tau=0.97\nStability: Robust\n"
+            f"Mutation: [lr_W]: {number - 1}e-4 → {number}e-4\nVerdict: best so far\n"
+            f"| conn_R2 | 0.{number} |\nChange: DAL: 10 -> 20k\n"
+            f"Variance update: C1 now has 2 runs, CV(conn_R2)=1.0%\n\n"
+        )
+    return "".join(rows)
+
+
 def journal(records: int) -> bytes:
     """A sound hash chain of ``records`` records."""
     lines, previous = [], None

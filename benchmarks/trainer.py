@@ -22,12 +22,13 @@ from benchmarks.per_edge import per_edge
 from state.config import Scalar, SlotConfig
 from trainer.fit.adam import Adam
 from trainer.fit.cuda_graph import GraphedIterations
-from trainer.fit.penalties import SignalPenalties
+from trainer.fit.pyg_step import PygStep
+from trainer.fit.signal_penalties import SignalPenalties
 from trainer.fit.step import Step
 from trainer.fit.training import set_rates
 from trainer.model.gnn import GNN
 from trainer.model.perceptron import Perceptron
-from trainer.model.pyg import PygModel, PygStep
+from trainer.model.pyg import PygModel
 from trainer.slot import runtime
 
 # extent -> neurons, edges, input neurons of flyvis's connectome

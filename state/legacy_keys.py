@@ -12,7 +12,9 @@ SECTIONS = ("simulation", "graph_model", "training")
 # Sections of the predecessor that say nothing about a training run.
 FOREIGN_SECTIONS = ("plotting", "claude", "zarr", "task", "graph")
 # Keys beside the sections that may name only "nothing".
-TOP_LEVEL = ("data_folder_name", "connectome_folder_name", "data_folder_mesh_name", "config_file")
+TOP_LEVEL = ("data_folder_name", "connectome_folder_name", "data_folder_mesh_name")
+# Keys beside the sections that only name things.
+LABELS = ("config_file",)
 
 # A config with one of these was written for the predecessor.
 MARKS = {
@@ -48,6 +50,28 @@ RENAMED: dict[str, dict[str, str]] = {
 L1_RATES = ("coeff_W_L1_rate", "coeff_edge_weight_L1_rate", "coeff_phi_weight_L1_rate")
 L1_RATE_DEFAULT = 0.5
 
+# What a file must not ask for before anything else matters: another model, then another connectome.
+DECISIVE = (
+    *(f"graph_model.{key}_model_name" for key in ("signal", "particle", "cell", "mesh")),
+    "graph_model.prediction",
+    "graph_model.aggr_type",
+    "graph_model.update_type",
+    "graph_model.lin_edge_positive",
+    "graph_model.g_phi_positive",
+    "graph_model.field_type",
+    "training.neural_ODE_training",
+    "training.recurrent_training",
+    "simulation.connectivity_file",
+    "simulation.adjacency_matrix",
+    "simulation.n_neurons",
+    "simulation.n_neuron_types",
+    "simulation.n_extra_null_edges",
+    "simulation.edge_removal_ratio",
+    "simulation.ablation_ratio",
+    "simulation.params",
+    "simulation.visual_input_type",
+)
+
 # Accepted with these values because nightfly does just that; anything else is refused.
 ONLY: dict[str, dict[str, tuple[Any, ...]]] = {
     "simulation": {
@@ -72,6 +96,17 @@ ONLY: dict[str, dict[str, tuple[Any, ...]]] = {
         "external_input_type": ("none", "visual"),
         "Dale_law": (False,),
         "max_train_sequences": (0,),
+        "blank_freq": (0,),
+        "blank_window_size_frames": (0,),
+        "blank_insertion_every_n_frames": (0,),
+        "truncate_max_frames": (80,),
+        "steady_state_value": (0.5,),
+        "repeat_short_sequence_factor": (1,),
+        "edge_mask_path": ("",),
+        "connconstr_model": ("",),
+        "all_columns": (False,),
+        "flywire_stimulus": (False,),
+        "noisy_test_data": (False,),
     },
     "graph_model": {
         "signal_model_name": ("flyvis_A", "PDE_N9_A"),
@@ -88,6 +123,12 @@ ONLY: dict[str, dict[str, tuple[Any, ...]]] = {
         "g_phi_positive": (True,),
         "MLP_activation": ("relu",),
         "field_type": ("",),
+        "inr_type_hidden": ("none",),
+        "hidden_neuron_fraction": (0,),
+        "zero_init_output": (False,),
+        "add_skip_layers": (False,),
+        "add_diagonal": (False,),
+        "add_residual": (False,),
     },
     "training": {
         "n_runs": (1,),
@@ -117,10 +158,16 @@ ONLY: dict[str, dict[str, tuple[Any, ...]]] = {
         "with_connectivity_mask": (False,),
         "consecutive_batch": (False,),
         "multi_start_recurrent": (False,),
-        "learning_rate_update_start": (0,),
+        "shared_embedding": (False,),
+        "embedding_cell_type_init": (False,),
+        "fix_embedding": (False,),
+        "init_training_single_type": (False,),
+        "training_single_type": (False,),
     }
     | dict.fromkeys(
         (
+            "train_start",
+            "train_end",
             "clamp",
             "n_ghosts",
             "particle_dropout",
@@ -145,6 +192,15 @@ ONLY: dict[str, dict[str, tuple[Any, ...]]] = {
             "coeff_W_L1_ghost",
             "coeff_W_L1_proximal",
             "coeff_V_rest",
+            "coeff_V_rest_L1",
+            "coeff_V_rest_L2",
+            "coeff_tau_L1",
+            "coeff_tau_L2",
+            "coeff_embedding_cluster",
+            "coeff_stim_sparsity",
+            "coeff_spend_replay",
+            "coeff_spend_time",
+            "coeff_spend_typed",
             "coeff_entropy_loss",
             "coeff_TV_norm",
             "coeff_missing_activity",
@@ -165,7 +221,9 @@ ONLY: dict[str, dict[str, tuple[Any, ...]]] = {
 UNUSED: dict[str, tuple[str, ...]] = {
     "simulation": (
         "dimension", "boundary", "min_radius", "max_radius", "max_edges", "null_edges_mode", "edge_removal_mode",
-        "edge_removal_seed", "ablation_seed", "datavis_roots", "skip_short_videos", "blank_freq", "external_input_mode",
+        "edge_removal_seed", "ablation_seed", "datavis_roots", "skip_short_videos", "external_input_mode",
+        "edge_uncertainty",
+        "noise_ar1_rho", "connconstr_*",
         "permutation", "signal_input_type", "oscillation_*", "triggered_*", "tile_*", "n_nodes", "node_value_map",
         "short_term_plasticity_mode", "adex_*", "hh_*", "connectivity_init", "connectivity_filling_factor",
         "connectivity_type", "connectivity_rank", "connectivity_parameter", "Dale_law_factor", "excitation*",
@@ -175,7 +233,7 @@ UNUSED: dict[str, tuple[str, ...]] = {
         "field_grid", "*_2", "*_encoder", "*_decoder", "*_nnr", "*_nnr_f", "omega", "omega_f*", "nnr_f_*",
         "kernel_type",
         "inr_type", "lowrank_*", "ngp_*", "*_modulation", "*_excitation", "excitation_dim", "latent_*",
-        "stochastic_latent",
+        "stochastic_latent", "*_nnr_hidden", "nnr_hidden_*", "omega_hidden", "n_layers_evolver", "stim_latent_dims",
     ),
     "training": (
         "n_epochs_init", "epoch_reset*", "inr_batch_size", "embedding_step", "embedding_trial", "remove_self",
@@ -186,7 +244,8 @@ UNUSED: dict[str, tuple[str, ...]] = {
         "learning_rate_missing_activity", "learning_rate_NNR*", "learning_rate_omega_f", "coeff_omega_f_L2",
         "training_NNR_start_epoch", "W_sign_temperature", "coeff_permutation", "f_theta_*_warmup_fraction",
         "f_theta_*_rampup_iters", "V_rest_*", "save_all_checkpoints", "recurrent_*", "noise_recurrent_level", "ode_*",
-        "lr_scheduler_*", "coeff_hidden_voltage",
+        "lr_scheduler_*", "coeff_hidden_voltage", "node_name", "torch_compile", "embedding_cell_type_scale", "spend_*",
+        "lr_missing_activity", "lr_NNR*", "lr_omega_f", "resample_noise_per_epoch",
     ),
 }  # fmt: skip
 

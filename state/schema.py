@@ -48,9 +48,39 @@ def _cut(text: str, size: int = 120) -> str:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """The advice that goes with an unknown name."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
+    """The advice that goes with an unknown name: the one it is a misspelling of, else all that are known."""
+    close = misspelt(name, known)
+    return f"did you mean {close}?" if close else f"known here: {', '.join(sorted(known))}"
+
+
+def misspelt(name: str, known: list[str]) -> str | None:
+    """The name that ``name`` is a misspelling of; one that differs in a whole word means another thing.
+
+    So hiden_dim is hidden_dim, but coeff_tau_L1 is not coeff_W_L1 and train_start not learning_rate_start.
+    """
+    close = difflib.get_close_matches(name, known, n=5, cutoff=0.6)
+    return next((one for one in close if _means(_words(name), _words(one))), None)
+
+
+def _words(name: str) -> list[str]:
+    return name.replace(".", "_").split("_")
+
+
+def _means(given: list[str], meant: list[str]) -> bool:
+    if len(given) == len(meant):
+        return all(a == b or _alike(a, b) for a, b in zip(given, meant, strict=True))
+    rest = iter(meant)
+    if len(meant) == len(given) + 1 and len(given) > 1 and all(word in rest for word in given):
+        # A word is left out; a single letter (W, g, f) is the name of something, which says another thing.
+        return len(next(word for word in meant if word not in given)) > 1
+    return "".join(given) == "".join(meant)
+
+
+def _alike(a: str, b: str) -> bool:
+    """Whether two words are one but for a slip: short ones and those with other digits never are."""
+    digits = [[c for c in word if c.isdigit()] for word in (a, b)]
+    close = min(len(a), len(b)) > 3 and difflib.SequenceMatcher(None, a, b).ratio() >= 0.7
+    return digits[0] == digits[1] and (close or a.removesuffix("s") == b.removesuffix("s") != "")
 
 
 def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:

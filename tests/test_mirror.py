@@ -13,7 +13,7 @@ ALSO = {
     "tests/benchmarks/test_null_nights.py": "state/surrogate",
     "tests/state/test_campaign.py": "state/evening state/explorable",
     "tests/state/test_history.py": "state/records",
-    "tests/state/test_legacy.py": "state/legacy_keys",
+    "tests/state/test_legacy.py": "state/legacy_faults state/legacy_keys state/legacy_special",
     "tests/ucb/test_log.py": "ucb/lines",
     "tests/ucb/test_noise.py": "ucb/cells",
     "tests/ucb/test_confirm.py": "ucb/estimates",
@@ -25,6 +25,11 @@ ALSO = {
         "trainer/engines/exchange trainer/engines/lsf trainer/engines/scheduler trainer/engines/script "
         "trainer/engines/shell trainer/engines/watched"
     ),
+    "tests/trainer/fit/test_step.py": "trainer/fit/pyg_step",
+    "tests/trainer/model/test_gnn.py": "trainer/model/protocol",
+    "tests/trainer/model/test_pyg.py": "trainer/fit/backend",
+    "tests/trainer/score/test_metrics.py": "trainer/score/prediction",
+    "tests/trainer/slot/test_trial.py": "trainer/slot/remembered",
     "tests/trainer/fly/test_davis.py": "trainer/fly/stimulus",
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
@@ -33,9 +38,13 @@ ALSO = {
         "agent/commands/status agent/people/display agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
-        "agent/audit/changes agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
+        "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
         "agent/audit/scores agent/audit/trees agent/audit/values"
     ),
+    "tests/agent/audit/test_page.py": "agent/audit/drawing",
+    "tests/agent/audit/test_read.py": "agent/audit/labels",
+    "tests/agent/audit/test_rules.py": "agent/audit/reward",
+    "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
     "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/slot_view",
     "tests/agent/claude/test_client.py": "agent/claude/protocol",

@@ -9,7 +9,7 @@ from agent.audit.assume import Assumptions
 from agent.audit.entry import Entry
 from agent.audit.findings import Finding
 from agent.audit.mutation import Change, Mutation
-from agent.audit.values import comparable, same, show
+from agent.audit.values import Value, comparable, same, show
 
 _DECLARED = re.compile(r"\bduplicate of (?:(?:iter|node|iteration) {0,2})?([0-9]{1,9})", re.IGNORECASE)
 
@@ -108,11 +108,24 @@ def _undeclared(entry: Entry, mutation: Mutation, parent: Entry) -> Iterator[Fin
         and not same(value, parent.config[key])
         and not (mutation.kind == "prose" and key.casefold() in mutation.text.casefold())
     ]
+    for change in _elsewhere(mutation, entry, parent):
+        twin = next((key for key in changed if _is(change, parent.config[key], entry.config[key])), None)
+        if twin is not None:
+            changed.remove(twin)
     if changed:
         told = ", ".join(f"{key}: {show(parent.config[key])} -> {show(entry.config[key])}" for key in changed)
         lines = (*parent.lines("Config"), *entry.lines("Config", "Mutation"))
         found = f"`{told}` between parent {parent.id} and {entry.iteration}, not in the mutation"
         yield Finding("undeclared-change", entry.iteration, lines, found, "every change in the mutation")
+
+
+def _elsewhere(mutation: Mutation, entry: Entry, parent: Entry) -> list[Change]:
+    """Declared changes under names that neither Config has: if values agree, another name of a change there is."""
+    return [change for change in mutation.changes if change.key not in entry.config and change.key not in parent.config]
+
+
+def _is(change: Change, old: Value, new: Value) -> bool:
+    return change.old is not None and change.new is not None and same(change.old, old) and same(change.new, new)
 
 
 def check_repeats(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:

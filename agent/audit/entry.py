@@ -5,26 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import get_args
 
+from agent.audit.classes import AS_STATUS, Class, read_status
 from agent.audit.findings import Finding, excerpt
 from agent.audit.mutation import Mutation, read_mutation
 from agent.audit.read import Field, Section
-from agent.audit.values import UNDEFINED, Value, read_config, read_number, read_pairs, split_notes
+from agent.audit.slots import Measured, Slot, read_cells, read_slots, together
+from agent.audit.values import Value, read_config, read_pairs, split_notes
 from state.records import Status
 
 ROOT = 0
-STATUSES: tuple[Status, ...] = get_args(Status)
 _ROOT_WORDS = frozenset({"root", "none", "null", "-", "0", "start"})
 _ID = re.compile(r"(?:node|iter|#)?_?([0-9]{1,9})\W{0,3}", re.IGNORECASE)
 _NODE_WORD = re.compile(r"\b(?:node|iter|iteration) {0,2}#?(?=[0-9])", re.IGNORECASE)
-_WORDS = re.compile(r"[a-z]+")
-_FREE = ("Node", "Config", "Metrics", "Mutation")
+# A `Next:` that names no node because nothing follows.
+_END = re.compile(r"\W{0,4}(?:block end|end of block|none|n/a|stop|done|complete|-)", re.IGNORECASE)
 
 
 @dataclass
 class Entry:
-    """An entry as far as it can be read. ``parent`` and ``next_parent``: ROOT, an id, or None when not readable."""
+    """An entry as far as it can be read. ``parent`` and ``next_parent``: ROOT, an id, or None when not readable.
+
+    ``kind`` is the class that its header names in place of a status, ``slots`` its runs where it holds several of one
+    config; ``metrics`` are then their means. Metrics have their full names.
+    """
 
     iteration: int
     line: int
@@ -39,6 +43,13 @@ class Entry:
     metrics: dict[str, float | None] = field(default_factory=dict)
     decimals: dict[str, int] = field(default_factory=dict)
     mutation: Mutation | None = None
+    kind: Class | None = None
+    slots: list[Slot] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Status | None:
+        """The status, or what its class amounts to in a tree."""
+        return self.status or (AS_STATUS[self.kind] if self.kind else None)
 
     @property
     def id(self) -> int:
@@ -52,7 +63,8 @@ class Entry:
 
 def read_entry(section: Section) -> tuple[Entry, list[Finding]]:
     """The entry of ``section`` and what of it could not be read."""
-    entry = Entry(section.iteration, section.line, section.title, _status(section.title), section.fields)
+    status, kind = read_status(section.title)
+    entry = Entry(section.iteration, section.line, section.title, status, section.fields, kind=kind)
     findings = list(_read_ids(entry))
     for label in ("Config", "Simulation"):
         for key, value in read_config(_text(entry, label)).items():
@@ -60,12 +72,12 @@ def read_entry(section: Section) -> tuple[Entry, list[Finding]]:
     if "Config" in entry.fields and not entry.config:
         findings.append(_unreadable(entry, "Config", "`key=value` joined by commas"))
     entry.seeds = {key: value for key, value in read_config(_text(entry, "Seeds")).items() if key != "rationale"}
-    findings += _read_metrics(entry)
+    findings += _read_metrics(entry, section)
     if text := _text(entry, "Mutation"):
         entry.mutation = read_mutation(text)
         if entry.mutation.kind == "prose":
             findings.append(_unreadable(entry, "Mutation", "`key: old -> new` or `[none]`", "mutation-unreadable"))
-    return entry, findings + list(_check_lines(entry))
+    return entry, findings
 
 
 def _text(entry: Entry, label: str) -> str:
@@ -75,12 +87,6 @@ def _text(entry: Entry, label: str) -> str:
 def _unreadable(entry: Entry, label: str, expected: str, code: str = "line-unreadable") -> Finding:
     found = f"`{label}: {excerpt(_text(entry, label))}`"
     return Finding(code, entry.iteration, entry.lines(label), found, expected)
-
-
-def _status(title: str) -> Status | None:
-    """The first of the three words in a header, which may be decorated."""
-    words = _WORDS.findall(title[:400].casefold())
-    return next((status for word in words for status in STATUSES if word == status), None)
 
 
 def read_id(text: str | None) -> int | None:
@@ -102,33 +108,31 @@ def _read_ids(entry: Entry) -> Iterable[Finding]:
         entry.next_parent = ROOT
     if "Node" in entry.fields and (entry.node is None or entry.parent is None):
         yield _unreadable(entry, "Node", "`Node: id=N, parent=P` with a node id or root")
-    if "Next" in entry.fields and entry.next_parent is None:
+    if "Next" in entry.fields and entry.next_parent is None and not _END.match(_text(entry, "Next")):
         yield _unreadable(entry, "Next", "`Next: parent=P` with a node id or root")
-    if entry.status is None:
-        found = f"the status `{excerpt(entry.title)}`"
-        yield Finding("status-unknown", entry.iteration, (entry.line,), found, "converged, partial or failed")
 
 
-def _read_metrics(entry: Entry) -> Iterable[Finding]:
+def _read_metrics(entry: Entry, section: Section) -> Iterable[Finding]:
+    """Metrics of the `Metrics:` line, else the means of the slots, else those of a table of two columns."""
     pairs = read_pairs(split_notes(_text(entry, "Metrics"))[0])
-    strange = []
+    entry.slots = read_slots(entry.fields)
+    found = Measured()
     for key, text in pairs.items():
-        value = read_number(text)
-        if value is None and text.casefold().rstrip(".") not in UNDEFINED:
-            strange.append(f"{key}={text}")
-            continue
-        entry.metrics[key] = value
-        entry.decimals[key] = len(text.partition(".")[2]) if "e" not in text.casefold() else 15
+        found.add(key, text.removesuffix("min"))
+    if not found.metrics:
+        read = together(entry.slots) if entry.slots else read_cells(section.cells)
+        found.metrics, found.decimals = read.metrics, read.decimals
+    entry.metrics, entry.decimals = found.metrics, found.decimals
+    strange = [*found.strange, *(f"Slot {slot.number}: {text}" for slot in entry.slots for text in slot.strange)]
     if strange:
-        found = f"metrics that are no numbers: {excerpt(', '.join(strange))}"
-        yield Finding("part-unreadable", entry.iteration, entry.lines("Metrics"), found, "a number, nan or N/A")
-    if "Metrics" in entry.fields and not pairs:
+        told = f"metrics that are no numbers: {excerpt(', '.join(strange))}"
+        yield Finding("part-unreadable", entry.iteration, metric_lines(entry), told, "a number, nan or N/A")
+    if "Metrics" in entry.fields and not pairs and entry.status != "failed":
         yield _unreadable(entry, "Metrics", "`key=value` joined by commas")
 
 
-def _check_lines(entry: Entry) -> Iterable[Finding]:
-    """A failed slot needs no metrics."""
-    needed = [label for label in _FREE if not (label == "Metrics" and entry.status == "failed")]
-    if absent := [label for label in needed if label not in entry.fields]:
-        found = f"an entry without the line{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
-        yield Finding("line-missing", entry.iteration, (entry.line,), found, "each of Node, Config, Metrics, Mutation")
+def metric_lines(entry: Entry) -> tuple[int, ...]:
+    """The lines that the metrics of ``entry`` stand on."""
+    if "Metrics" not in entry.fields and entry.slots:
+        return tuple(slot.line for slot in entry.slots)
+    return entry.lines("Metrics")

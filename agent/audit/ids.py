@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from agent.audit.assume import Assumptions
 from agent.audit.entry import Entry
-from agent.audit.findings import Finding, ranges
+from agent.audit.findings import Finding, excerpt, ranges
+
+_NEEDED = ("Node", "Config", "Metrics", "Mutation")
 
 
 def check_ids(entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -68,10 +71,11 @@ def check_parents(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Fi
         elif parent > max(own, entry.id):
             yield Finding("parent-future", own, lines, found, f"a node before {own}, or root")
         elif assumed.n_parallel > 1 and assumed.batch(parent) == assumed.batch(own):
-            start = assumed.batch(own) * assumed.n_parallel + 1
+            start = (assumed.batch(own) - 1) * assumed.n_parallel + 1
             batch = f"{start}-{start + assumed.n_parallel - 1}"
             expected = f"a node of an earlier batch, or root: {batch} were dispatched together"
-            yield Finding("parent-same-batch", own, lines, found, expected)
+            code = "parent-same-batch" if assumed.batches_known else "parent-batch-doubtful"
+            yield Finding(code, own, lines, found, expected)
 
 
 def check_next(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:
@@ -100,10 +104,49 @@ def check_next(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Findi
 
 
 def check_presence(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:
-    """Entries without a `Next:` line, all in one note; the last batch needs none."""
+    """Entries without a line or a status, those that most of the log lacks in one finding; the last batch needs no
+    `Next:`."""
     newest = max((assumed.batch(entry.iteration) for entry in entries), default=0)
     without = [e for e in entries if "Next" not in e.fields and assumed.batch(e.iteration) != newest]
     if without:
         lines = tuple(entry.line for entry in without)
         found = f"no `Next:` line in {len(without)} of {len(entries)} entries: {ranges(e.iteration for e in without)}"
         yield Finding("line-absent", None, lines, found, "`Next: parent=P`, except in the last batch")
+    absent = {label: [entry for entry in entries if _lacks(entry, label)] for label in _NEEDED}
+    common = [label for label in _NEEDED if _is_common(absent[label], entries)]
+    for label in common:
+        lines = tuple(entry.line for entry in absent[label])
+        found = f"no line {label} in {len(lines)} of {len(entries)} entries"
+        yield Finding("line-missing", None, lines, found, "each of Node, Config, Metrics, Mutation in every entry")
+    for entry in entries:
+        if missing := [label for label in _NEEDED if label not in common and _lacks(entry, label)]:
+            found = f"an entry without the line{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+            yield Finding(
+                "line-missing", entry.iteration, (entry.line,), found, "each of Node, Config, Metrics, Mutation"
+            )
+    yield from _without_status(entries)
+
+
+def _lacks(entry: Entry, label: str) -> bool:
+    """Metrics may stand in slots or in a table, and a failed slot needs none."""
+    if label == "Metrics" and (entry.metrics or entry.outcome == "failed"):
+        return False
+    return label not in entry.fields
+
+
+def _is_common(without: Sequence[Entry], entries: Sequence[Entry]) -> bool:
+    return len(without) > 2 and 2 * len(without) > len(entries)
+
+
+def _without_status(entries: Sequence[Entry]) -> Iterator[Finding]:
+    without = [entry for entry in entries if entry.outcome is None]
+    expected = "converged, partial or failed; or a class of several runs, from Stable-Robust to DISQUALIFIED"
+    if _is_common(without, entries):
+        words = Counter(excerpt(entry.title.split("(")[0].strip()[:40]) for entry in without)
+        told = ", ".join(f"`{word}`" for word, _ in words.most_common(5))
+        found = f"the statuses of {len(without)} of {len(entries)} entries, such as {told}"
+        yield Finding("status-unknown", None, tuple(entry.line for entry in without), found, expected)
+        return
+    for entry in without:
+        found = f"the status `{excerpt(entry.title)}`"
+        yield Finding("status-unknown", entry.iteration, (entry.line,), found, expected)

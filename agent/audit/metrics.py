@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from agent.audit.assume import LIMITS, Assumptions, fits
-from agent.audit.entry import Entry
+from agent.audit.assume import Assumptions
+from agent.audit.entry import Entry, metric_lines
 from agent.audit.findings import Finding
+from agent.audit.rules import LIMITS, REWARD, Rule
 
 # An R2 that is a coefficient of determination has no lower bound.
 _ANY = float("-inf")
@@ -17,30 +18,45 @@ _WITHIN = {
     "test_R2": (_ANY, 1.0),
     "cluster_accuracy": (0.0, 1.0),
     "test_pearson": (-1.0, 1.0),
+    "raw_W_R2": (_ANY, 1.0),
+    "onestep_pearson": (-1.0, 1.0),
+    "rollout_pearson": (-1.0, 1.0),
 }
 
 
 def check_metrics(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:
-    """Statuses that connectivity_R2 contradicts (an error when under every known pair of limits), impossible values."""
+    """Statuses that the log's rule excludes (an error when every known pair of limits does), impossible values."""
+    inferred = assumed.inferred
+    if inferred.told and not inferred.known:
+        found = f"{inferred.wrong} of {inferred.told} statuses contradict every rule known here"
+        expected = "the rule of the statuses in the log; statuses, rewards and scores by it were not judged"
+        yield Finding("status-rule-unknown", None, tuple(e.line for e in entries if e.status), found, expected)
     for entry in entries:
-        if entry.status and "Metrics" in entry.fields and not fits(entry, assumed.limits):
-            yield _status(entry, assumed)
-        for name, (low, high) in _WITHIN.items():
-            value = entry.metrics.get(name)
-            if value is not None and not low - 1e-9 <= value <= high + 1e-9:
-                lines = entry.lines("Metrics")
-                expected = f"at most {high:g}" if low == _ANY else f"{low:g} to {high:g}"
-                yield Finding("metric-impossible", entry.iteration, lines, f"{name}={value:g}", expected)
+        if entry.status and "Metrics" in entry.fields and inferred.known and not inferred.rule.allows(entry):
+            yield from _status(entry, inferred.rule)
+        for measured in (entry.metrics, *(slot.metrics for slot in entry.slots)):
+            yield from _impossible(entry, measured)
 
 
-def _status(entry: Entry, assumed: Assumptions) -> Finding:
-    value = entry.metrics.get("connectivity_R2")
+def _impossible(entry: Entry, metrics: Mapping[str, float | None]) -> Iterator[Finding]:
+    for name, (low, high) in _WITHIN.items():
+        value = metrics.get(name)
+        if value is not None and not low - 1e-9 <= value <= high + 1e-9:
+            expected = f"at most {high:g}" if low == _ANY else f"{low:g} to {high:g}"
+            yield Finding("metric-impossible", entry.iteration, metric_lines(entry), f"{name}={value:g}", expected)
+
+
+def _status(entry: Entry, rule: Rule) -> Iterator[Finding]:
+    values = [(name, entry.metrics.get(name)) for name in rule.metrics]
     lines = (entry.line, *entry.lines("Metrics"))
-    if value is None:
-        found = f"status {entry.status} without a connectivity_R2"
-        return Finding("status-contradicts", entry.iteration, lines, found, "failed or partial, or the metric")
-    code = "status-doubtful" if any(fits(entry, limits) for limits in LIMITS) else "status-contradicts"
-    limits = assumed.limits
-    expected = " or ".join(sorted(limits.statuses(value, 0.0)))
-    expected += f" (converged above {limits.converged:g}, failed below {limits.failed:g})"
-    return Finding(code, entry.iteration, lines, f"status {entry.status} with connectivity_R2={value:g}", expected)
+    if any(value is None for _, value in values):
+        # Another reward than connectivity_R2 was only inferred: that an entry lacks it says nothing.
+        if rule.metrics == (REWARD,):
+            found = f"status {entry.status} without a {REWARD}"
+            yield Finding("status-contradicts", entry.iteration, lines, found, "failed or partial, or the metric")
+        return
+    others = (Rule(limits, rule.metrics) for limits in LIMITS)
+    code = "status-doubtful" if any(other.allows(entry) for other in others) else "status-contradicts"
+    told = ", ".join(f"{name}={value:g}" for name, value in values)
+    expected = f"{' or '.join(sorted(rule.statuses(entry)))} ({rule.words()})"
+    yield Finding(code, entry.iteration, lines, f"status {entry.status} with {told}", expected)

@@ -121,5 +121,5 @@ def _assignment(words: list[str]) -> Change | None:
 
 
 def _clean(text: str) -> str:
-    key = text.strip("`*'\" ")
+    key = text.strip("`*'\"[] ")
     return key if is_key(key) else ""

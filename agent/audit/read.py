@@ -6,39 +6,13 @@ import re
 from dataclasses import dataclass, field
 
 from agent.audit.findings import Finding, excerpt, ranges
+from agent.audit.labels import read_label, repeats, wraps
 
 LONGEST_LINE = 20_000
 
-LABELS = (
-    "Node",
-    "Mode/Strategy",
-    "Mode",
-    "Strategy",
-    "Seeds",
-    "Config",
-    "Simulation",
-    "Metrics",
-    "R2 trajectory",
-    "Failure",
-    "Activity",
-    "Degeneracy",
-    "Embedding",
-    "CODE MODIFICATION",
-    "Mutation",
-    "Parent rule",
-    "Hypothesis",
-    "Observation",
-    "Verdict",
-    "Check",
-    "Variance update",
-    "Testing principle",
-    "Next",
-)
-_WRAPPED = frozenset({"Seeds", "Config", "Metrics", "Mutation"})
-_REPEATABLE = frozenset({"Check", "CODE MODIFICATION", "Testing principle"})
-_BY_NAME = {label.casefold(): label for label in LABELS}
 _HEADER = re.compile(r"#{1,6} {0,4}\**Iter(?:ation)?\.? {1,4}([0-9]{1,9})(?![0-9])(.*)", re.IGNORECASE | re.DOTALL)
 _ALMOST = re.compile(r"#{1,6} {0,4}\**Iter(?:ation)?\b.{0,40}:", re.IGNORECASE)
+_ROW = re.compile(r"\| {0,20}([^|]{1,80}?) {0,20}\| {0,20}([^|]{1,80}?) {0,20}\|")
 _RANGE = re.compile(r" {0,2}[-–—] {0,2}[0-9]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
 
@@ -55,7 +29,8 @@ class Field:
 class Section:
     """One `## Iter N: status`: header line, number, the rest of the header, its labelled lines, and other lines.
 
-    ``waiting`` are other lines after which no label has come yet; ``last`` is the label whose line may go on.
+    ``waiting`` are other lines after which no label has come yet; ``last`` is the label whose line may go on; ``cells``
+    the rows of tables with two columns, by their first.
     """
 
     line: int
@@ -65,6 +40,7 @@ class Section:
     others: list[int] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     last: str = ""
+    cells: dict[str, Field] = field(default_factory=dict)
 
     def add(self, label: str, line: int, text: str) -> bool:
         """Take a labelled line; False when the label was there before."""
@@ -72,13 +48,13 @@ class Section:
         self.waiting.clear()
         self.last = "" if label in self.fields else label
         if not self.last:
-            return label in _REPEATABLE
+            return repeats(label)
         self.fields[label] = Field(line, text)
         return True
 
     def go_on(self, line: int, row: str) -> None:
         """Take a row without a label: more values, if it is indented after a line of values that ends in a comma."""
-        before = self.fields.get(self.last) if self.last in _WRAPPED else None
+        before = self.fields.get(self.last) if wraps(self.last) else None
         room = LONGEST_LINE - len(row)
         if before and before.text.endswith(",") and row[0] in " \t" and "=" in row and len(before.text) <= room:
             self.fields[self.last] = Field(before.line, f"{before.text} {row.strip()}")
@@ -89,9 +65,13 @@ class Section:
 
 @dataclass
 class Document:
-    """A log: its sections in file order, its other headings as (line, text), and what could not be read."""
+    """A log: its sections in file order, its other headings as (line, text), and what could not be read.
+
+    ``prose`` are the rows outside of entries that are neither headings nor empty.
+    """
 
     lines: int
+    prose: list[Field] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     headings: list[Field] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -128,10 +108,14 @@ def _take(document: Document, section: Section | None, number: int, row: str) ->
     if row.startswith("#"):
         return _heading(document, number, row)
     if section is None or not row or row.startswith((">", "|")):
+        if section is None and row:
+            document.prose.append(Field(number, row))
+        elif section is not None and (match := _ROW.fullmatch(row)):
+            section.cells.setdefault(match[1].strip("*` "), Field(number, match[2].strip("*` ")))
         return section
     if row.strip("-_* ") == "" and len(row) > 2:
         return None
-    label, text = _label(row)
+    label, text = read_label(row)
     if not label:
         section.go_on(number, row)
     elif not section.add(label, number, text):
@@ -157,15 +141,6 @@ def _heading(document: Document, number: int, row: str) -> Section | None:
         )
     document.headings.append(Field(number, row))
     return None
-
-
-def _label(row: str) -> tuple[str, str]:
-    """Label and text of `Label: text`, also in bold or as a list item; an unknown label is none."""
-    name, colon, _ = row[:60].partition(":")
-    if not colon:
-        return "", ""
-    label = _BY_NAME.get(name.strip("-*•`_ ").casefold(), "")
-    return label, row[len(name) + 1 :].strip().lstrip("*").strip() if label else ""
 
 
 def _report_ignored(document: Document) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agent.audit.audit import Audit
-from agent.audit.entry import STATUSES
+from agent.audit.classes import CLASSES, STATUSES
 from agent.audit.findings import SEVERITIES, Finding, excerpt, ranges
 from agent.audit.scores import Comparison
 from agent.audit.trees import READINGS, Difference
@@ -27,8 +27,9 @@ def to_json(audit: Audit, log: str, score_file: str | None) -> dict[str, Any]:
     the score file), found, expected}, worst first.
     trees: {readings, nodes, differences: [{reading, iteration, line, node, next}]} where node and next are the parent
     by the `Node:` line and by that reading of `Next:`, "root" or an id.
-    scores: {block, first, last, c, stored: nodes in the file or null, best_reading or null, readings: [{reading,
-    reproduced, nodes: [{node, ucb, parent, visits, connectivity_R2}]}]}, block counted from 0.
+    checkable: whether any metric was read; without one nothing could be checked.
+    scores: {block, first, last, c, reward: metric or null, stored: nodes in the file or null, best_reading or null,
+    readings: [{reading, reproduced, nodes: [{node, ucb, parent, visits, connectivity_R2}]}]}, blocks count from 1.
     """
     return {
         "log": log,
@@ -38,7 +39,8 @@ def to_json(audit: Audit, log: str, score_file: str | None) -> dict[str, Any]:
         "entries": len(audit.entries),
         "statuses": dict(_statuses(audit)),
         "assumed": _assumed(audit),
-        "counts": _counts(audit),
+        "checkable": audit.checkable,
+        "counts": counts(audit),
         "findings": [_finding(finding) for finding in audit.findings],
         "score_findings": [_finding(finding) for finding in audit.score_findings],
         "trees": _trees(audit),
@@ -46,13 +48,14 @@ def to_json(audit: Audit, log: str, score_file: str | None) -> dict[str, Any]:
     }
 
 
-def _counts(audit: Audit) -> dict[str, int]:
+def counts(audit: Audit) -> dict[str, int]:
+    """Severity -> findings, those about the score file included."""
     counted = Counter(finding.severity for finding in (*audit.findings, *audit.score_findings))
     return {severity: counted[severity] for severity in SEVERITIES}
 
 
 def _statuses(audit: Audit) -> Counter[str]:
-    return Counter(entry.status or "unknown" for entry in audit.entries)
+    return Counter(entry.status or entry.kind or "unknown" for entry in audit.entries)
 
 
 def _assumed(audit: Audit) -> dict[str, dict[str, Any]]:
@@ -94,6 +97,7 @@ def _scores(audit: Audit) -> dict[str, Any]:
         "first": audit.block.first,
         "last": audit.block.last,
         "c": audit.ucb_c,
+        "reward": audit.reward,
         "stored": stored,
         "best_reading": audit.comparisons[0].reading if stored else None,
         "readings": [_comparison(comparison) for comparison in audit.comparisons],
@@ -118,26 +122,32 @@ def to_text(audit: Audit, log: str, score_file: str | None) -> str:
     """The audit for a terminal: a summary, then the findings, worst first, with their lines."""
     return "\n".join(
         [
-            *_summary(audit, log, score_file),
+            *summary(audit, log, score_file),
             *_section(audit.findings, "line"),
             *_section(audit.score_findings, "score file line"),
         ]
     )
 
 
-def _summary(audit: Audit, log: str, score_file: str | None) -> Iterator[str]:
-    counts = _counts(audit)
+def summary(audit: Audit, log: str, score_file: str | None) -> Iterator[str]:
+    """What was read, assumed and counted, as lines with a heading of 13 characters."""
+    found = counts(audit)
     statuses = _statuses(audit)
-    told = ", ".join(f"{statuses[name]} {name}" for name in (*STATUSES, "unknown") if statuses[name])
+    told = ", ".join(f"{statuses[name]} {name}" for name in (*STATUSES, *CLASSES, "unknown") if statuses[name])
     yield f"log          {excerpt(log)}: {audit.lines} lines, {len(audit.entries)} entries ({told})"
     a = audit.assumed
     yield f"assumed      batches of {a.n_parallel} ({a.why['n_parallel']})"
     yield f"             blocks of {a.n_iter_block} ({a.why['n_iter_block']}); c = {audit.ucb_c:g} ({audit.why_c})"
-    yield f"             converged above {a.limits.converged:g}, failed below {a.limits.failed:g} ({a.why['limits']})"
+    if a.inferred.told:
+        rule = a.inferred.rule.words() if a.inferred.known else "statuses by a rule that is not known here"
+        yield f"             {rule} ({a.why['limits']})"
     for reading in _trees(audit)["readings"][1:]:
         yield from _tree_lines([d for d in audit.differences if d.reading == reading], reading)
     yield from _score_lines(audit, score_file)
-    yield f"findings     {counts['error']} errors, {counts['warning']} warnings, {counts['note']} notes"
+    if not audit.checkable:
+        yield "findings     no metric was read in any entry: nothing could be checked"
+        return
+    yield f"findings     {found['error']} errors, {found['warning']} warnings, {found['note']} notes"
 
 
 def _tree_lines(found: Sequence[Difference], reading: str) -> Iterator[str]:
@@ -151,14 +161,17 @@ def _tree_lines(found: Sequence[Difference], reading: str) -> Iterator[str]:
 
 def _score_lines(audit: Audit, score_file: str | None) -> Iterator[str]:
     block, best = audit.block, audit.comparisons[0]
-    where = f"block {block.number} (from 0), iterations {block.first}-{block.last}, {len(best.scores)} nodes"
+    where = f"block {block.number}, iterations {block.first}-{block.last}, {len(best.scores)} nodes"
     if audit.score_file is not None:
         stored = len(audit.score_file.stored)
         told = ", ".join(f"{c.reading} {c.reproduced}" for c in audit.comparisons)
         yield f"scores       {excerpt(score_file or '')}: {where}"
         yield f"             of {stored} stored nodes reproduced, by reading: {told}"
         return
-    yield f"scores       {where}, no score file to compare with"
+    if audit.reward is None:
+        yield f"scores       {where}: not computed, the log tells of no reward"
+        return
+    yield f"scores       {where}, of {audit.reward}, no score file to compare with"
     for score in best.scores[:_SHOWN_SCORES]:
         parent = _node(score.parent)
         yield f"             node {score.node}: UCB {score.ucb:.3f}, parent {parent}, visits {score.visits}"

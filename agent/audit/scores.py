@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agent.audit.assume import Assumptions, rounding
+from agent.audit.assume import Assumptions
 from agent.audit.entry import ROOT, Entry, read_id
 from agent.audit.findings import Finding, excerpt
+from agent.audit.rules import REWARD, rounding
 from agent.audit.trees import Reading, parents_of, tree_nodes
 from agent.audit.values import read_number, read_pairs
 from ucb.score import Block, Formula, Score, score_block
@@ -16,7 +17,7 @@ from ucb.score import Block, Formula, Score, score_block
 _NODE = re.compile(r"Node ([0-9]{1,9}):")
 _ITERS = re.compile(r"iters? ([0-9]{1,9}) ?[-–] ?([0-9]{1,9})")
 _METRICS = {"R2": "connectivity_R2", "Pearson": "test_pearson", "Cluster": "cluster_accuracy"}
-_HALF = 0.0005 + 1e-9
+HALF_SHOWN = 0.0005 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,25 +89,33 @@ def _read_stored(node: int, line: int, row: str) -> Stored:
 
 
 def block_to_score(entries: Sequence[Entry], file: ScoreFile | None, assumed: Assumptions) -> Block:
-    """The block that the file names or, without one, that of the log's last entry; its number counts from 0."""
+    """The block that the file names or, without one, that of the log's last entry; blocks count from 1."""
     newest = max((entry.id for entry in entries), default=1)
     number = assumed.block(newest)
     if file is not None and file.first is not None and file.last is not None:
-        return Block((file.first - 1) // max(1, file.last - file.first + 1), file.first, file.last)
+        return Block((file.first - 1) // max(1, file.last - file.first + 1) + 1, file.first, file.last)
     if file is not None and file.stored:
-        return Block(0, 1, max(newest, *(stored.node for stored in file.stored)))
-    return Block(number, number * assumed.n_iter_block + 1, (number + 1) * assumed.n_iter_block)
+        return Block(1, 1, max(newest, *(stored.node for stored in file.stored)))
+    return Block(number, (number - 1) * assumed.n_iter_block + 1, number * assumed.n_iter_block)
 
 
 def recompute(
-    entries: Sequence[Entry], reading: Reading, file: ScoreFile | None, assumed: Assumptions, c: float
+    entries: Sequence[Entry],
+    reading: Reading,
+    file: ScoreFile | None,
+    assumed: Assumptions,
+    c: float,
+    reward: str | None = REWARD,
 ) -> Comparison:
     """Scores of the block (PUCT unless ``file`` names another formula), compared with ``file``.
 
-    Nodes later than the last of ``file`` are left out: they were yet to come when it was written.
+    Nodes later than the last of ``file`` are left out: they were yet to come when it was written. Without a ``reward``
+    there are no scores.
     """
+    if reward is None:
+        return Comparison(reading, ())
     block = block_to_score(entries, file, assumed)
-    nodes = tree_nodes(entries, parents_of(entries, reading, assumed))
+    nodes = tree_nodes(entries, parents_of(entries, reading, assumed), reward)
     if file is not None and file.stored:
         last = max(stored.node for stored in file.stored)
         nodes = [node for node in nodes if node.id <= last]
@@ -116,19 +125,19 @@ def recompute(
         by_id = {score.node: score for score in scores}
         latest = {entry.id: entry for entry in entries}
         for stored in file.stored:
-            unlike = list(_unlike(stored, by_id.get(stored.node), latest.get(stored.node)))
+            unlike = list(_unlike(stored, by_id.get(stored.node), latest.get(stored.node), reward))
             comparison.unlike += unlike
             comparison.reproduced += not any(finding.severity == "error" for finding in unlike)
         comparison.unlike += _not_stored(file, scores)
     return comparison
 
 
-def _unlike(stored: Stored, score: Score | None, entry: Entry | None) -> Iterator[Finding]:
+def _unlike(stored: Stored, score: Score | None, entry: Entry | None, reward: str) -> Iterator[Finding]:
     if score is None or entry is None:
         found = f"node {stored.node}, which the block of the log does not hold"
         yield Finding("score-other-nodes", stored.node, (stored.line,), found, "the nodes of the log")
         return
-    slack = _HALF + rounding(entry, "connectivity_R2")
+    slack = HALF_SHOWN + rounding(entry, reward)
     pairs = [
         ("UCB", stored.ucb, score.ucb, slack),
         ("visits", stored.visits, score.visits, 0.0),
@@ -146,7 +155,7 @@ def _unlike(stored: Stored, score: Score | None, entry: Entry | None) -> Iterato
         yield Finding("score-differs", stored.node, (stored.line,), f"node {stored.node}: {found}", expected)
     for name in ("test_pearson", "cluster_accuracy"):
         was, now = stored.metrics.get(name), entry.metrics.get(name)
-        if was is not None and now is not None and abs(was - now) > _HALF + rounding(entry, name):
+        if was is not None and now is not None and abs(was - now) > HALF_SHOWN + rounding(entry, name):
             found, expected = f"node {stored.node}: {name} {was:g}", f"{now:g}, as the log says"
             yield Finding("score-metric-differs", stored.node, (stored.line,), found, expected)
 

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from agent.audit.assume import Assumptions
 from agent.audit.entry import ROOT, Entry
 from agent.audit.findings import Finding
+from agent.audit.rules import REWARD
 from ucb.tree import TreeNode
 
 # node: the `Node:` line. next-slot: `Next:` of the entry one batch earlier, in the same slot (the addendum's meaning).
@@ -52,7 +53,7 @@ def differences(entries: Sequence[Entry], assumed: Assumptions) -> list[Differen
     lines = {entry.id: entry.line for entry in entries}
     for reading in READINGS[1:] if assumed.n_parallel > 1 else ("next-entry",):
         for node, parent in parents_of(entries, reading, assumed).items():
-            starts = assumed.batch(node) * assumed.n_parallel % assumed.n_iter_block == 0
+            starts = assumed.starts_block(node)
             if uses[node] == 1 and parent != by_node[node] and not (starts and by_node[node] == ROOT):
                 found.append(Difference(reading, node, lines[node], by_node[node], parent))
     return found
@@ -67,18 +68,19 @@ def check_readings(found: Sequence[Difference], entries: int, assumed: Assumptio
     return [Finding("readings-differ", None, tuple(d.line for d in meant), told, "`Node:` as announced by `Next:`")]
 
 
-def tree_nodes(entries: Sequence[Entry], parents: dict[int, int]) -> list[TreeNode]:
-    """Nodes to score under ``parents``, sorted by id; what has no status counts as partial."""
+def tree_nodes(entries: Sequence[Entry], parents: dict[int, int], reward: str = REWARD) -> list[TreeNode]:
+    """Nodes to score under ``parents``, sorted by id, their reward in the place of connectivity_R2; what has no status
+    counts as partial."""
     latest = {entry.id: entry for entry in entries}
-    return [_node(entry, parents.get(number, ROOT)) for number, entry in sorted(latest.items())]
+    return [_node(entry, parents.get(number, ROOT), reward) for number, entry in sorted(latest.items())]
 
 
-def _node(entry: Entry, parent: int) -> TreeNode:
+def _node(entry: Entry, parent: int, reward: str) -> TreeNode:
     return TreeNode(
         id=entry.id,
         parent=parent or None,
         role="explore",
-        status=entry.status or "partial",
+        status=entry.outcome or "partial",
         mutation=entry.mutation.text if entry.mutation else "",
-        metrics=entry.metrics,
+        metrics=entry.metrics if reward == REWARD else {**entry.metrics, REWARD: entry.metrics.get(reward)},
     )

@@ -12,6 +12,10 @@ ALIASES = {
     "learning_rate_w_start": "lr_W",
     "learning_rate_start": "lr",
     "learning_rate_embedding_start": "lr_emb",
+    "learning_rate_w": "lr_W",
+    "learning_rate": "lr",
+    "learning_rate_embedding": "lr_emb",
+    "lr_embedding": "lr_emb",
     "lr_w": "lr_W",
     "l1": "coeff_W_L1",
     "w_l1": "coeff_W_L1",
@@ -25,13 +29,41 @@ ALIASES = {
     "data_augmentation_loop": "aug_loop",
     "data_aug": "aug_loop",
     "aug": "aug_loop",
+    "dal": "aug_loop",
+    "bs": "batch_size",
     "recurrent_training": "recurrent",
+}
+# Short names of metrics in the lines of slots and in statistics, and their full ones.
+METRICS = {
+    "conn": "connectivity_R2",
+    "conn_r2": "connectivity_R2",
+    "connectivity": "connectivity_R2",
+    "connectivity_r2": "connectivity_R2",
+    "tau": "tau_R2",
+    "tau_r2": "tau_R2",
+    "v_rest": "V_rest_R2",
+    "vrest": "V_rest_R2",
+    "v_rest_r2": "V_rest_R2",
+    "vrest_r2": "V_rest_R2",
+    "cluster": "cluster_accuracy",
+    "cluster_acc": "cluster_accuracy",
+    "test_r2": "test_R2",
+    "raw_w": "raw_W_R2",
+    "raw_w_r2": "raw_W_R2",
+    "onestep": "onestep_pearson",
+    "rollout": "rollout_pearson",
+    "rollout_r": "rollout_pearson",
+    "rollout_p": "rollout_pearson",
+    "dale": "dale_score",
+    "time": "training_time_min",
 }
 UNDEFINED = frozenset({"nan", "n/a", "na", "none", "null", "inf", "-inf", "+inf", "-", "--", "—", "undefined"})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,6})?")
 # The look-behind lets a match begin at the start of a word only, which keeps the search linear.
 _PAIR = re.compile(r"(?<![\w.])([A-Za-z_][\w.]{0,79}) {0,4}[=:] {0,4}([^\s,;()=]+)")
+# `200k` steps; the one unit that models write behind a number of a config.
+_KILO = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)[kK]")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9.eE]))")
 _KEY = re.compile(r"[A-Za-z_][\w.]{0,79}")
 _TRUE, _FALSE = frozenset({"true", "t", "yes"}), frozenset({"false", "f", "no"})
@@ -43,6 +75,11 @@ def canonical(key: str) -> str:
     if key.endswith(".seed") and key != ".seed":
         return key
     return ALIASES.get(last.casefold(), last)
+
+
+def canonical_metric(name: str) -> str:
+    """The one name of a metric; a name that is not known stays as it is."""
+    return METRICS.get(name.casefold().replace("²", "2"), name)
 
 
 def is_key(text: str) -> bool:
@@ -67,8 +104,15 @@ def read_value(text: str) -> Value | None:
         return None
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
+    if match := _KILO.fullmatch(text):
+        return 1000.0 * float(match[1])
     number = read_number(text)
     return word if number is None else number
+
+
+def decimals(text: str) -> int:
+    """Digits behind the point of a number as written; 15 where it has an exponent."""
+    return len(text.rstrip(".!%*`").partition(".")[2]) if "e" not in text.casefold() else 15
 
 
 def same(a: Value, b: Value) -> bool:

@@ -16,7 +16,7 @@ from ucb.estimates import BASELINE
 from ucb.noise import Noise
 from ucb.shares import is_bad
 
-SHOWN_RUNS = 96
+SHOWN_RUNS = 64
 REGRESSED_RUNS = 240
 COLUMNS = ("connectivity_R2", "V_rest_R2", "tau_R2")
 

@@ -24,7 +24,8 @@ import pytest
 from agent.briefing.context import build_context
 from agent.claude.mock import answer
 from agent.night.derived import read_ledger
-from state.campaign import parse_campaign
+from state.added import FORMAT
+from state.campaign import begun_campaign
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.lock import is_held
 from state.paths import RunPaths
@@ -163,7 +164,7 @@ def test_every_piece_of_yaml_is_valid() -> None:
     assert len(pieces) >= 2
     base = read_yaml(ROOT / "campaigns" / "surrogate.yaml")
     for text in pieces:
-        parse_campaign(dump_yaml(base | parse_yaml(text, "a guide")), "a guide")
+        begun_campaign({"format": FORMAT}, dump_yaml(base | parse_yaml(text, "a guide")), "a guide")
 
 
 def test_every_command_that_is_named_exists() -> None:
@@ -176,7 +177,9 @@ def test_every_command_that_is_named_exists() -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("guide", ["evening", "morning", "auditor", "campaign", "cluster", "architecture"])
+@pytest.mark.parametrize(
+    "guide", ["evening", "morning", "auditor", "campaign", "cluster", "predecessor", "architecture"]
+)
 def test_paths_that_are_named_exist(guide: str) -> None:
     text = (ROOT / "docs" / f"{guide}.md").read_text()
     for name in re.findall(r"`((?:docs|campaigns|benchmarks|trainer|agent|tests)/[\w./]+)`", text):

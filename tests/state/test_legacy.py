@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from state.campaign import load_campaign
 from state.config import SlotConfig
@@ -263,3 +265,115 @@ def test_the_tables_name_only_what_they_should() -> None:
         assert not set(values) & set(native[section])
     for section, defaults in DEFAULTS.items():
         assert set(defaults) <= set(native[section])
+
+
+def refusal(tree: dict[str, Any], tmp_path: Path) -> str:
+    path = tmp_path / "old.yaml"
+    path.write_text(dump_yaml(tree))
+    with pytest.raises(ConfigError) as caught:
+        load_slot_config(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def test_all_faults_are_told_at_once_and_the_decisive_one_first(tmp_path: Path) -> None:
+    tree = old(FIRST)
+    tree["simulation"] |= {"blank_freq": 2, "n_neurons": 100, "n_frames": 10}
+    tree["graph_model"] |= {"signal_model_name": "flyvis_mlp", "hiden_dim": 3}
+    tree["training"] |= {"coeff_tau_L1": 0.1, "batch_size": 0}
+    del tree["graph_model"]["hidden_dim"]
+    told = refusal(tree, tmp_path)
+    first, _, others = told.partition("; beside this: ")
+    assert first.startswith("8 faults: graph_model.signal_model_name is 'flyvis_mlp'")
+    assert others.startswith("simulation.n_neurons 100")
+    for key in ("simulation.blank_freq", "graph_model.hiden_dim", "training.coeff_tau_L1", "graph_model.hidden_dim is"):
+        assert key in others
+    assert "training.batch_size is 0" in others
+    assert "simulation.n_frames is 10" in others
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("simulation", "blank_freq", 2),
+        ("simulation", "blank_window_size_frames", 10),
+        ("simulation", "optogenetics", {"enabled": True}),
+        ("simulation", "steady_state_value", 0.0),
+        ("training", "coeff_tau_L1", 0.001),
+        ("training", "coeff_V_rest_L2", 0.001),
+        ("training", "train_start", 100),
+        ("training", "train_begin", 100),
+        ("training", "coeff_alpha_L1", 0.1),
+        ("training", "lr_update", 1e-4),
+        ("training", "w_init_mode", "uniform_scaled"),
+        ("graph_model", "hidden_neuron_fraction", 0.1),
+    ],
+)
+def test_a_request_of_another_meaning_is_refused_without_advice(
+    section: str, key: str, value: Any, tmp_path: Path
+) -> None:
+    told = refusal(changed(section, **{key: value}), tmp_path)
+    assert told.startswith(f"{section}.{key} is ")
+    assert "did you mean" not in told
+
+
+def test_what_is_neutral_or_a_label_is_passed_over() -> None:
+    tree = old(THIRD, g_phi_positive=True) | {"config_file": "fly/old"}
+    tree["simulation"] |= {"blank_freq": 0, "optogenetics": {"enabled": False}, "noise_ar1_rho": 0.5}
+    tree["training"] |= {"lr_update": 0.0, "coeff_tau_L1": 0.0, "train_start": 0, "torch_compile": True}
+    assert read(tree) == read(old(THIRD, g_phi_positive=True))
+    tree["training"]["lr_update"] = THIRD["lr"]
+    assert read(tree) == read(old(THIRD, g_phi_positive=True))
+
+
+CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("11-legacy-refusals-mislead/c_coeff_tau_L1.yaml", "training.coeff_tau_L1 is '0.001'; nightfly only does 0"),
+        ("11-legacy-refusals-mislead/d_train_start.yaml", "training.train_start is '100'; nightfly only does 0"),
+        ("11-legacy-refusals-mislead/e_real_reason_second.yaml", "graph_model.signal_model_name is 'flyvis_mlp'"),
+        ("12-legacy-blank_freq-accepted/blank.yaml", "simulation.blank_freq is '2'; nightfly only does 0"),
+    ],
+)
+def test_cases_that_are_refused(name: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_slot_config(CASES / name)
+    assert words in str(caught.value)
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+@pytest.mark.parametrize("name", ["a_config_file", "b_lr_update"])
+def test_cases_that_load(name: str) -> None:
+    config, notes = load_slot_config(CASES / "11-legacy-refusals-mislead" / f"{name}.yaml")
+    assert config.simulation.extent == 1
+    assert any("claude.data_augmentation_loop 25" in note and "loop 2 " in note for note in notes)
+    assert any("exactly 0" in note for note in notes)
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 5), st.floats(), st.text(max_size=5), st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)  # fmt: skip
+KNOWN = sorted(
+    {*SIMULATION, *GRAPH_MODEL, *COMMON, *FIRST, *NEW_NAMES, "compat", "claude", "lr_update", "optogenetics"}
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["simulation", "graph_model", "training", ""]), st.sampled_from(KNOWN), ODD)))
+def test_whatever_the_values_are_it_loads_or_is_one_sentence(edits: list[tuple[str, str, Any]]) -> None:
+    tree = copy.deepcopy(old(FIRST))
+    for section, key, value in edits:
+        place = tree[section] if section else tree
+        place[key] = value
+    told = ""
+    try:
+        config = read(tree)
+    except ConfigError as error:
+        told = str(error)
+    assert "\n" not in told
+    assert told.startswith("old.yaml: ") if told else config.graph_model.hidden_dim >= 4

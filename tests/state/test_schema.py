@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field, model_validator
 
 from state.errors import ConfigError
-from state.schema import Section, known_keys, nearest, validate
+from state.schema import Section, known_keys, misspelt, nearest, validate
 
 
 class Leaf(Section):
@@ -72,3 +72,26 @@ def test_sections_are_frozen_and_checked_through_and_through() -> None:
     assert known_keys(Tree, ["leaf"]) == ["width", "depth"]
     assert known_keys(Tree, ["nowhere"]) == ["leaf", "named", "listed"]
     assert nearest("", ["b", "a"]) == "known here: a, b"
+
+
+KEYS = ["hidden_dim", "n_epochs", "noise_model_level", "coeff_W_L1", "coeff_g_phi_weight_L1", "learning_rate_start"]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("hiden_dim", "hidden_dim"),
+        ("hidden_dims", "hidden_dim"),
+        ("n_epoch", "n_epochs"),
+        ("nepochs", "n_epochs"),
+        ("noise_level", "noise_model_level"),
+        ("learning_rate", "learning_rate_start"),
+        ("coeff_tau_L1", None),
+        ("coeff_W_L2", None),
+        ("coeff_phi_weight_L1", None),
+        ("learning_rate_V_start", None),
+        ("train_start", None),
+    ],
+)
+def test_advice_never_crosses_meaning(given: str, meant: str | None) -> None:
+    assert misspelt(given, KEYS) == meant

@@ -36,6 +36,6 @@ def make_step(model: Model, data: Recording, training: TrainingConfig, xnorm: fl
     """The forward and backward pass that belongs to ``model``."""
     if isinstance(model, GNN):
         return Step(model, data, training, xnorm)
-    from trainer.model.pyg import PygStep
+    from trainer.fit.pyg_step import PygStep
 
     return PygStep(cast("PygModel", model), data, training, xnorm)

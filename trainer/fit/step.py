@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from state.config import TrainingConfig
-from trainer.fit.penalties import TINY, SignalPenalties, WeightPenalties
+from trainer.fit.signal_penalties import TINY, SignalPenalties
+from trainer.fit.weight_penalties import WeightPenalties
 from trainer.model.gnn import GNN
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from state.records import TRACED, TrajectoryPoint, undefined_line
 from trainer.fit.adam import Adam
 from trainer.fit.backend import make_step
 from trainer.fit.cuda_graph import GraphedIterations
+from trainer.fit.schedule import BLOCK, Phase, Stage, annealing, blocks, iterations_per_epoch, stages
 from trainer.fit.step import Step
 from trainer.model.protocol import Model
 from trainer.score.metrics import Activity, recover, recovery_scores
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome
     from trainer.fly.simulate import Recording
 
-BLOCK = 250  # iterations between two looks at the loss, at the clock and at the annealing
-Phase = Literal["joint", "V_rest", "standard"]
-
 
 class TrainingDiverged(NightflyError):
     """The loss or a parameter stopped being finite."""
@@ -34,18 +32,6 @@ class TrainingDiverged(NightflyError):
     def __init__(self, iteration: int) -> None:
         super().__init__(f"the loss is no longer finite at iteration {iteration}; lower the learning rates")
         self.iteration = iteration
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A run of iterations with fixed learning rates; ``points`` are the iterations (within it) that are measured."""
-
-    epoch: int
-    phase: Phase
-    n_iterations: int
-    points: tuple[int, ...]
-    fast: float = 1.0  # factor on the learning rates of W and g_phi
-    starts_anew: bool = False  # whether Adam forgets what it has averaged
 
 
 @dataclass(frozen=True)
@@ -67,53 +53,6 @@ class State:
     square: Tensor
     random: Tensor
     iteration: int
-
-
-def iterations_per_epoch(config: SlotConfig) -> int:
-    """int(n_frames * data_augmentation_loop / batch_size * 0.2), at least 1."""
-    t = config.training
-    return max(1, int(config.simulation.n_frames * t.data_augmentation_loop / t.batch_size * 0.2))
-
-
-def stages(config: SlotConfig) -> list[Stage]:
-    """The phases of all epochs in order.
-
-    Two-stage: int(Niter * alternate_joint_ratio) iterations `joint` at full rates, then the rest as `V_rest` with W and
-    g_phi at alternate_lr_ratio. Standard: one phase. An epoch has n_metric_points measured iterations, shared between
-    its phases; the last iteration of each phase is always one.
-    """
-    t, n = config.training, iterations_per_epoch(config)
-    joint = max(1, int(n * t.alternate_joint_ratio))
-    result: list[Stage] = []
-    for epoch in range(t.n_epochs):
-        if not t.alternate_training:
-            anew = epoch > 0 and t.adam_restart == "standard_epochs"
-            result.append(Stage(epoch, "standard", n, _points(n, t.n_metric_points), starts_anew=anew))
-            continue
-        here = t.n_metric_points if joint == n else round(t.n_metric_points * joint / n)
-        here = here if joint == n else min(max(1, here), t.n_metric_points - 1)
-        result.append(Stage(epoch, "joint", joint, _points(joint, here)))
-        if joint < n:
-            rest = t.n_metric_points - here
-            result.append(Stage(epoch, "V_rest", n - joint, _points(n - joint, rest), t.alternate_lr_ratio))
-    return result
-
-
-def _points(n: int, count: int) -> tuple[int, ...]:
-    """Up to ``count`` evenly spaced iterations of 1..n, the last one n."""
-    return tuple(sorted({max(1, round(n * (k + 1) / count)) for k in range(count)}))
-
-
-def annealing(training: TrainingConfig, epochs_done: float) -> float:
-    """Strength of the L1/L2 penalties: 1 - exp(-rate * epochs_done), 1 for rate 0.
-
-    ``epochs_done`` counts whole epochs (0 in the first), or with `annealing: continuous` is taken as it is (1.5 =
-    halfway through the second), so that the penalties grow from the first iterations on.
-    """
-    if training.regul_annealing_rate == 0.0:
-        return 1.0
-    counted = epochs_done if training.annealing == "continuous" else math.floor(epochs_done)
-    return 1.0 - math.exp(-training.regul_annealing_rate * counted)
 
 
 def set_rates(adam: Adam, model: Model, training: TrainingConfig, fast: float) -> None:
@@ -156,7 +95,7 @@ def fit(
             set_rates(loop.adam, model, config.training, stage.fast)
             if stage.starts_anew and planned == loop.iteration:
                 loop.adam.restart()
-            for done, wanted in _blocks(stage):
+            for done, wanted in blocks(stage):
                 planned += done
                 if planned <= loop.iteration:
                     continue
@@ -179,16 +118,6 @@ def _point(stage: Stage, iteration: int, r2: list[float | None]) -> TrajectoryPo
         tau_r2=r2[2],
         phase=stage.phase,
     )
-
-
-def _blocks(stage: Stage) -> Iterator[tuple[int, bool]]:
-    """Numbers of iterations to run in one go, and whether to measure after them."""
-    done = 0
-    for point in stage.points:
-        while done < point:
-            n = min(BLOCK, point - done)
-            done += n
-            yield n, done == point
 
 
 class Trainer:

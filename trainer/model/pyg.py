@@ -1,4 +1,4 @@
-"""The model and its loss as equations, on torch_geometric with autograd: the reference that the fast passes must equal.
+"""The model as equations, on torch_geometric: the reference that the fast passes must equal.
 
 A change of the model is tried here first (`graph_model.backend: pyg`): whatever parameters the module has are trained,
 checkpointed and measured. Slow; knows nothing of the hand-written passes but the numbers they start from.
@@ -6,7 +6,6 @@ checkpointed and measured. Slow; knows nothing of the hand-written passes but th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -24,9 +23,6 @@ from trainer.model.start import draw_perceptron, draw_weights
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome
-    from trainer.fly.simulate import Recording
-
-STEP_RELATIVE, STEP_ADDITIVE = 1.05, 0.05  # the latter in units of xnorm
 
 
 def graph(connectome: Connectome) -> Data:
@@ -136,23 +132,23 @@ class PygModel:
 
     def signal(self, v: Tensor) -> Tensor:
         """g_phi(v, a)^2; [B, N] -> [B, N]."""
-        with _apart(grad=False):
+        with apart(grad=False):
             return self.module.signal(v.clone(), self.module.a)
 
     def messages(self, v: Tensor) -> Tensor:
         """sum_j W_ij g_phi(v_j, a_j)^2; [B, N] -> [B, N]."""
-        with _apart(grad=False):
+        with apart(grad=False):
             return self.module.messages(v.clone())
 
     def update(self, v: Tensor, message: Tensor, stimulus: Tensor | None) -> Tensor:
         """f_theta [B, N]."""
-        with _apart(grad=False):
+        with apart(grad=False):
             light = None if stimulus is None else stimulus.clone()
             return self.module.update_rate(v.clone(), message.clone(), light)
 
     def message_gain(self, v: Tensor, message: Tensor, stimulus: Tensor | None) -> Tensor:
         """d f_theta / d message [B, N]."""
-        with _apart(grad=True):
+        with apart(grad=True):
             light = None if stimulus is None else stimulus.clone()
             arriving = message.clone().requires_grad_()
             rate = self.module.update_rate(v.clone(), arriving, light)
@@ -160,7 +156,7 @@ class PygModel:
 
 
 @contextmanager
-def _apart(grad: bool) -> Iterator[None]:
+def apart(grad: bool) -> Iterator[None]:
     """Outside of inference mode, whose tensors neither autograd nor EdgeIndex can take; clones made here can."""
     with torch.inference_mode(False), torch.set_grad_enabled(grad):
         yield
@@ -173,68 +169,3 @@ def _group(name: str) -> int:
     """Index into _GROUPS of a parameter of the module; one that an idea adds learns at f_theta's rate."""
     first = name.partition(".")[0]
     return {"W": 0, "a": 1, "g_phi": 2}.get(first, 3)
-
-
-class PygStep:
-    """The loss of a batch and, by autograd, its gradient: a `trainer.model.protocol.TrainingStep`."""
-
-    def __init__(self, model: PygModel, data: Recording, training: TrainingConfig, xnorm: float) -> None:
-        self.model, self.data, self.training, self.xnorm = model, data, training, xnorm
-        self.batch, self.strength = training.batch_size, 1.0
-        self.loss = self._total = model.theta.new_zeros(())
-
-    def __call__(self, frames: Tensor, iteration: int) -> None:
-        """Fill ``model.gradient``; ``frames`` [B] are indices into the recording."""
-        self.model.gradient.zero_()
-        with _apart(grad=True):
-            chosen = frames.clone()
-            v, target, light = (part[chosen] for part in (self.data.voltage, self.data.derivative, self.data.stimulus))
-            fit = (self.model.module(v, light) - target).norm(2)
-            total = fit + self.signal_penalties(v, iteration) + self.weight_penalties()
-            total.backward()
-        self.loss, self._total = fit.detach(), total.detach()
-
-    def set_strength(self, strength: float) -> None:
-        """Scale the L1 and L2 penalties from now on."""
-        self.strength = strength
-
-    def total_loss(self) -> Tensor:
-        """Data term and all penalties of the last call."""
-        return self._total
-
-    def signal_penalties(self, v: Tensor, iteration: int) -> Tensor:
-        """coeff_g_phi_diff ||relu(s(v) - s(v'))|| + coeff_g_phi_norm ||s(2 xnorm) - 2 xnorm||, s = g_phi^2."""
-        t, module = self.training, self.model.module
-        n, stride = v.shape[1], min(t.penalty_stride, v.shape[1])
-        some = (torch.arange(0, n, stride, device=v.device) + iteration % stride) % n
-        v = (v[:1] if t.penalty_frames == "one" else v)[:, some]
-        a = module.a[some]
-        a = a.detach() if t.penalty_embedding == "fixed" else a
-        further = v + STEP_ADDITIVE * self.xnorm if t.g_phi_diff_step == "additive" else STEP_RELATIVE * v
-        drop = torch.relu(module.signal(v, a) - module.signal(further, a))
-        high = torch.full_like(v[0], 2 * self.xnorm)
-        off = module.signal(high, a) - 2 * self.xnorm
-        return math.sqrt(stride) * (t.coeff_g_phi_diff * _norm(drop) + t.coeff_g_phi_norm * _norm(off))
-
-    def weight_penalties(self) -> Tensor:
-        """strength * sum of coeff_L1 ||p||_1 + coeff_L2 ||p||_2 over W, g_phi and f_theta."""
-        t, module = self.training, self.model.module
-        total = t.coeff_W_L1 * module.W.abs().sum()
-        if t.coeff_W_L1 == 0 or t.W_L2_beside_L1 == "added":
-            total = total + t.coeff_W_L2 * _norm(module.W)
-        networks = (
-            (module.g_phi, t.coeff_g_phi_weight_L1, t.coeff_g_phi_weight_L2),
-            (module.f_theta, t.coeff_f_theta_weight_L1, t.coeff_f_theta_weight_L2),
-        )
-        for network, l1, l2 in networks:
-            tensors = list(network.parameters())
-            if t.perceptron_norms == "per_network":
-                tensors = [torch.cat([tensor.reshape(-1) for tensor in tensors])]
-            for tensor in tensors:
-                total = total + l1 * tensor.abs().sum() + l2 * _norm(tensor)
-        return self.strength * total
-
-
-def _norm(x: Tensor) -> Tensor:
-    """||x||_2 whose gradient at 0 is 0."""
-    return torch.linalg.vector_norm(x)

@@ -14,7 +14,8 @@ from state.config import SlotConfig
 from trainer.model.protocol import Model
 from trainer.score.cluster import cluster_accuracy, neuron_features
 from trainer.score.comparable import identity_scores, pearson_of_moving
-from trainer.score.metrics import Activity, Recovered, one_step_score, recover, recovery_scores, rollout, rollout_scores
+from trainer.score.metrics import Activity, Recovered, active_score, recover, recovery_scores
+from trainer.score.prediction import one_step_score, rollout, rollout_scores
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome
@@ -49,6 +50,9 @@ def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, co
         found = recover(model, data.train, stats)
         for name, score in recovery_scores(found, truth).items():
             result.set(name, score.r2, score.reason, **{f"{name.removesuffix('_R2')}_slope": score.slope})
+        active, silent = active_score(found, truth, stats)
+        if active.r2 is not None:
+            result.extra |= {"connectivity_R2_active": active.r2, "silent_neurons": float(silent)}
         features = neuron_features(
             model.a.t().double().cpu().numpy(), found.tau, found.V_rest, found.W, truth.source, truth.target
         )

@@ -1,4 +1,4 @@
-"""How well the true parameters are recovered, and how well held-out activity is predicted. Knows no training.
+"""How well the true parameters are recovered. Knows no training.
 
 Every R2 here is that of the least-squares line learned = slope * true + b, that is the squared Pearson correlation.
 """
@@ -13,18 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.model.protocol import Model, derivative
+from trainer.model.protocol import Model
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome
-    from trainer.fly.simulate import Dataset, Recording
+    from trainer.fly.simulate import Recording
 
 Array = NDArray[np.float64]
 
 N_GRID = 32  # points of each neuron's range at which its line is fitted
 N_GRADIENT_FRAMES = 8
 MIN_SIGMA = 1e-3  # a neuron that never moves is probed in this range around its mean
-TRACE_STD = 1e-6  # a trace that varies less has no correlation
 
 
 @dataclass(frozen=True)
@@ -33,16 +32,6 @@ class Score:
 
     r2: float | None
     slope: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class RolloutScore:
-    """Mean and median of Pearson r over the ``neurons`` that have one, or None and the reason."""
-
-    mean: float | None
-    median: float | None = None
-    neurons: int = 0
     reason: str = ""
 
 
@@ -128,9 +117,14 @@ def signal_slopes(model: Model, stats: Activity) -> Tensor:
     """
     half = 2.0 * stats.sigma.clamp_min(MIN_SIGMA)
     low, high = (stats.mu - half).clamp_min(0.0), stats.mu + half
-    silent = high <= 1e-6
+    silent = is_silent(stats)
     v = _grid(low, torch.where(silent, low + 1.0, high))
     return torch.where(silent, 1.0, _line(v, model.signal(v))[0])
+
+
+def is_silent(stats: Activity) -> Tensor:
+    """[N] bool: mu + 2 sigma is not positive, so that the neuron hardly ever sends anything."""
+    return stats.mu + 2.0 * stats.sigma.clamp_min(MIN_SIGMA) <= 1e-6
 
 
 def message_gains(model: Model, data: Recording) -> Array:
@@ -139,6 +133,16 @@ def message_gains(model: Model, data: Recording) -> Array:
     v = data.voltage[frames]
     gains = model.message_gain(v, model.messages(v), data.stimulus[frames])
     return np.median(gains.double().cpu().numpy(), axis=0)
+
+
+def active_score(found: Recovered, truth: Connectome, stats: Activity) -> tuple[Score, int]:
+    """connectivity_R2 over the edges whose source ever sends, and how many neurons never do.
+
+    A silent source's weights leave no trace in the data, so nothing but the penalties on W decides what is learned.
+    """
+    silent = is_silent(stats).cpu().numpy()
+    sends = ~silent[truth.source]
+    return score(found.W[sends], truth.weight[sends]), int(silent.sum())
 
 
 def recovery_scores(found: Recovered, truth: Connectome) -> dict[str, Score]:
@@ -152,52 +156,6 @@ def recovery_scores(found: Recovered, truth: Connectome) -> dict[str, Score]:
         why = Score(None, reason=f"f_theta is flat in {found.flat:,} neurons")
         return {name: why if one.r2 is None else one for name, one in scores.items()}
     return scores
-
-
-def one_step_score(model: Model, test: Recording, batch: int = 64) -> Score:
-    """R2 of the predicted against the true derivative over all held-out frames and neurons."""
-    sums = torch.zeros(6, dtype=torch.float64, device=test.voltage.device)
-    for start in range(0, len(test.voltage), batch):
-        part = slice(start, start + batch)
-        y = derivative(model, test.voltage[part], test.stimulus[part]).double()
-        x = test.derivative[part].double()
-        sums += torch.stack([x.new_tensor(x.numel()), x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()])
-    n, x1, y1, xx, xy, yy = sums.tolist()
-    if not all(np.isfinite((y1, xy, yy))):
-        return Score(None, reason="the predicted derivative is not finite")
-    var_x, var_y, cov = xx - x1 * x1 / n, yy - y1 * y1 / n, xy - x1 * y1 / n
-    if var_x <= 0.0 or var_y <= 0.0:
-        return Score(None, reason="the true or the predicted derivative is constant")
-    return Score(min(1.0, cov * cov / (var_x * var_y)), cov / var_x)
-
-
-def rollout(model: Model, data: Dataset, delta_t: float) -> Tensor:
-    """Noise-free traces [T, N] of the trained network: v += delta_t * dv/dt from the true start, held-out stimulus."""
-    v, traces = data.rollout_start[None], torch.empty_like(data.rollout_voltage)
-    for step in range(len(traces)):
-        traces[step] = v[0]
-        v = v + delta_t * derivative(model, v, data.rollout_stimulus[step : step + 1])
-    return traces
-
-
-def rollout_scores(traces: Tensor, true: Tensor) -> RolloutScore:
-    """Pearson r between traces [T, N] of each neuron; its mean is test_pearson.
-
-    A neuron whose true trace varies by no more than TRACE_STD has no r and is left out; a predicted trace that does not
-    vary counts as 0. r is bounded, so a neuron that hardly moves cannot spoil the mean by more than its share; the
-    median tells when many do.
-    """
-    if not bool(torch.isfinite(traces).all()):
-        return RolloutScore(None, reason="the rollout left the finite range")
-    x, y = (t.double() - t.double().mean(0) for t in (true, traces))
-    sx, sy = x.square().mean(0).sqrt(), y.square().mean(0).sqrt()
-    moving = sx > TRACE_STD
-    if not bool(moving.any()):
-        return RolloutScore(None, reason="no neuron's true trace varies")
-    if not bool(torch.isfinite(sy).all()):
-        return RolloutScore(None, reason="the spread of the rollout is out of range")
-    r = torch.where(sy > TRACE_STD, (x * y).mean(0) / (sx * sy).clamp_min(1e-300), 0.0)[moving]
-    return RolloutScore(float(r.mean()), float(np.median(r.cpu().numpy())), len(r))
 
 
 def _grid(low: Tensor, high: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from state.config import SlotConfig
 from state.paths import SlotPaths
 from state.records import SlotResult, TrajectoryPoint
 from trainer.fit.backend import make_model
-from trainer.fit.training import BLOCK, Moment, Trainer, fit, iterations_per_epoch
+from trainer.fit.schedule import BLOCK, iterations_per_epoch
+from trainer.fit.training import Moment, Trainer, fit
 from trainer.fly.connectome import Connectome, load_connectome
 from trainer.fly.simulate import Dataset, generate
 from trainer.model.protocol import Model

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from state.files import sha256, write_atomic
 from state.records import TrajectoryPoint
-from trainer.fit.training import BLOCK, State
+from trainer.fit.schedule import BLOCK
+from trainer.fit.training import State
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome

@@ -20,7 +20,8 @@ from state.errors import NightflyError
 from state.files import read_yaml
 from state.schema import validate
 from trainer.fit.backend import make_model
-from trainer.fit.training import Trainer, iterations_per_epoch
+from trainer.fit.schedule import iterations_per_epoch
+from trainer.fit.training import Trainer
 from trainer.fly.connectome import Connectome, load_connectome
 from trainer.fly.simulate import generate
 from trainer.fly.stimulus import load_stimulus

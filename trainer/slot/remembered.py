@@ -12,7 +12,7 @@ from state.files import canonical_json, sha256, write_atomic
 
 def remembered(folder: Path, kind: str, identity: str, make: Callable[[], Any]) -> Any:
     """The JSON answer of ``make``, or what it said before of the same ``identity`` with the same trainer's code."""
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parents[1].rglob("*.py")))
     path = folder / f"{kind}-{sha256(sources + identity.encode())[:24]}.json"
     try:
         return json.loads(path.read_bytes())

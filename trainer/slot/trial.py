@@ -19,7 +19,8 @@ from state.errors import NightflyError
 from state.files import read_yaml
 from state.schema import validate
 from trainer.fit.backend import make_model
-from trainer.fit.training import TrainingDiverged, fit, iterations_per_epoch
+from trainer.fit.schedule import iterations_per_epoch
+from trainer.fit.training import TrainingDiverged, fit
 from trainer.fly.connectome import cache_folder, load_connectome
 from trainer.fly.simulate import Recording, generate
 from trainer.model.protocol import Model, derivative

@@ -279,12 +279,10 @@ def test_a_comparison_with_the_baseline_has_verdict_and_interval(tmp_path: Path)
         if row["config"] == "C1":
             continue
         assert row["against"].startswith(standing(ledger.views, row["config"]))
-        for metric in ("connectivity_R2", "V_rest_R2"):
+        for metric, short in (("connectivity_R2", "conn"), ("V_rest_R2", "V_rest")):
             found = ledger.views.estimates.compare(row["config"], "C1", metric)
             shown = found.interval is not None
-            assert (
-                f"{metric.removesuffix('_R2')} {found.difference or 0.0:+.3f}, 95 % interval" in row["against"]
-            ) == shown
+            assert (f"{short} {found.difference or 0.0:+.3f}, 95 % interval" in row["against"]) == shown
             seen += shown
     assert seen
 

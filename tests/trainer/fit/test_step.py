@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from state.config import Scalar, SlotConfig
+from trainer.fit.pyg_step import PygStep
 from trainer.fit.step import Step
 from trainer.fit.training import fit
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
 from trainer.model.protocol import Model
-from trainer.model.pyg import PygModel, PygStep
+from trainer.model.pyg import PygModel
 from trainer.score.metrics import activity
 
 XNORM, ITERATION = 0.5, 5

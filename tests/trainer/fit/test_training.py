@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from state.config import Scalar, SlotConfig, TrainingConfig
+from state.config import Scalar, SlotConfig
 from state.explorable import protection
 from state.records import TrajectoryPoint
+from trainer.fit.schedule import BLOCK, stages
 from trainer.fit.step import Step
-from trainer.fit.training import BLOCK, Moment, TrainingDiverged, annealing, fit, iterations_per_epoch, stages
+from trainer.fit.training import Moment, TrainingDiverged, fit
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
-from trainer.score.metrics import activity, one_step_score
+from trainer.score.metrics import activity
+from trainer.score.prediction import one_step_score
 
 
 def trained(
@@ -28,37 +27,6 @@ def trained(
     points, moments = list[TrajectoryPoint](), list[Moment]()
     fit(model, config, data, truth, activity(data), points.append, moments.append)
     return model, points, moments
-
-
-@settings(deadline=None)
-@given(st.integers(1, 400), st.floats(0.001, 1.0), st.integers(2, 30), st.integers(1, 4), st.booleans())
-def test_stages_cover_every_epoch_exactly(loops: int, ratio: float, points: int, epochs: int, two: bool) -> None:
-    changes: dict[str, Scalar] = {
-        "simulation.n_frames": 640,
-        "training.batch_size": 4,
-        "training.data_augmentation_loop": loops,
-        "training.alternate_joint_ratio": ratio,
-        "training.n_metric_points": points,
-        "training.n_epochs": epochs,
-        "training.alternate_training": two,
-    }
-    config = SlotConfig().replaced(changes)
-    n = iterations_per_epoch(config)
-    assert n == int(640 * loops / 4 * 0.2)
-    plan = stages(config)
-    for epoch in range(epochs):
-        mine = [stage for stage in plan if stage.epoch == epoch]
-        assert sum(stage.n_iterations for stage in mine) == n
-        assert 1 <= sum(len(stage.points) for stage in mine) <= max(points, 2)
-        for stage in mine:
-            assert stage.points[-1] == stage.n_iterations
-            assert list(stage.points) == sorted(set(stage.points))
-        if two:
-            assert mine[0].phase == "joint"
-            assert mine[0].n_iterations == max(1, int(n * ratio))
-            assert [stage.fast for stage in mine[1:]] == [0.1] * (len(mine) - 1)
-        else:
-            assert [stage.phase for stage in mine] == ["standard"]
 
 
 def test_rows_count_on_through_epochs_and_name_their_phase(
@@ -158,14 +126,6 @@ def test_broken_parameters_are_caught_even_where_relu_hides_them(
     model.theta[model.groups[where].start] = float("inf")
     with pytest.raises(TrainingDiverged):
         fit(model, tiny_config, tiny_data, tiny_truth, activity(tiny_data), lambda point: None)
-
-
-def test_annealing_counts_whole_epochs_as_the_predecessor_does_or_all_the_time() -> None:
-    whole, continuous = TrainingConfig(), TrainingConfig(annealing="continuous")
-    assert annealing(whole, 0.99) == 0.0
-    assert annealing(whole, 1.0) == annealing(whole, 1.99) == pytest.approx(1 - math.exp(-0.5))
-    assert 0.0 < annealing(continuous, 0.01) < annealing(continuous, 0.99) < annealing(continuous, 1.99) < 1.0
-    assert annealing(TrainingConfig(regul_annealing_rate=0.0), 0.0) == 1.0
 
 
 @pytest.mark.parametrize(("way", "expected"), [("epoch", [0.0, 0.393]), ("continuous", [0.393, 0.632])])

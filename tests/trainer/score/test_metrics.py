@@ -14,17 +14,8 @@ from hypothesis import strategies as st
 from state.config import GraphModelConfig
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
-from trainer.score.metrics import (
-    Activity,
-    RolloutScore,
-    activity,
-    one_step_score,
-    recover,
-    recovery_scores,
-    rollout,
-    rollout_scores,
-    score,
-)
+from trainer.score.metrics import Activity, Recovered, active_score, activity, recover, recovery_scores, score
+from trainer.score.prediction import RolloutScore, one_step_score, rollout, rollout_scores
 
 GATE = 100.0  # larger than any |v - V_rest| here
 
@@ -161,6 +152,24 @@ def test_a_silent_source_keeps_its_weight_unscaled(tiny_truth: Connectome) -> No
     n = tiny_truth.n_neurons
     stats = Activity(torch.full((n,), -5.0).double(), torch.ones(n).double(), 1.0)
     assert torch.equal(signal_slopes(exact_model(tiny_truth), stats), torch.ones(n, dtype=torch.float64))
+
+
+def test_weights_of_silent_sources_are_left_out_of_the_active_score(
+    tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    stats = activity(tiny_data)
+    mu = stats.mu.clone()
+    mu[:7] = -10.0
+    quiet = Activity(mu, stats.sigma, stats.std)
+    learned = tiny_truth.weight.astype(float)
+    learned[tiny_truth.source < 7] += np.linspace(-3, 3, int((tiny_truth.source < 7).sum()))
+    found = Recovered(learned, tiny_truth.tau.astype(float), tiny_truth.V_rest.astype(float))
+    active, silent = active_score(found, tiny_truth, quiet)
+    assert silent == 7
+    assert active.r2 == pytest.approx(1.0)
+    everything = recovery_scores(found, tiny_truth)["connectivity_R2"].r2
+    assert everything is not None
+    assert everything < 0.5
 
 
 def test_a_flat_f_theta_gives_reasons_not_numbers(tiny_truth: Connectome, tiny_data: SimpleNamespace) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from state.config import SlotConfig
 from state.files import dump_yaml
-from trainer.fit.training import iterations_per_epoch
+from trainer.fit.schedule import iterations_per_epoch
 from trainer.fly.connectome import Connectome
 from trainer.slot.describe import main
 

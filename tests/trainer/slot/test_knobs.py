@@ -28,6 +28,8 @@ def campaign(explorable: dict[str, Any], training: dict[str, Any] | None = None,
 
 
 ALL: dict[str, Any] = {
+    # First, since coeff_W_L2 is tried beside one key after the other until it acts, and beside this one it does.
+    "training.W_L2_beside_L1": {"choices": ["skipped", "added"]},
     "graph_model.hidden_dim": {"choices": [8, 9]},
     "graph_model.n_layers": {"choices": [2, 3]},
     "graph_model.hidden_dim_update": {"choices": [8, 9]},
@@ -40,22 +42,34 @@ ALL: dict[str, Any] = {
     "training.alternate_lr_ratio": {"choices": [0.1, 0.2]},
     "training.coeff_g_phi_diff": {"min": 700, "max": 750},
     "training.coeff_g_phi_norm": {"min": 0.9, "max": 1},
-    "training.coeff_g_phi_weight_L1": {"min": 0.28, "max": 0.29},
+    "training.coeff_g_phi_weight_L1": {"min": 0.28, "max": 0.3},
     "training.coeff_g_phi_weight_L2": {"min": 0, "max": 1e-6},
     "training.coeff_f_theta_weight_L1": {"min": 0.5, "max": 0.51},
     "training.coeff_f_theta_weight_L2": {"min": 0.0015, "max": 0.0016},
-    "training.coeff_W_L1": {"min": 5e-5, "max": 6e-5},
+    "training.coeff_W_L1": {"min": 3e-5, "max": 6e-5},
     "training.coeff_W_L2": {"min": 3.5e-6, "max": 3.6e-6},
-    "training.regul_annealing_rate": {"min": 0, "max": 0.1},
+    "training.regul_annealing_rate": {"min": 0, "max": 0.5},
     "training.w_init_mode": {"choices": ["zeros", "randn_scaled"]},
     "training.w_init_scale": {"min": 1, "max": 1.01},
+    "training.w_init_per": {"choices": ["edges", "inputs"]},
+    "training.xnorm_scale": {"min": 1, "max": 1.5},
+    "training.penalty_frames": {"choices": ["one", "all"]},
+    "training.penalty_embedding": {"choices": ["fixed", "trained"]},
+    "training.g_phi_diff_step": {"choices": ["additive", "relative"]},
+    "training.perceptron_norms": {"choices": ["per_tensor", "per_network"]},
+    "training.annealing": {"choices": ["epoch", "continuous"]},
+    "graph_model.init": {"choices": ["predecessor", "fan_in"]},
 }
+OF_STANDARD_TRAINING = "training.adam_restart"
 
 
 def test_every_key_that_may_be_explored_is_alive_at_the_defaults() -> None:
     keys = {key for key in SlotConfig().flat() if key.startswith(("training.", "graph_model."))}
-    assert set(ALL) == {key for key in keys if protection(key) is None}
-    assert knobs_of(campaign(ALL)) == [Knob(key, True) for key in ALL]
+    assert set(ALL) | {OF_STANDARD_TRAINING} == {key for key in keys if protection(key) is None}
+    found = knobs_of(campaign(ALL))
+    assert [knob.key for knob in found] == list(ALL)
+    assert all(knob.alive for knob in found)
+    assert [knob.key for knob in found if knob.reason] == ["training.coeff_W_L2"]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +90,12 @@ def test_every_key_that_may_be_explored_is_alive_at_the_defaults() -> None:
         ("training.alternate_lr_ratio", {"choices": [0.1, 0.3]}, {"alternate_training": False}, "alternate_training"),
         ("training.alternate_lr_ratio", {"choices": [0.1, 0.3]}, {"alternate_joint_ratio": 1.0}, "no V_rest phase"),
         ("training.w_init_scale", {"min": 0.1, "max": 1}, {"w_init_mode": "zeros"}, "w_init_mode is zeros"),
-        ("training.coeff_W_L1", {"min": 5e-5, "max": 5e-5}, {}, "one value only"),
+        ("training.coeff_W_L1", {"min": 3.3e-5, "max": 3.3e-5}, {}, "one value only"),
+        ("training.coeff_W_L1", {"min": 1e-5, "max": 1e-3}, {"n_epochs": 1}, "there is no other"),
+        ("training.regul_annealing_rate", {"min": 0.1, "max": 2}, {"n_epochs": 1}, "there is no other"),
+        ("training.coeff_W_L2", {"min": 1e-6, "max": 1e-3}, {}, "set training.W_L2_beside_L1 to added"),
         ("training.n_epochs", {"choices": [2]}, {}, "one value only"),
+        (OF_STANDARD_TRAINING, {"choices": ["standard_epochs", "never"]}, {}, "standard training only"),
     ],
 )
 def test_dead_keys_are_found_by_training_and_explained(
@@ -106,9 +124,9 @@ def test_one_living_value_is_enough_and_the_farthest_is_tried_first() -> None:
         asked.append(config.training.coeff_W_L1)
         return config.training.coeff_W_L1 > 1e-4
 
-    rule = {"choices": [5e-5, 6e-5, 7e-5, 9e-4]}
+    rule = {"choices": [3.3e-5, 6e-5, 7e-5, 9e-4]}
     assert check(campaign({"training.coeff_W_L1": rule}), probe) == [Knob("training.coeff_W_L1", True)]
-    assert asked == [5e-5, 9e-4]
+    assert asked == [3.3e-5, 9e-4]
 
 
 def test_a_surrogate_campaign_is_checked_on_its_surface() -> None:

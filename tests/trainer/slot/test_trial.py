@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from state.config import Scalar, SlotConfig
-from trainer.fit.training import iterations_per_epoch
+from trainer.fit.schedule import iterations_per_epoch
 from trainer.slot.trial import ITERATIONS, shortened, try_training
 
 ROOT = Path(__file__).resolve().parents[3]
