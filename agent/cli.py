@@ -171,14 +171,17 @@ def export(
 def report(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option(help="The page to write; default: RUN/report/index.html.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the five lines and their figures, write no page.")
+    ] = False,
 ) -> None:
     """Write the report of a run: one page with everything on it, to be opened in a browser, also offline.
 
     A working driver keeps RUN/report/index.html fresh by itself.
     """
-    from agent.report.write import write_report
+    from agent.report.write import lines_json, write_report
 
-    print(write_report(run, out))
+    print(lines_json(run) if json else write_report(run, out))
 
 
 @app.command()

@@ -6,17 +6,33 @@ from typing import Literal
 
 from pydantic import Field
 
+from state.added import FORMAT
 from state.config import Scalar
 from state.records import Failure, Role, Status
 from state.schema import Section
 
 
+class Candidate(Section):
+    """A config whose confirmation runs count, with the baseline's data seeds that are to be used, in this order."""
+
+    config_id: str
+    simulation_seeds: list[int]
+
+
+class Owed(Section):
+    """Confirmation runs that the next batch must hold, all of one of the candidates."""
+
+    runs: int
+    candidates: list[Candidate] = Field(min_length=1)
+
+
 class Demand(Section):
-    """What the policy demands of the next batch, and why."""
+    """What the policy demands of the next batch, and why. ``owed`` are part of the replicates."""
 
     baseline: bool
     min_replicates: int
     reason: str
+    owed: Owed | None = None
 
 
 class SeedOffer(Section):
@@ -77,6 +93,8 @@ class SlotView(Section):
     seed_rationale: str
     status: Status
     pattern: str
+    usual: bool = Field(False, description="whether the trajectory has the pattern that its config has as a rule")
+    bad: bool = Field(False, description="failed or badly recovered: counted, but no part of means and intervals")
     metrics: dict[str, float | None]
     missing: dict[str, str]
     curves: dict[str, Curve]
@@ -100,6 +118,10 @@ class ConfigView(Section):
     robust: str
     enough: bool
     simulation_seeds: list[int] = Field(description="those of the latest runs, oldest first")
+    minutes: float | None = Field(None, description="a run, predicted from the slots so far")
+    bad: str = Field("", description="failed and badly recovered runs, with the bounds of their share")
+    standing: str = ""
+    data_seeds: int = Field(0, description="how many different simulation seeds")
     changes: dict[str, Scalar] = Field(description="explored keys that differ from the campaign's defaults")
     values: dict[str, Scalar]
 
@@ -120,11 +142,14 @@ class NodeView(Section):
 
 
 class VerdictView(Section):
-    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric."""
+    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric.
+
+    `better` and `worse` are words of the first release; only a trial makes a config better.
+    """
 
     config_id: str
     against: str
-    verdicts: dict[str, Literal["better", "worse", "not distinguishable"]]
+    verdicts: dict[str, Literal["ahead", "behind", "better", "worse", "not distinguishable"]]
     sentences: list[str]
 
 
@@ -143,8 +168,9 @@ class Rule(Section):
 
 
 class Context(Section):
-    """Everything one prompt may mention."""
+    """Everything one prompt may mention. Fields with a default came after the first release."""
 
+    format: int = FORMAT
     kind: Literal["start", "batch"]
     campaign: str
     mission: str
@@ -169,6 +195,16 @@ class Context(Section):
     more_nodes: int = Field(description="nodes of the block that are not shown")
     variance_table: str
     comparisons: list[VerdictView]
+    verdicts: list[str] = Field(
+        default_factory=list, description="what is confirmed, on trial, tried, and at what error"
+    )
+    goal: str = Field("", description="the primary metric and what the others may lose")
+    thresholds: dict[str, float] = Field(default_factory=dict, description="the campaign's limits of every judgement")
+    runs: list[str] = Field(default_factory=list, description="one row of the flat table each, the newest last")
+    noise: list[str] = Field(default_factory=list)
+    effects: list[str] = Field(default_factory=list, description="what each explored key does over all runs")
+    ucb_bonus: float | None = Field(None, description="what a node without children gets beside its reward (puct)")
+    last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]
     last_node: int

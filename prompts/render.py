@@ -9,16 +9,22 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from prompts.context import Context
+from state.added import FORMAT
 from state.files import sha256
 
 FOLDER = Path(__file__).parent
 TEMPLATES = ("system.md.j2", "start.md.j2", "ask.md.j2", "batch.md.j2", "repair.md.j2")
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
+def folder(format: int) -> Path:
+    """Where the templates of a run of ``format`` stand: a run is asked in the words that it was begun with."""
+    return FOLDER / "first_release" if format == 1 else FOLDER
+
+
+@lru_cache(maxsize=2)
+def _environment(format: int) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(folder(format)),
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
@@ -62,19 +68,19 @@ def filters() -> dict[str, Callable[..., str]]:
 
 def render_system(context: Context) -> str:
     """The part that stays the same through a campaign."""
-    return _environment().get_template("system.md.j2").render(c=context)
+    return _environment(context.format).get_template("system.md.j2").render(c=context)
 
 
 def render_prompt(context: Context) -> str:
     """The start or the batch prompt."""
-    return _environment().get_template(f"{context.kind}.md.j2").render(c=context)
+    return _environment(context.format).get_template(f"{context.kind}.md.j2").render(c=context)
 
 
-def render_repair(violations: Sequence[str]) -> str:
+def render_repair(violations: Sequence[str], format: int = FORMAT) -> str:
     """The turn that sends violations back."""
-    return _environment().get_template("repair.md.j2").render(violations=list(violations))
+    return _environment(format).get_template("repair.md.j2").render(violations=list(violations))
 
 
-def template_hashes() -> dict[str, str]:
+def template_hashes(format: int = FORMAT) -> dict[str, str]:
     """sha256 of each template file, for the journal."""
-    return {name: sha256((FOLDER / name).read_bytes()) for name in TEMPLATES}
+    return {name: sha256((folder(format) / name).read_bytes()) for name in TEMPLATES}

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from state.added import FORMAT, with_earlier
 from state.config import (
@@ -25,10 +25,12 @@ from state.errors import ConfigError, RunError
 from state.evening import Budget, Notify, TrackerKind
 from state.explorable import Explorable, protection
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
+from state.goal import Goal
 from state.journal import read_records
 from state.legacy import translate
 from state.paths import RunPaths
 from state.schema import Section, nearest, validate
+from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
@@ -102,6 +104,7 @@ class Campaign(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     trainer: Literal["gnn", "surrogate"] = Field("gnn", description="surrogate: a response surface, nothing is trained")
+    surrogate: SurrogateConfig = SurrogateConfig()
     connectome: ConnectomeConfig = ConnectomeConfig()
     simulation: SimulationConfig = SimulationConfig()
     graph_model: GraphModelConfig = GraphModelConfig()
@@ -109,12 +112,20 @@ class Campaign(Section):
     explorable: dict[str, Explorable]
     claude: ClaudeConfig = ClaudeConfig()
     policy: Policy = Policy()
+    goal: Goal = Goal()
     thresholds: Thresholds = Thresholds()
     engine: EngineConfig = EngineConfig()
     budget: Budget = Budget()
     notify: Notify = Notify()
     tracker: TrackerKind = Field("none", description="where else runs are recorded; its own environment says where")
     seeds: Seeds = Seeds()
+    # By which rules a run is judged: those of the program that began it.
+    _format: int = PrivateAttr(FORMAT)
+
+    @property
+    def format(self) -> int:
+        """The format of the run that this is the campaign of; a new run's unless it was read from an earlier one."""
+        return self._format
 
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""
@@ -153,9 +164,12 @@ class Campaign(Section):
         """The sections that shape results and decisions."""
         shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
-        # Runs that were begun before Claude could be given settings of its own go on.
+        # Runs that were begun before there were such settings go on.
         if not self.claude.explorable:
             del shaping["claude"]["explorable"]
+        for name, default in (("goal", Goal()), ("surrogate", SurrogateConfig())):
+            if getattr(self, name) == default:
+                del shaping[name]
         return shaping
 
     @model_validator(mode="after")
@@ -231,4 +245,7 @@ def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None], for
     read = translate(tree, name, keep=tuple(Campaign.model_fields))
     for note in read.notes:
         tell(note)
-    return validate(Campaign, with_earlier(read.tree, SECTIONS, defaults=True) if format == 1 else read.tree, name)
+    tree = with_earlier(read.tree, SECTIONS, defaults=True) if format == 1 else read.tree
+    campaign = validate(Campaign, tree, name)
+    campaign._format = format
+    return campaign

@@ -10,10 +10,13 @@ PACKAGES = ("state", "ucb", "prompts", "trainer", "agent")
 
 # A test, and the files of the program that it covers besides the one whose name it bears.
 ALSO = {
+    "tests/benchmarks/test_null_nights.py": "state/surrogate",
     "tests/state/test_campaign.py": "state/evening state/explorable",
     "tests/state/test_history.py": "state/records",
     "tests/state/test_legacy.py": "state/legacy_faults state/legacy_keys state/legacy_special",
     "tests/ucb/test_log.py": "ucb/lines",
+    "tests/ucb/test_noise.py": "ucb/cells",
+    "tests/ucb/test_confirm.py": "ucb/estimates",
     "tests/ucb/test_trajectory.py": "state/thresholds",
     "tests/prompts/test_render.py": "prompts/context",
     # With the schedulers that `make test-engines` starts.

@@ -1,193 +1,197 @@
-"""Whether one config is better than another, and how many runs it would take to tell. Knows no tree, no table."""
+"""How far one config lies from another, with an honest interval; whether it is better only a confirmation says.
+
+The unit is the data seed, the noise is pooled over the night. See docs/statistics.md. Knows no tree, no table.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
-from ucb.variance import Run, by_seed, values_of
+from ucb.cells import Cells
+from ucb.noise import Noise, Variance, differs
 
-Verdict = Literal["better", "worse", "not distinguishable"]
-Sample = NDArray[np.float64]
+Standing = Literal["ahead", "behind", "not distinguishable"]
 
 LOWER_IS_BETTER = frozenset({"training_time_min"})
-MIN_PAIRS = 3
-MANY = 100
+MIN_SEEDS = 3
 LEVEL = 0.95
 POWER = 0.80
-_RESAMPLES = 1000
-_OUTSIDE = round(_RESAMPLES * (1 - LEVEL) / 2)  # draws below the interval, and as many above it
-_BOUNDS = [_OUTSIDE, _RESAMPLES - 1 - _OUTSIDE]
-_BOOTSTRAP_UP_TO = 30
-_Z = float(ndtri((1 + LEVEL) / 2))
+MANY = 100
 _SAME = 1e-9
+_Z = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Candidate minus reference: mean difference, its 95 % interval, the verdict. None = not measurable.
+    """Config minus reference: mean difference over data seeds, its standard error, and the 95 % interval.
 
-    ``pairs`` 0: the runs were compared unpaired. ``runs_needed``: runs (or pairs) of each config that would tell.
+    ``seeds``: data seeds of both; ``pairs`` > 0: both ran on so many common ones, and only these count. ``freedom``:
+    that of the t distribution. None = not measurable, with the ``reason``. ``spread``: variance that one more data seed
+    carries. ``split``: bad runs stand beside good ones. A standing is about one metric of one config that nobody chose
+    for its figures: the leader of many is ahead by luck as well.
     """
 
     metric: str
-    verdict: Verdict
-    runs: tuple[int, int]
+    seeds: tuple[int, int]
     pairs: int = 0
     difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    runs_needed: int | None = None
+    error: float | None = None
+    freedom: float = 0.0
     reason: str = ""
+    spread: float = 0.0
+    split: bool = False
 
     @property
-    def more_runs(self) -> int | None:
-        """Runs that the config with fewer of them still needs; None when the verdict stands or no number is known."""
-        if self.runs_needed is None or self.verdict != "not distinguishable":
+    def measured(self) -> bool:
+        """Whether there is an interval."""
+        return self.difference is not None and self.error is not None
+
+    def bound(self, level: float) -> float:
+        """How far a one-sided bound of ``level`` lies from the difference."""
+        assert self.error is not None
+        return float(stdtrit(self.freedom, level)) * self.error
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The two-sided 95 % interval."""
+        if self.difference is None or self.error is None:
             return None
-        return max(1, self.runs_needed - (self.pairs or min(self.runs)))
+        half = self.bound((1 + LEVEL) / 2)
+        return self.difference - half, self.difference + half
+
+    @property
+    def p_above(self) -> float:
+        """One-sided p of the hypothesis that the true difference is 0 or less; 1.0 where nothing was measured."""
+        if self.difference is None or self.error is None:
+            return 1.0
+        return float(stdtr(self.freedom, -self.difference / self.error))
+
+    @property
+    def standing(self) -> Standing:
+        """Ahead or behind when the interval leaves out 0."""
+        if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
+            return "not distinguishable"
+        return "ahead" if (self.interval[0] > 0) != (self.metric in LOWER_IS_BETTER) else "behind"
+
+    @property
+    def more_seeds(self) -> int | None:
+        """Further data seeds that would tell; None when it is told, unknown, or the runs fall into two kinds."""
+        if self.split or self.difference is None or not self.measured or self.standing != "not distinguishable":
+            return None
+        needed = seeds_needed(self.difference, self.spread)
+        return None if needed is None else max(1, needed - (self.pairs or min(self.seeds)))
 
 
-def compare(candidate: Sequence[Run], reference: Sequence[Run], metric: str = "connectivity_R2") -> Comparison:
-    """Compare the means of ``metric``; a failed run counts as 0.0, an undefined value not at all.
+def compare(config: Cells, reference: Cells, noise: Noise, metric: str, split: bool = False) -> Comparison:
+    """Compare the means over data seeds; at least MIN_SEEDS of each, or of common ones.
 
-    With at least MIN_PAIRS simulation seeds in common the runs are paired by seed (the mean over a seed's runs),
-    which takes the data's share out of the noise; other runs are then left aside. Else all runs count, unpaired.
+    On at least MIN_SEEDS common data seeds the two are paired: the data's share of the noise falls out, the rest is
+    ``noise.crossed``. Else the variance of each mean is that of `_mean_variance`.
     """
-    a, b = (values_of(runs, metric) for runs in (candidate, reference))
-    runs = len(a), len(b)
-    shared = _paired(candidate, reference, metric)
-    if len(shared) >= MIN_PAIRS:
-        return _judge(metric, runs, len(shared), _mean(shared), _Noise.of(shared))
-    if not a or not b:
-        return Comparison(metric, "not distinguishable", runs, reason=f"{metric} was not measured in both configs")
-    one = any(len(group) > 1 and len({run.simulation_seed for run in group}) == 1 for group in (candidate, reference))
-    caution = "one config ran on a single data set only" if one else ""
-    return _judge(metric, runs, 0, _mean(a) - _mean(b), _Noise.of(a, b), caution)
+    shared = sorted(config.means.keys() & reference.means.keys())
+    if len(shared) >= MIN_SEEDS:
+        return _paired(config, reference, shared, noise, metric, split)
+    seeds = config.seeds, reference.seeds
+    if config.mean is None or reference.mean is None:
+        return Comparison(metric, seeds, reason=f"{metric} was not measured in both configs")
+    difference = config.mean - reference.mean
+    if min(seeds) < MIN_SEEDS:
+        reason = f"fewer than {MIN_SEEDS} data seeds with well recovered runs"
+        return Comparison(metric, seeds, difference=difference, reason=reason, split=split)
+    square, freedom = _sum_of(_mean_variance((config, reference), noise))
+    if freedom <= 0 or square <= 0:
+        return Comparison(
+            metric, seeds, difference=difference, reason="the runs do not vary, so there is no noise", split=split
+        )
+    spread = 2 * noise.seeds.square
+    return Comparison(metric, seeds, 0, difference, math.sqrt(square), freedom, spread=spread, split=split)
 
 
-@dataclass(frozen=True)
-class _Noise:
-    """Noise of a difference of means: the samples, its standard error, degrees of freedom, and the variance that one
-    more run of each config would carry."""
-
-    samples: tuple[list[float], ...]
-    error: float
-    freedom: float
-    variance: float
-
-    @classmethod
-    def of(cls, *samples: list[float]) -> _Noise:
-        """From one sample of paired differences, or two samples compared unpaired."""
-        known = [_variance(x) for x in samples if len(x) > 1]
-        if len(known) < len(samples):
-            return cls(samples, 0.0, 0.0, 2 * known[0] if known else 0.0)
-        terms = [variance / len(x) for variance, x in zip(known, samples, strict=True)]
-        square = sum(terms)
-        parts = sum(term**2 / (len(x) - 1) for term, x in zip(terms, samples, strict=True))
-        freedom = square**2 / parts if parts > 0 else 0.0
-        return cls(samples, math.sqrt(square), freedom, sum(known))
-
-    def interval(self, difference: float) -> tuple[float, float]:
-        """Percentile bootstrap, stretched for small samples.
-
-        The plain percentile interval of a mean of n runs is too narrow, by sqrt((n-1)/n) times a normal over a t
-        quantile (Hesterberg, The American Statistician 69, 2015): with 3 or 4 runs it covers 80 to 86 %. Here the
-        draws are scaled to the unbiased standard error and the t quantile (Welch's degrees of freedom), and keep
-        their skew; with very many runs the skew of a mean is gone and the t interval is taken.
-        """
-        t = float(stdtrit(self.freedom, (1 + LEVEL) / 2))
-        if max(map(len, self.samples)) > _BOOTSTRAP_UP_TO:
-            return difference - t * self.error, difference + t * self.error
-        first, *others = [_centred_draws(tuple(x), number) for number, x in enumerate(self.samples)]
-        draws = first - sum(others)
-        low, high = np.partition(draws, _BOUNDS)[_BOUNDS]
-        stretch = t / _Z * self.error / math.sqrt(draws.dot(draws) / len(draws))
-        return difference + stretch * float(low), difference + stretch * float(high)
+def _paired(config: Cells, reference: Cells, shared: list[int], noise: Noise, metric: str, split: bool) -> Comparison:
+    seeds, n = (config.seeds, reference.seeds), len(shared)
+    gaps = [config.means[seed] - reference.means[seed] for seed in shared]
+    difference = math.fsum(gaps) / n
+    # A gap holds the residual of both configs.
+    own = Variance.of(math.fsum((gap - difference) ** 2 for gap in gaps) / 2, n - 1)
+    residual = own if noise.crossed.freedom < own.freedom or differs(own, noise.crossed) else noise.crossed
+    if not residual.known:
+        reason = "the pairs do not vary, so there is no noise"
+        return Comparison(metric, seeds, n, difference, reason=reason, split=split)
+    square = 2 * residual.square
+    return Comparison(metric, seeds, n, difference, math.sqrt(square / n), residual.freedom, spread=square, split=split)
 
 
-def _variance(values: list[float]) -> float:
-    """With ddof 1, and exactly 0 for equal values; plain sums are faster than numpy on so few."""
-    if max(values) - min(values) <= _SAME:
-        return 0.0
-    mean = math.fsum(values) / len(values)
-    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+def _mean_variance(configs: tuple[Cells, Cells], noise: Noise) -> list[tuple[float, Variance]]:
+    """Variance of the difference of two means over data seeds, as factors of independent variance estimates.
+
+    A seed mean over m runs varies by data + training / m. ``noise.seeds`` is that at the average 1/m of the pool; the
+    difference to a config's own 1/m is a multiple of ``noise.training``. Where the data show no variance of their own,
+    all there is is training, as the restricted likelihood has it (Searle, Casella and McCulloch, Variance Components,
+    1992). A config whose spread visibly differs from the pool's counts with its own.
+    """
+    terms: list[tuple[float, Variance]] = []
+    usual = []
+    for one in configs:
+        own = Variance.of(one.between, one.seeds - 1)
+        if not noise.seeds.known or differs(own, noise.seeds):
+            terms.append((1 / one.seeds, own))
+        else:
+            usual.append(one)
+    if not usual:
+        return terms
+    pooled, parts = sum(1 / one.seeds for one in usual), sum(one.training_part / one.seeds for one in usual)
+    if noise.training.known and noise.seeds.square <= noise.training_part * noise.training.square:
+        return [*terms, (parts, noise.training_alone)]
+    terms.append((pooled, noise.seeds))
+    rest = parts - noise.training_part * pooled
+    return [*terms, (rest, noise.training)] if abs(rest) > _SAME and noise.training.known else terms
 
 
-# The runs of the baseline and of each candidate stand in several comparisons of a batch.
-@lru_cache(maxsize=256)
-def _centred_draws(x: tuple[float, ...], number: int) -> Sample:
-    """Bootstrap means of ``x`` minus its mean; always the same resamples for the ``number``-th sample of a size."""
-    draws: Sample = _resamples(len(x), number) @ np.asarray(x)
-    return draws
+def _sum_of(terms: list[tuple[float, Variance]]) -> tuple[float, float]:
+    """The sum and its degrees of freedom after Satterthwaite (Biometrics Bulletin 2, 1946)."""
+    square = math.fsum(factor * one.square for factor, one in terms)
+    known = [(factor * one.square, one.freedom) for factor, one in terms if one.known]
+    if not known or len(known) < len(terms):
+        return 0.0, 0.0
+    return square, square**2 / math.fsum(part**2 / freedom for part, freedom in known)
 
 
-@lru_cache(maxsize=64)
-def _resamples(n: int, number: int) -> Sample:
-    """Weights [_RESAMPLES, n] whose products with a sample are its bootstrap means minus its mean."""
-    draws = np.random.default_rng([number, n]).integers(0, n, (_RESAMPLES, n))
-    counts = np.zeros((_RESAMPLES, n))
-    np.add.at(counts, (np.arange(_RESAMPLES)[:, None], draws), 1.0)
-    return (counts - 1.0) / n
+def seeds_needed(difference: float, variance: float) -> int | None:
+    """Data seeds for a two-sided test at 5 % to see ``difference`` with a power of 80 %.
 
+    ``variance`` is that of the difference on one data seed.
 
-def runs_needed(difference: float, variance: float) -> int | None:
-    """Runs of each config for a two-sided test at 5 % to see ``difference`` with a power of 80 %.
-
-    n = (z_0.975 + z_0.8)^2 variance / difference^2 with variance the sum of both configs' variances, or that of the
-    paired differences: the usual normal approximation (Cohen, Statistical Power Analysis, 1988). At least 2.
+    n = (z_0.975 + z_0.8)^2 variance / difference^2, the usual normal approximation (Cohen, Statistical Power Analysis,
+    1988). At least 2; None when no number would do.
     """
     if difference == 0 or variance <= 0:
         return None
-    z = _Z + float(ndtri(POWER))
-    return max(2, math.ceil(z**2 * variance / difference**2))
-
-
-def _judge(
-    metric: str, runs: tuple[int, int], pairs: int, difference: float, noise: _Noise, caution: str = ""
-) -> Comparison:
-    needed = runs_needed(difference, noise.variance)
-    if noise.freedom <= 0 or noise.error <= 0:
-        reason = (
-            "a config has a single run" if min(runs) < 2 else "the runs do not vary, so there is no noise to judge by"
-        )
-        return Comparison(metric, "not distinguishable", runs, pairs, difference, runs_needed=needed, reason=reason)
-    low, high = noise.interval(difference)
-    verdict: Verdict = "not distinguishable"
-    if low > 0 or high < 0:
-        verdict = "better" if (low > 0) != (metric in LOWER_IS_BETTER) else "worse"
-    return Comparison(metric, verdict, runs, pairs, difference, low, high, needed, caution)
-
-
-def _paired(candidate: Sequence[Run], reference: Sequence[Run], metric: str) -> list[float]:
-    """Difference of the seed means for each simulation seed that both configs ran on, by seed."""
-    a, b = by_seed(candidate, metric), by_seed(reference, metric)
-    return [_mean(a[seed]) - _mean(b[seed]) for seed in sorted(a.keys() & b.keys())]
-
-
-def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
+    return max(2, math.ceil(_Z**2 * variance / difference**2))
 
 
 def render_comparison(comparison: Comparison) -> str:
-    """The comparison as one sentence, for the prompt and the report."""
+    """The comparison as one sentence, for prompt and report."""
     c = comparison
-    how = f"{c.pairs} paired simulation seeds" if c.pairs else f"{c.runs[0]} and {c.runs[1]} runs"
     if c.difference is None:
-        return f"{c.metric}: not distinguishable ({c.reason})"
-    span = f", 95 % interval {c.low:+.3f} to {c.high:+.3f}" if c.low is not None else ""
-    span += f" ({c.reason})" if c.reason else ""
-    more = "" if c.more_runs is None else f"; {_how_many(c.more_runs)} more would tell"
-    return f"{c.metric}: {c.verdict} with {how}, difference {c.difference:+.3f}{span}{more}"
+        return f"{c.metric}: {c.reason}"
+    if c.interval is None:
+        return f"{c.metric}: difference {c.difference:+.3f}, no interval ({c.reason})"
+    how = f"{c.pairs} common data seeds" if c.pairs else f"{c.seeds[0]} and {c.seeds[1]} data seeds"
+    more = "" if c.more_seeds is None else f"; {how_many(c.more_seeds)} more data seeds would tell"
+    return f"{c.metric}: {c.standing} over {how}, difference {c.difference:+.3f}, {show_interval(c)}{more}"
 
 
-def _how_many(runs: int) -> str:
+def show_interval(c: Comparison) -> str:
+    """`95 % interval -0.012 to +0.034`; an R2 cannot differ by more than 1."""
+    assert c.interval is not None
+    low, high = c.interval if c.metric in LOWER_IS_BETTER else (max(c.interval[0], -1.0), min(c.interval[1], 1.0))
+    return f"95 % interval {low:+.3f} to {high:+.3f}"
+
+
+def how_many(seeds: int) -> str:
     """An estimate from a few runs; a large one says only that the difference is small."""
-    return f"about {runs}" if runs <= MANY else f"over {MANY}"
+    return f"about {seeds}" if seeds <= MANY else f"over {MANY}"

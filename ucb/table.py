@@ -26,6 +26,7 @@ class VarianceTable:
     """All configs of a campaign, best first; adding a run touches its own config only."""
 
     limits: Thresholds = DEFAULTS
+    by_seed: bool = True
     _runs: dict[str, list[Run]] = field(default_factory=dict)
     _order: list[tuple[Key, str]] = field(default_factory=list)
     _keys: dict[str, Key] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class VarianceTable:
             del self._order[bisect_left(self._order, (self._keys[name], name))]
             del self._by_mean[bisect_left(self._by_mean, self._mean_key(name))]
         self._runs.setdefault(name, []).append(run)
-        stats = ConfigStats(name, tuple(self._runs[name]), self.limits)
+        stats = ConfigStats(name, tuple(self._runs[name]), self.limits, self.by_seed)
         vrest_cv = stats.spreads["V_rest_R2"].cv
         key = (-stats.score, float("inf") if vrest_cv is None else vrest_cv, self._runs[name][0].iteration)
         insort(self._order, (key, name))
@@ -57,6 +58,20 @@ class VarianceTable:
 
     def __getitem__(self, name: str) -> ConfigStats:
         return self._stats[name]
+
+    def run(self, name: str, iteration: int) -> Run | None:
+        """The run of one iteration of a config, None before it has finished."""
+        runs = self._runs.get(name, [])
+        place = bisect_left(runs, iteration, key=lambda run: run.iteration)
+        return runs[place] if place < len(runs) and runs[place].iteration == iteration else None
+
+    def names(self) -> list[str]:
+        """All configs, in order of first use."""
+        return list(self._runs)
+
+    def latest(self, k: int) -> list[str]:
+        """The ``k`` configs that were first used last, in order of first use."""
+        return list(islice(reversed(self._runs), k))[::-1]
 
     def rows(self, name: str) -> str:
         """The markdown rows of one config, made once until its next run."""

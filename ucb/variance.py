@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -154,16 +154,36 @@ def _resamples(n: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class ConfigStats:
-    """Everything the program says about one config, from its runs in order."""
+    """Everything the program says about one config, from its runs in order.
+
+    ``by_seed``: class, score and `enough` are over data seeds, the runs on one of them averaged; else over runs, as in
+    the first release.
+    """
 
     config_id: str
     runs: tuple[Run, ...]
     limits: Thresholds = DEFAULTS
+    by_seed: bool = True
 
     @cached_property
     def spreads(self) -> dict[str, Spread]:
         """Metric -> its spread, for the four of the table."""
         return {metric: spread(values_of(self.runs, metric)) for metric in TABLE_METRICS}
+
+    @cached_property
+    def units(self) -> dict[str, list[float]]:
+        """Metric -> the values that count as independent, for the four of the table."""
+        if not self.by_seed:
+            return {metric: values_of(self.runs, metric) for metric in TABLE_METRICS}
+        groups = {metric: by_seed(self.runs, metric).values() for metric in TABLE_METRICS}
+        return {metric: [math.fsum(group) / len(group) for group in some] for metric, some in groups.items()}
+
+    @cached_property
+    def unit_spreads(self) -> dict[str, Spread]:
+        """Metric -> the spread of `units`; its minimum is over runs."""
+        if not self.by_seed:
+            return self.spreads
+        return {name: replace(spread(values), min=self.spreads[name].min) for name, values in self.units.items()}
 
     @property
     def failed(self) -> int:
@@ -182,8 +202,10 @@ class ConfigStats:
 
     @cached_property
     def robustness(self) -> Robustness:
-        """The class of DOMAIN's limits; undecided below two runs or where a metric is undefined."""
-        spreads = list(self.spreads.values())
+        """The class of the campaign's limits; undecided on too little data or where a metric is undefined."""
+        spreads = list(self.unit_spreads.values())
+        if self.by_seed and not self.ranked:
+            return "undecided"
         if any(_is_fragile(s, self.limits) for s in spreads):
             return "fragile"
         checks = zip(spreads, _robust_limits(self.limits), strict=True)
@@ -192,23 +214,24 @@ class ConfigStats:
     @cached_property
     def score(self) -> float:
         """mean(1 - CV) of conn plus half that of V_rest; unknown spreads count as none, unknown means as 0."""
-        conn, vrest = self.spreads["connectivity_R2"], self.spreads["V_rest_R2"]
+        conn, vrest = self.unit_spreads["connectivity_R2"], self.unit_spreads["V_rest_R2"]
         return _steady(conn) + 0.5 * _steady(vrest)
 
     @property
     def ranked(self) -> bool:
-        """Whether there are runs enough for the score to be a rank."""
-        return len(self.runs) >= RANKED_FROM
+        """Whether there are data seeds (in the first release, runs) enough for the score to be a rank."""
+        return (self.simulation_seeds if self.by_seed else len(self.runs)) >= RANKED_FROM
 
     @cached_property
     def cv_std(self) -> float | None:
         """Bootstrap std of CV(connectivity_R2)."""
-        return bootstrap_cv_std(values_of(self.runs, "connectivity_R2"))
+        return bootstrap_cv_std(self.units["connectivity_R2"])
 
     @property
     def enough(self) -> bool:
         """Whether further replicates would tell nothing new."""
-        if len(self.runs) < self.limits.enough_runs or self.robustness == "undecided":
+        count = self.simulation_seeds if self.by_seed else len(self.runs)
+        if count < self.limits.enough_runs or self.robustness == "undecided":
             return False
         return self.cv_std is not None and self.cv_std < self.limits.enough_cv_std
 

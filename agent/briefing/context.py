@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from agent.briefing.comparisons import comparisons
+from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.slot_view import explored_values, slot_view
 from agent.guard.verdict import Facts, ParentRun
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, slot_minutes
-from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule, SeedOffer
+from agent.ledger.standing import standing, verdict_lines
+from prompts.context import Candidate, ConfigView, Context, Demand, NodeView, Owed, ReplicateRules, Rule, SeedOffer
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.config import Scalar
-from state.explorable import PROTECTED
+from state.explorable import protected
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -32,6 +37,7 @@ def build_context(ledger: Ledger) -> Context:
     memory = ledger.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
     scores = views.scores(block.number).scores if slots else []
     return Context(
+        format=campaign.format,
         kind="batch" if slots else "start",
         campaign=campaign.name,
         mission=_mission(ledger),
@@ -45,7 +51,7 @@ def build_context(ledger: Ledger) -> Context:
         rules=_rules(ledger),
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
-        protected=list(PROTECTED.items()),
+        protected=list(protected(campaign.format).items()),
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
         replication=_replication(campaign),
@@ -56,13 +62,55 @@ def build_context(ledger: Ledger) -> Context:
         more_nodes=max(0, len(scores) - SHOWN_NODES),
         variance_table=render_table(views.table, SHOWN_CONFIGS),
         comparisons=comparisons(ledger, slots),
-        demand=demand(campaign, len(history.iterations), views.standings(campaign.policy.top_configs)),
+        **_judgement(ledger, scores, bool(slots)),
+        demand=_demand(ledger),
         seeds=_seed_offers(ledger),
         last_node=len(history.iterations),
         memory=memory,
         user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
         budget=budget_left(ledger),
     )
+
+
+def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[str, Any]:
+    """What prompts show since the first release."""
+    campaign = ledger.campaign
+    if campaign.format == 1:
+        return {}
+    margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
+    told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
+    told |= {"thresholds": campaign.thresholds.model_dump()}
+    if not any_run:
+        return told
+    puct, c = campaign.claude.ucb_formula == "puct", float(ledger.views.settings["claude.ucb_c"])
+    return told | {
+        "verdicts": verdict_lines(ledger.views),
+        "runs": run_lines(ledger),
+        "noise": noise_lines(ledger),
+        "effects": effect_lines(ledger),
+        "ucb_bonus": c * len(scores) ** 0.5 / 2 if puct else None,
+        "last_batch": (most := ledger.history.budget.max_batches) is not None and ledger.history.planned >= most,
+    }
+
+
+def _demand(ledger: Ledger) -> Demand:
+    """What the next batch must hold; of the replicates some may be owed to a candidate."""
+    campaign, views = ledger.campaign, ledger.views
+    found = demand(campaign, len(ledger.history.iterations), views.standings(campaign.policy.top_configs))
+    candidates = views.confirmations.owed()
+    if campaign.format == 1 or found.baseline or not candidates:
+        return found
+    trial = views.confirmations.open
+    runs = min(found.min_replicates, *(len(one.seeds) for one in candidates))
+    if trial is not None:
+        runs = min(runs, trial.target - len(trial.expected))
+    if runs < 1:
+        return found
+    offered = [
+        Candidate(config_id=one.config_id, simulation_seeds=list(one.seeds[: campaign.claude.n_parallel]))
+        for one in candidates
+    ]
+    return found.model_copy(update={"owed": Owed(runs=runs, candidates=offered)})
 
 
 def _mission(ledger: Ledger) -> str:
@@ -96,6 +144,7 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
         parent_run=lambda node: _parent_run(ledger, node),
         settings=ledger.views.settings,
+        config_ids=ledger.history.config_ids,
         block_end=context.block_end,
         user_input=context.kind == "batch" and bool(context.user_input),
     )
@@ -148,8 +197,12 @@ def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
 def _config_views(ledger: Ledger) -> list[ConfigView]:
     table = ledger.views.table
     shown = table.top(SHOWN_CONFIGS)
-    if len(table) and "C1" in table and all(stats.config_id != "C1" for stats in shown):
-        shown.append(table["C1"])
+    always = ["C1"] if "C1" in table else []
+    if ledger.campaign.format > 1:
+        always += [one.config_id for one in ledger.views.confirmations.owed()]
+    for name in always:
+        if all(stats.config_id != name for stats in shown):
+            shown.append(table[name])
     return [_config_view(ledger, stats) for stats in shown]
 
 
@@ -158,7 +211,10 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
     known = ledger.views.shown.get(stats.config_id)
     if known is None or known[0] is not stats:
         known = ledger.views.shown[stats.config_id] = (stats, _make_config_view(ledger, stats))
-    return known[1]
+    if ledger.campaign.format == 1:
+        return known[1]
+    name, views = stats.config_id, ledger.views
+    return known[1].model_copy(update={"bad": str(views.estimates.share(name)), "standing": standing(views, name)})
 
 
 def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
@@ -174,6 +230,8 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         robust=stats.robustness,
         enough=stats.enough,
         simulation_seeds=_latest_seeds(stats),
+        data_seeds=stats.simulation_seeds,
+        minutes=ledger.views.times.predict(ledger.views.config(ledger.history.iterations[node])),
         changes=config_changes(ledger, stats.config_id),
         values=values,
     )

@@ -10,6 +10,7 @@ from prompts.context import Curve, Phase, SlotView
 from state.config import Scalar, SlotConfig
 from state.history import Iteration
 from state.records import METRICS, SlotResult, TrajectoryPoint
+from ucb.shares import is_bad
 from ucb.trajectory import Column, PatternReport, curve, pattern, peak
 
 COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
@@ -41,6 +42,8 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
         seed_rationale=planned.seed_rationale,
         status=ledger.views.status(result),
         pattern=report.pattern,
+        usual=_usual(ledger, planned.config_id, report.pattern),
+        bad=_bad(ledger, planned.config_id, planned.iteration),
         metrics={name: result.metrics[name] for name in METRICS if name in result.metrics},
         missing=result.missing,
         curves={} if result.failure else _curves(ledger, result, report),
@@ -52,6 +55,18 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
         stderr=ledger.blobs.text(stderr)[-STDERR_END:].strip() if stderr else "",
         values=explored_values(ledger, ledger.views.config(iteration)),
     )
+
+
+def _usual(ledger: Ledger, config_id: str, pattern: str) -> bool:
+    """Whether at least half the earlier runs of the config, and two of them, had this pattern."""
+    runs = ledger.views.table[config_id].runs[-SHOWN_PHASES - 1 : -1]
+    same = sum(ledger.views.patterns[run.iteration] == pattern for run in runs)
+    return same >= 2 and 2 * same >= len(runs)
+
+
+def _bad(ledger: Ledger, config_id: str, iteration: int) -> bool:
+    run = ledger.views.table.run(config_id, iteration)
+    return run is not None and is_bad(run, ledger.views.estimates.limit)
 
 
 def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, Curve]:

@@ -21,18 +21,29 @@ Slot = dict[str, Any]
 
 
 class MockLLM:
-    """Answers every prompt by rule; the same prompt always gets the same reply."""
+    """Answers every prompt by rule; the same prompt always gets the same reply.
+
+    ``fresh_data``: its replicates are all on new data, but for those that the program asks for.
+    """
 
     model = "mock-explorer"
+    _fresh_data = False
+
+    def __init__(self, fresh_data: bool = False) -> None:
+        self._fresh_data = fresh_data
 
     def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
         """A reply to ``prompt``; it costs nothing and never fails."""
-        return Completion(text=json.dumps(answer(prompt.context), indent=1), stop_reason="end_turn", model=self.model)
+        return Completion(
+            text=json.dumps(answer(prompt.context, self._fresh_data), indent=1),
+            stop_reason="end_turn",
+            model=self.model,
+        )
 
 
-def answer(context: Context) -> dict[str, Any]:
+def answer(context: Context, fresh_data: bool = False) -> dict[str, Any]:
     """The whole reply as plain data."""
-    proposals = propose(context)
+    proposals = propose(context, fresh_data)
     if context.kind == "start":
         slots: Slot = {f"slot_{n}": {"proposal": proposal} for n, proposal in enumerate(proposals)}
         return slots | {"memory": memory_text(context)}
@@ -46,18 +57,41 @@ def answer(context: Context) -> dict[str, Any]:
     }
 
 
-def propose(context: Context) -> list[Slot]:
-    """One proposal a slot: baseline, or exploit, exploit, then replicates (the addendum's table of slots)."""
+def propose(context: Context, fresh_data: bool = False) -> list[Slot]:
+    """One proposal a slot: baseline, or exploit, exploit, then replicates (the addendum's table of slots).
+
+    Of the replicates, those come first that are owed to a candidate.
+    """
     if context.demand.baseline:
         return [_baseline(context, slot) for slot in range(context.n_parallel)]
     replicates = max(context.demand.min_replicates, 1)
     explorers = context.n_parallel - replicates
     moves, done = list(_moves(context)), {tuple(sorted(view.values.items())) for view in context.configs}
-    slots, turns = [], list(range(replicates))
+    slots, turns, owed = [], list(range(replicates)), _owed(context)
     for slot in range(context.n_parallel):
-        proposal = _explore(context, slot, moves, done) if slot < explorers else None
-        slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns)))
+        proposal = _explore(context, slot, moves, done) if slot < explorers else _confirm(context, slot, owed)
+        slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns), fresh_data))
     return slots
+
+
+def _owed(context: Context) -> list[int]:
+    """The data seeds of the confirmation runs that are owed to the first candidate."""
+    owed = context.demand.owed
+    return owed.candidates[0].simulation_seeds[: owed.runs] if owed else []
+
+
+def _confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
+    """A confirmation run on the next of the ``owed`` data seeds; None when none is left, or none can be made here."""
+    if not owed or context.demand.owed is None:
+        return None
+    name = context.demand.owed.candidates[0].config_id
+    config = next(view for view in context.configs if view.config_id == name)
+    if (node := node_to_repeat(context, slot, config)) is None:
+        return None
+    rule = f"{name} is the candidate: fresh runs on the baseline's data decide"
+    return _repeat(context, slot, node, rule, owed.pop(0), "different-data-generalization") | {
+        "hypothesis": f"{name} is better than the baseline on the same data."
+    }
 
 
 def _turn(context: Context, slot: int, turns: list[int]) -> int:
@@ -71,7 +105,7 @@ def _turn(context: Context, slot: int, turns: list[int]) -> int:
 def _choose(configs: Sequence[ConfigView], turn: int) -> ConfigView:
     """On even turns a promising config with few runs, on odd ones the best."""
     ranked = sorted(configs, key=_promise, reverse=True)
-    young = [view for view in ranked if view.runs < 3]
+    young = [view for view in ranked if (view.data_seeds or view.runs) < 3]
     return young[0] if turn % 2 == 0 and young else ranked[0]
 
 
@@ -90,22 +124,33 @@ def _baseline(context: Context, slot: int) -> Slot:
     }
 
 
-def _replicate(context: Context, slot: int, turn: int) -> Slot:
+def _replicate(context: Context, slot: int, turn: int, fresh_data: bool) -> Slot:
     """Even turns build up a promising config with few runs on new data; odd ones test the best on known data."""
     config = _choose([view for view in context.configs if node_to_repeat(context, slot, view)], turn)
-    offer = context.seeds[slot]
-    same = turn % 2 == 1 and bool(config.simulation_seeds)
+    same = turn % 2 == 1 and bool(config.simulation_seeds) and not fresh_data
+    why = "its data are kept to isolate training variance" if same else "it needs runs on new data"
+    node = node_to_repeat(context, slot, config)
+    assert node is not None
+    return _repeat(
+        context,
+        slot,
+        node,
+        f"{config.config_id} has {config.runs} runs; {why}",
+        config.simulation_seeds[0] if same else context.seeds[slot].simulation_seed,
+        "same-data-robustness" if same else "different-data-generalization",
+    ) | {"hypothesis": f"{config.config_id} repeats its connectivity_R2 within two standard deviations."}
+
+
+def _repeat(context: Context, slot: int, node: int, rule: str, simulation_seed: int, rationale: str) -> Slot:
     return {
         "role": "replicate",
-        "parent": (node := node_to_repeat(context, slot, config)),
-        "parent_rule": f"{config.config_id} has {config.runs} runs"
-        + ("; its data are kept to isolate training variance" if same else "; it needs runs on new data"),
+        "parent": node,
+        "parent_rule": rule,
         "mutation": render_mutation({}, "replicate", node),
         "edits": [],
-        "simulation_seed": config.simulation_seeds[0] if same else offer.simulation_seed,
-        "training_seed": offer.training_seed,
-        "seed_rationale": "same-data-robustness" if same else "different-data-generalization",
-        "hypothesis": f"{config.config_id} repeats its connectivity_R2 within two standard deviations.",
+        "simulation_seed": simulation_seed,
+        "training_seed": context.seeds[slot].training_seed,
+        "seed_rationale": rationale,
     }
 
 

@@ -63,8 +63,8 @@ def _mutation_verdict(context: Context, view: SlotView) -> tuple[str, str]:
     if parent is None:
         return "inconclusive", "nothing to compare with yet"
     found = parent.verdicts.get("V_rest_R2")
-    word = {"better": "supported", "worse": "falsified"}.get(str(found), "inconclusive")
-    return word, f"V_rest_R2 is {found} against {parent.against}"
+    word = {"behind": "falsified"}.get(str(found), "inconclusive")
+    return word, f"V_rest_R2 is {found} against {parent.against}" + (", unconfirmed" if found == "ahead" else "")
 
 
 def _config(context: Context, config_id: str) -> ConfigView | None:
@@ -78,12 +78,7 @@ def memory_text(context: Context) -> str:
         for view in context.configs
         if view.robust != "undecided"
     ]
-    principles += [
-        f"- {one.config_id} against {one.against}: {sentence}"
-        for one in context.comparisons
-        for (_, found), sentence in zip(one.verdicts.items(), one.sentences, strict=True)
-        if found != "not distinguishable"
-    ]
+    principles += [f"- {line}" for line in context.verdicts if not line.startswith(("Error budget", "Candidate"))]
     questions = [
         f"- {view.config_id} has only {view.runs} run{'s' if view.runs > 1 else ''} ({_changes(view)})"
         for view in context.configs

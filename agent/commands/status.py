@@ -16,6 +16,7 @@ from rich.text import Text
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.spending import Spending
+from agent.ledger.standing import verdict_lines
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
 from agent.people.progress import slot_progress
@@ -74,8 +75,9 @@ def _picture(root: Path) -> tuple[Group, bool]:
     rows = [slot_progress(paths, it) for it in history.batch(history.planned)]
     if rows and history.planned > history.committed:
         parts.append(slot_table(rows))
-    ends = [
-        f"{best['config_id']}: {best['runs']} runs, conn {show(best['connectivity_R2'])}, "
+    ends = list(state["verdict"]) if state["finished"] else []
+    ends += [
+        f"leading, {best['config_id']}: {best['runs']} runs, conn {show(best['connectivity_R2'])}, "
         f"V_rest {show(best['V_rest_R2'])}, tau {show(best['tau_R2'])}, {best['robust']}"
         for best in state["best"]
     ]
@@ -99,7 +101,8 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "finished": len(done),
         "failed": sum(it.result is not None and it.result.failure is not None for it in done),
         "slots": [asdict(row) for row in rows],
-        # A single lucky run is no best config.
+        "verdict": verdict_lines(ledger.views),
+        # A single lucky run does not lead.
         "best": [_config(stats) for stats in ledger.views.table.ranking(3) or ledger.views.table.by_connectivity(3)],
         "verdicts": _verdicts(history),
         "spent": _spent(spending),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from agent.guard.confirmation import furthest
 from agent.guard.reply import Reply
 from agent.guard.text_rules import kept
 from agent.guard.verdict import Accepted, Verdict, mutation_line
@@ -27,11 +29,13 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
     accepted, proposals, replaced = list(verdict.accepted), [], {}
     if ledger.campaign.policy.replicates == "reject":
         accepted = _enough_replicates(context, accepted)
+        accepted = _enough_confirmations(ledger, context, accepted)
     taken = {run_key(item.config)[:2] for item in accepted if item is not None}
+    due = _due(ledger, context, accepted)
     for slot, item in enumerate(accepted):
         if item is None:
             replaced[str(slot)] = [v.sentence() for v in verdict.violations if v.slot in (slot, None)]
-        proposals.append(_fallback(ledger, context, slot, taken) if item is None else _proposal(item))
+        proposals.append(_fallback(ledger, context, slot, taken, due) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
     memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
@@ -62,6 +66,37 @@ def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> lis
     return accepted
 
 
+def _enough_confirmations(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+    """A batch that lacks confirmation runs gives up its last other replicates for them."""
+    owed = context.demand.owed
+    if owed is None:
+        return accepted
+    _, have = furthest(accepted, owed, ledger.history.config_ids)
+    lacking = owed.runs - len(have) - sum(item is None for item in accepted)
+    for slot in reversed(range(len(accepted))):
+        item = accepted[slot]
+        if lacking > 0 and item is not None and slot not in have and item.proposal.role in REPLICATE_ROLES:
+            accepted[slot] = None
+            lacking -= 1
+    return accepted
+
+
+@dataclass
+class _Due:
+    """Confirmation runs that fallbacks still have to make, and their data seeds."""
+
+    config_id: str
+    seeds: list[int]
+
+
+def _due(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> _Due | None:
+    if (owed := context.demand.owed) is None:
+        return None
+    candidate, have = furthest(accepted, owed, ledger.history.config_ids)
+    free = [seed for seed in candidate.simulation_seeds if seed not in have.values()]
+    return _Due(candidate.config_id, free[: max(0, owed.runs - len(have))])
+
+
 def _proposal(item: Accepted) -> dict[str, Any]:
     proposal = item.proposal
     parent = None if proposal.parent == "root" else proposal.parent
@@ -79,11 +114,17 @@ def _proposal(item: Accepted) -> dict[str, Any]:
     }
 
 
-def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]]) -> dict[str, Any]:
-    """A replicate of the best config that needs runs, so that the GPU never idles; a baseline run in block 1."""
+def _fallback(
+    ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]], due: _Due | None
+) -> dict[str, Any]:
+    """A replicate, so that the GPU never idles: a confirmation run, else one of the best config that needs runs.
+
+    In block 1 a baseline run.
+    """
     offer = context.seeds[slot]
     free = [config for config in context.configs if node_to_repeat(context, slot, config)]
-    config = None if context.demand.baseline or not free else _needy(free)
+    owed = [config for config in free if due is not None and due.seeds and config.config_id == due.config_id]
+    config = None if context.demand.baseline or not free else owed[0] if owed else _needy(free)
     role: Role = "baseline" if config is None else "fallback"
     parent = None if config is None else node_to_repeat(context, slot, config)
     return {
@@ -93,7 +134,9 @@ def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str,
         "mutation": mutation_line({}, role, parent),
         "changes": {},
         "edits": [],
-        "simulation_seed": _fresh_data(ledger, parent, offer, context.n_parallel, taken),
+        "simulation_seed": due.seeds.pop(0)
+        if owed and due is not None
+        else _fresh_data(ledger, parent, offer, context.n_parallel, taken),
         "training_seed": offer.training_seed,
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",

@@ -20,9 +20,11 @@ def check_claims(ledger: Ledger, context: Context, reply: Reply, verdict: Verdic
     verdict.memory_checks = contradictions(without_table(reply.memory), None, ledger)[:MOST]
 
 
-def claim_violations(verdict: Verdict) -> list[Violation]:
+def claim_violations(verdict: Verdict, format: int) -> list[Violation]:
     """The wrong figures as violations, for the one turn in which they are sent back."""
-    places = [(slot, "observation", wrong) for slot, wrong in enumerate(verdict.checks)]
+    # They are looked for in three texts of an entry; a run of the first release was told that it was this one.
+    key = "observation" if format == 1 else "embedding, observation or verdict_reason"
+    places = [(slot, key, wrong) for slot, wrong in enumerate(verdict.checks)]
     return [
         Violation(code="claim", slot=slot, key=key, found=text, allowed="the measured figure, or no figure")
         for slot, key, wrong in [*places, (None, "memory", verdict.memory_checks)]

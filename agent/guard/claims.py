@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from agent.ledger.ledger import Ledger
+from state.added import FORMAT
 from state.records import SlotResult
 from ucb.variance import Run, spread, training_spread, values_of
 
@@ -61,6 +62,8 @@ _PART = re.compile(
     r"|only|except|versus|vs|against)|[<>≥≤]|->|→",
     re.IGNORECASE,
 )
+# `0.99 on the data on which Node 1 ended at 0.83`: what follows names a node for its data, not for the figure.
+_RELATIVE = re.compile(r"\b(?:on which|where|whose|as in|like)\b.*\b(?:node|iter|iteration)s? ?#?\d", re.IGNORECASE)
 _DIGIT = re.compile(r"[0-9]")
 _SENTENCE = re.compile(r"(?:;|\n|\.(?=\s|$))")
 _CLAUSE = re.compile(r",(?= )|[()]| and | but | while ")
@@ -78,22 +81,27 @@ class Claim:
     text: str
 
 
-def find_claims(text: str, own: int | None) -> Iterator[Claim]:
-    """Claims in ``text``; ``own`` is the iteration that a sentence without another subject is about (None = none)."""
+def find_claims(text: str, own: int | None, format: int = FORMAT) -> Iterator[Claim]:
+    """Claims in ``text``; ``own`` is the iteration that a sentence without another subject is about (None = none).
+
+    In a run of the first ``format``, a node in a relative clause was taken for the subject.
+    """
     for sentence in _SENTENCE.split(text):
-        yield from _in_sentence(sentence, own)
+        yield from _in_sentence(sentence, own, format > 1)
 
 
 # The memory says most of what it says again after every batch.
 @lru_cache(maxsize=2048)
-def _in_sentence(sentence: str, own: int | None) -> tuple[Claim, ...]:
+def _in_sentence(sentence: str, own: int | None, relative: bool) -> tuple[Claim, ...]:
     if not _DIGIT.search(sentence):
         return ()
-    return (*_of_iterations(sentence, own), *_of_configs(sentence))
+    return (*_of_iterations(sentence, own, relative), *_of_configs(sentence))
 
 
-def _of_iterations(sentence: str, own: int | None) -> Iterator[Claim]:
+def _of_iterations(sentence: str, own: int | None, relative: bool) -> Iterator[Claim]:
     for match in _CLAIM.finditer(sentence):
+        if relative and _RELATIVE.search(sentence, match.end()):
+            continue
         subject, metric = _subject(sentence, match.start(), match.end(), own), _metric(match.groupdict())
         if subject is None or not _is_figure(metric, match):
             continue
@@ -155,7 +163,7 @@ def contradictions(text: str, own: int | None, ledger: Ledger) -> list[str]:
     """One sentence for each claim in ``text`` that the measurements contradict."""
     return [
         f"{claim.text!r} is about {_called(claim.subject)}, whose {_what(claim)} is {_told(measured)}"
-        for claim in find_claims(text, own)
+        for claim in find_claims(text, own, ledger.campaign.format)
         if (measured := list(_measured(claim, ledger))) and not _holds(claim, measured)
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent.guard.confirmation import check_confirmations
 from agent.guard.policy_rules import check_policy, check_replicates
 from agent.guard.reply import ProposalReply, Reply
 from agent.guard.seed_rules import check_seed_modes, check_seeds
@@ -30,6 +31,7 @@ def check(reply: Reply, facts: Facts) -> Verdict:
     check_one_setting(verdict)
     check_seed_modes(reply.proposals, facts, verdict)
     check_replicates(facts, verdict)
+    check_confirmations(facts, verdict)
     for slot, entry in enumerate(reply.entries):
         verdict.entries.append(check_entry(slot, entry, verdict))
     verdict.memory = check_memory(reply.memory, verdict)

@@ -44,7 +44,8 @@ class Facts:
     """The truth that a reply is held against. ``known_runs`` are the (identity, both seeds) already made.
 
     ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
-    run of a node (None for root), ``settings`` the `claude.*` values in force.
+    run of a node (None for root), ``settings`` the `claude.*` values in force, ``config_ids`` the short name of an
+    identity.
     """
 
     campaign: Campaign
@@ -57,6 +58,7 @@ class Facts:
     seeds_of: Callable[[str], frozenset[int]]
     parent_run: Callable[[int | None], ParentRun | None]
     settings: Mapping[str, Scalar] = field(default_factory=dict)
+    config_ids: Mapping[str, str] = field(default_factory=dict)
     block_end: bool = False
     user_input: bool = False
 

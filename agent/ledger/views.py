@@ -17,6 +17,8 @@ from state.history import History, Iteration
 from state.journal import Record
 from state.records import Planned, SlotResult, Status, TrajectoryPoint
 from state.schema import validate
+from ucb.confirm import Confirmations
+from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
 from ucb.trajectory import Column, pattern, run_status
@@ -38,7 +40,10 @@ class Views:
         self.campaign = campaign
         self.history = history
         self.blobs = blobs
-        self.table = VarianceTable(campaign.thresholds)
+        self.table = VarianceTable(campaign.thresholds, by_seed=campaign.format > 1)
+        runs = campaign.policy.baseline_runs
+        self.estimates = Estimates(self.table, runs)
+        self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
         self.times = TimeModel()
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
@@ -53,12 +58,16 @@ class Views:
     def apply(self, record: Record) -> None:
         """Fold in one record that `History` has already taken."""
         if record.type == "batch_planned":
-            for iteration in self.history.batch(record.batch):
+            batch = self.history.batch(record.batch)
+            self.confirmations.plan([iteration.planned for iteration in batch])
+            for iteration in batch:
                 run = run_key(self.config(iteration))
                 self.known_runs.add(run)
                 self.seeds_of.setdefault(run[0], set()).add(run[1])
         elif record.type in ("slot_finished", "slot_failed"):
             self._learn(self.history.iterations[record.data["iteration"]])
+            if not self.history.unfinished():
+                self.confirmations.settle()
 
     def _learn(self, iteration: Iteration) -> None:
         planned, result = iteration.planned, iteration.result
@@ -69,7 +78,9 @@ class Views:
         report = pattern(result.trajectory, self.campaign.thresholds)
         self.patterns[planned.iteration] = report.pattern
         self.paths[planned.iteration] = _paths(result)
-        self.table.add(run_from(planned, result, report, self.campaign.thresholds))
+        run = run_from(planned, result, report, self.campaign.thresholds)
+        self.table.add(run)
+        self.confirmations.take(run)
         self.times.learn(self.config(iteration), result)
 
     def status(self, result: SlotResult) -> Status:

@@ -51,13 +51,13 @@ def prompt_data(ledger: Ledger, context: Context) -> dict[str, Any]:
     rejected = attempts[-1].rejected if attempts else None
     # The prompt is the same again after a refusal.
     rejected = None if rejected and rejected.get("fresh") else rejected
-    text = render_repair(rejected["violations"]) if rejected else render_prompt(context)
+    text = render_repair(rejected["violations"], ledger.campaign.format) if rejected else render_prompt(context)
     return {
         "kind": "repair" if rejected else context.kind,
         "system": ledger.blobs.put(render_system(context)),
         "text": ledger.blobs.put(text),
         "images": {} if rejected else _images(ledger),
-        "templates": template_hashes(),
+        "templates": template_hashes(ledger.campaign.format),
     }
 
 
@@ -153,7 +153,7 @@ def judged(ledger: Ledger, context: Context) -> tuple[RecordType, dict[str, Any]
         return "reply_accepted", settle(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
     reply, verdict = read_reply(ledger, context, _reply_text(ledger, attempts[-1]), stop)
     if not _claims_sent_back(ledger):
-        verdict.violations += claim_violations(verdict)
+        verdict.violations += claim_violations(verdict, ledger.campaign.format)
     repairs = sum(attempt.prompt["kind"] == "repair" for attempt in attempts)
     if verdict.violations and repairs < ledger.campaign.claude.repair_turns:
         return "reply_rejected", {"violations": [v.sentence() for v in verdict.violations]}

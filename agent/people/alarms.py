@@ -14,6 +14,7 @@ from agent.ledger.ledger import Ledger
 from state.errors import ConfigError
 from state.evening import Event, Notify
 from state.journal import Record
+from ucb.trial import render_trial
 
 Say = Callable[[str], None]
 
@@ -119,13 +120,11 @@ class Alarms:
     def _committed(self, record: Record) -> None:
         best = self._confirmed_best()
         if best is not None and best != self._best:
-            stats = self._ledger.views.table[best]
-            mean = stats.spreads["connectivity_R2"].mean
-            told = "undefined" if mean is None else f"{mean:.3f}"
-            text = f"new best config {best}, confirmed by {len(stats.runs)} runs: mean connectivity_R2 {told}"
-            self._notifier.send("new_best", text)
+            trial = self._ledger.views.confirmations.best
+            assert trial is not None
+            self._notifier.send("new_best", f"new best confirmed: {render_trial(trial, self._ledger.campaign.goal)}")
         self._best = best
 
     def _confirmed_best(self) -> str | None:
-        ranking = self._ledger.views.table.ranking(1)
-        return ranking[0].config_id if ranking else None
+        best = self._ledger.views.confirmations.best
+        return None if best is None else best.config_id

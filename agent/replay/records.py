@@ -27,7 +27,7 @@ class Replay(Ledger):
         super().__init__(campaign, blobs)
         self._context: Context | None = None
         self._price_table: str | None = None
-        self._templates = template_hashes()
+        self._templates = template_hashes(campaign.format)
         self._checks: dict[str, Callable[[Record], Iterator[str]]] = {
             "campaign_started": self._campaign,
             "batch_planned": self._planned,

@@ -7,14 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from agent.briefing.comparisons import BASELINE, LATEST_RUNS
 from agent.briefing.context import config_changes
 from agent.guard.acceptance import NO_ENTRY
 from agent.ledger.ledger import Ledger
 from agent.ledger.spending import elapsed_s
+from agent.ledger.standing import candidate
 from agent.report.story import Story
 from state.errors import RunError
-from ucb.compare import compare, render_comparison
+from ucb.estimates import BASELINE
+from ucb.trial import render_trial
 from ucb.variance import RANKED_FROM, ConfigStats, Spread
 
 PRINCIPLES = "### Established Principles"
@@ -22,8 +23,6 @@ NAMED = 6
 LONGEST = 300
 # One mark and a space: a minus sign or the stars of bold text are the model's own.
 BULLET = re.compile(r"^[-*•](\s+|$)")
-# The best of so many is partly the luckiest.
-FLATTERING = 5
 
 
 @dataclass(frozen=True)
@@ -57,25 +56,23 @@ def _rest(ledger: Ledger, story: Story) -> list[Lesson]:
 
 
 def best_config(ledger: Ledger) -> str:
-    """The config ranked first, its figures, and how it compares with the baseline."""
-    table = ledger.views.table
-    ranking = table.ranking(1)
-    if not ranking:
-        first = table.by_connectivity(1)[0]
-        unranked = f"No config has {RANKED_FROM} runs yet, so none is ranked"
-        if first.failed == len(first.runs):
-            return f"{unranked}; no run has been measured."
-        return f"{unranked}; the highest mean so far is {_named(ledger, first)} with {_figures(first)}."
-    best = ranking[0]
-    told = f"{_named(ledger, best)}: {_figures(best)}, {best.robustness}."
-    if (many := len(table.ranking())) >= FLATTERING:
-        told += f" It was picked as the best of {many}, so its own figures flatter it; fresh replicates would tell."
-    if best.config_id == BASELINE or BASELINE not in table:
-        return f"{told} It is the baseline: nothing ranked so far is better."
-    pair = (table[name].runs[-LATEST_RUNS:] for name in (best.config_id, BASELINE))
-    candidate, reference = pair
-    found = [render_comparison(compare(candidate, reference, name)) for name in ("connectivity_R2", "V_rest_R2")]
-    return f"{told} Against the baseline {BASELINE} ({_figures(table[BASELINE])}): {'; '.join(found)}."
+    """The config confirmed better, or none; then who leads, and how far its confirmation has got."""
+    table, views = ledger.views.table, ledger.views
+    confirmations, goal = views.confirmations, ledger.campaign.goal
+    base = f"the baseline {BASELINE} ({_figures(table[BASELINE])})" if BASELINE in table else "a baseline"
+    best, name = confirmations.best, candidate(views)
+    if best is not None:
+        told = f"{_named(ledger, table[best.config_id])} is confirmed better than {base}: {render_trial(best, goal)}."
+    else:
+        told = f"No config is confirmed better than {base}."
+    if confirmations.open is not None:
+        told += f" On trial is {_named(ledger, table[str(name)])}: {render_trial(confirmations.open, goal)}."
+    elif name is not None:
+        told += f" Ahead of {len(table)} tried is {_named(ledger, table[name])} with {_figures(table[name])}; "
+        told += "it is the best of many and not confirmed."
+    elif confirmations.trials and confirmations.trials[-1] is not best:
+        told += f" Last on trial was {render_trial(confirmations.trials[-1], goal)}."
+    return f"{told} Error budget {100 * goal.error_budget:g} % a night."
 
 
 def robustness(ledger: Ledger) -> str:

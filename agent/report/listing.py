@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agent.ledger.ledger import Ledger
 from agent.report.page import template
 from agent.report.story import read_story
 from state.errors import NightflyError
@@ -41,7 +42,7 @@ def run_line(paths: RunPaths) -> RunLine:
         stopped=ledger.history.stopped or "the driver died",
         batches=max(ledger.history.committed, 0),
         runs=len(ledger.views.nodes),
-        best=_best(best[0]) if best else "",
+        best=_best(ledger, best[0]) if best else "",
         changed=story.last_time[:19].replace("T", " "),
         badges=badges,
     )
@@ -52,12 +53,15 @@ def with_state(line: RunLine, paths: RunPaths) -> RunLine:
     return replace(line, state="running" if is_held(paths.lock) else f"not running ({line.stopped})")
 
 
-def _best(stats: ConfigStats) -> str:
-    """The config and its mean; of one with too few runs to be ranked it is said."""
+def _best(ledger: Ledger, stats: ConfigStats) -> str:
+    """What is confirmed; else the config that leads and its mean, and where it has too few runs to be ranked."""
+    if (won := ledger.views.confirmations.best) is not None:
+        return f"{won.config_id} confirmed better by {won.looks[-1].runs} fresh runs"
     mean, many = stats.spreads["connectivity_R2"].mean, len(stats.runs)
     value = "undefined" if mean is None else f"{mean:.3f}"
     runs = f"{many} run{'s' if many > 1 else ''}" + (f", {stats.failed} failed" if stats.failed else "")
-    return f"{stats.config_id}: connectivity_R2 {value} over {runs}" + ("" if stats.ranked else ", too few to rank it")
+    rank = "" if stats.ranked else ", too few to rank it"
+    return f"leading, unconfirmed: {stats.config_id}, connectivity_R2 {value} over {runs}{rank}"
 
 
 def render_listing(runs: list[RunLine]) -> str:

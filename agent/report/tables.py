@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.briefing.comparisons import BASELINE, LATEST_RUNS
 from agent.briefing.context import config_changes
 from agent.ledger.ledger import Ledger
+from agent.ledger.standing import standing
 from agent.report.story import Story
-from ucb.compare import Comparison, compare
+from ucb.compare import show_interval
 from ucb.entry import LogEntry
+from ucb.estimates import BASELINE
 from ucb.variance import TABLE_METRICS, ConfigStats, Spread
 
 SHOWN = 25
+SHORT = {"connectivity_R2": "conn", "V_rest_R2": "V_rest"}
 
 
 def config_rows(ledger: Ledger) -> list[dict[str, Any]]:
@@ -32,6 +34,7 @@ def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
         "seeds": f"{stats.simulation_seeds} / {stats.training_seeds}",
         "cells": [_cell(stats.spreads[name], len(stats.runs)) for name in TABLE_METRICS],
         "robust": stats.robustness,
+        "bad": str(ledger.views.estimates.share(stats.config_id)),
         "ranked": stats.ranked,
         "against": _against_baseline(ledger, stats),
     }
@@ -45,20 +48,12 @@ def _cell(spread: Spread, runs: int) -> dict[str, str]:
 
 
 def _against_baseline(ledger: Ledger, stats: ConfigStats) -> str:
-    table = ledger.views.table
-    if stats.config_id == BASELINE or BASELINE not in table or len(stats.runs) < 2:
+    """The verdict of its trial, or that there is none, and how far it lies from the baseline."""
+    if stats.config_id == BASELINE or BASELINE not in ledger.views.table:
         return ""
-    runs, others = stats.runs[-LATEST_RUNS:], table[BASELINE].runs[-LATEST_RUNS:]
-    found = [compare(runs, others, metric) for metric in ("connectivity_R2", "V_rest_R2")]
-    return "; ".join(_short(comparison) for comparison in found)
-
-
-def _short(c: Comparison) -> str:
-    name = c.metric.removesuffix("_R2")
-    if c.low is None or c.high is None:
-        return f"{name}: {c.verdict}" + (f" ({c.reason})" if c.reason else "")
-    caution = f", {c.reason}" if c.reason else ""
-    return f"{name}: {c.verdict} ({c.low:+.3f} to {c.high:+.3f}{caution})"
+    found = [ledger.views.estimates.compare(stats.config_id, BASELINE, name) for name in SHORT]
+    gaps = [f"{SHORT[one.metric]} {one.difference:+.3f}, {show_interval(one)}" for one in found if one.interval]
+    return "; ".join([standing(ledger.views, stats.config_id), *gaps])
 
 
 def failure_rows(ledger: Ledger) -> list[dict[str, Any]]:

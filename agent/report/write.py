@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from agent.ledger.standing import verdict_data
+from agent.report.learned import lessons
 from agent.report.page import render_page
 from agent.report.story import read_story
 from state.errors import NightflyError, RunError
@@ -28,6 +31,13 @@ def write_report(root: Path, out: Path | None = None) -> Path:
     base = quote(os.path.relpath(root.resolve(), out.resolve().parent).replace(os.sep, "/")) + "/"
     write_atomic(out, render_page(ledger, story, base))
     return out
+
+
+def lines_json(root: Path) -> str:
+    """The five lines of a run as one JSON object, with the figures behind the first: trials and error budget."""
+    ledger, story = read_story(RunPaths(root))
+    lines = [{"about": one.about, "text": one.text, "by_model": one.by_model} for one in lessons(ledger, story)]
+    return json.dumps({"run": str(root), "lines": lines, "verdict": verdict_data(ledger.views)})
 
 
 def main() -> None:

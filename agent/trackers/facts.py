@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.ledger.ledger import Ledger
+from agent.ledger.standing import standing
 from agent.report.story import Story
 from state.config import Scalar, flatten
 from state.files import parse_yaml
@@ -89,6 +90,7 @@ def _tags(ledger: Ledger, genesis: str, iteration: Iteration, result: SlotResult
         "role": planned.role,
         "parent": "root" if planned.parent is None else planned.parent,
         "config_id": planned.config_id,
+        "config_standing": standing(ledger.views, planned.config_id),
         "mutation": planned.mutation,
         "seed_rationale": planned.seed_rationale,
         "status": ledger.views.status(result),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from prompts.context import (
+    Candidate,
     ConfigView,
     Context,
     Curve,
     Demand,
     NodeView,
+    Owed,
     Phase,
     ReplicateRules,
     Rule,
@@ -17,6 +19,7 @@ from prompts.context import (
 )
 from state.config import Scalar
 from state.records import METRICS, Failure
+from state.thresholds import Thresholds
 
 VALUES: dict[str, Scalar] = {"training.alternate_joint_ratio": 0.4, "training.n_epochs": 2}
 
@@ -58,12 +61,24 @@ def batch_context() -> Context:
             VerdictView(
                 config_id="C2",
                 against="the baseline C1",
-                verdicts={"connectivity_R2": "not distinguishable", "V_rest_R2": "better"},
-                sentences=["connectivity_R2: not distinguishable with 3 and 4 runs", "V_rest_R2: better {{ so }}"],
+                verdicts={"connectivity_R2": "not distinguishable", "V_rest_R2": "ahead"},
+                sentences=["connectivity_R2: not distinguishable over 3 data seeds", "V_rest_R2: ahead {{ so }}"],
             )
         ],
+        goal="V_rest_R2 up; what others may lose: connectivity_R2 0.036",
+        thresholds=Thresholds().model_dump(),
+        verdicts=["Confirmed better than C1: nothing yet.", "Error budget: 5 %."],
+        runs=["| 1 | C1 | defaults | 1001/500001 | 0.946 | 0.530 | 0.882 | 76 |  |"],
+        noise=["connectivity_R2: one run of any config varies by sd 0.029 (17 degrees of freedom)"],
+        effects=["V_rest_R2: n_epochs: -0.0182 +/- 0.0146 per 0.5"],
+        ucb_bonus=1.41,
         variance_table="| Config ID | Runs |\n|---|---|\n| C1 | 3 |",
-        demand=Demand(baseline=False, min_replicates=1, reason="top configs with fewer than 3 runs: C2 (1)"),
+        demand=Demand(
+            baseline=False,
+            min_replicates=1,
+            reason="top configs with fewer than 3 runs: C2 (1)",
+            owed=Owed(runs=1, candidates=[Candidate(config_id="C2", simulation_seeds=[1001, 1002])]),
+        ),
         seeds=[
             SeedOffer(slot=n, simulation_seed=1005 + n, training_seed=500_005 + n, shared_simulation_seed=1005)
             for n in range(2)

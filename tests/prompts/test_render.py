@@ -74,6 +74,16 @@ def test_rendering_itself_is_strict() -> None:
         render_prompt(broken)
 
 
+def test_a_run_of_the_first_release_is_asked_in_its_own_words() -> None:
+    first = batch_context().model_copy(update={"format": 1})
+    assert "# What is settled" not in render_prompt(first)
+    assert "# What is settled" in render_prompt(batch_context())
+    assert "what is not distinguishable is noise until more runs tell" in render_prompt(first)
+    # What a run of the first release holds; a change of these files would make its replay fail.
+    assert template_hashes(1)["batch.md.j2"].startswith("837cbfbd56f9c19e")
+    assert template_hashes(1) != template_hashes()
+
+
 def test_every_template_is_hashed() -> None:
     assert {path.name for path in FOLDER.glob("*.j2")} == set(TEMPLATES)
     assert template_hashes() == {name: sha256((FOLDER / name).read_bytes()) for name in TEMPLATES}

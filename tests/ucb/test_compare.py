@@ -1,115 +1,105 @@
-"""Verdicts on two configs: right on clear cases, honest on noise, paired where seeds allow."""
+"""Comparisons over data seeds: honest intervals however seeds are repeated, paired where seeds allow."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind, ttest_rel
 
-from ucb.compare import compare, render_comparison, runs_needed
-from ucb.variance import Run
-
-
-def runs(values: list[float | None], first_seed: int = 0, metric: str = "connectivity_R2", seeds: int = 0) -> list[Run]:
-    """One run a value, on seeds of its own (or ``seeds`` of them in turn); None is a failed slot."""
-    return [
-        Run("C", i, first_seed + (i % seeds if seeds else i), i, None if value is None else {metric: value})
-        for i, value in enumerate(values)
-    ]
+from ucb.cells import Cells
+from ucb.compare import Comparison, compare, render_comparison, seeds_needed
+from ucb.noise import Noise, pool
 
 
-def test_a_clear_difference_is_seen_both_ways() -> None:
-    low, high = runs([0.80, 0.81, 0.79, 0.80]), runs([0.90, 0.91, 0.92, 0.90], first_seed=100)
-    better, worse = compare(high, low), compare(low, high)
-    assert (better.verdict, worse.verdict) == ("better", "worse")
-    assert better.difference == pytest.approx(0.1075)
-    assert better.low is not None
-    assert better.high is not None
-    assert 0 < better.low < 0.1075 < better.high
-    assert (better.more_runs, better.pairs) == (None, 0)
+def of(values: list[float], first_seed: int = 0) -> Cells:
+    return Cells({first_seed + n: (value,) for n, value in enumerate(values)})
 
 
-def test_less_time_is_better() -> None:
-    short, long = (runs(v, s, "training_time_min") for v, s in (([60.0, 61, 62], 0), ([80.0, 81, 82], 50)))
-    assert compare(short, long, "training_time_min").verdict == "better"
+def against(a: Cells, b: Cells, metric: str = "connectivity_R2", split: bool = False) -> Comparison:
+    return compare(a, b, pool([a, b]), metric, split)
 
 
-def test_a_hopeless_number_of_runs_is_not_spelt_out() -> None:
-    found = compare(runs([0.90, 0.95, 0.92]), runs([0.9233, 0.95, 0.90, 0.92], first_seed=50))
-    assert found.more_runs is not None
-    assert found.more_runs > 100
-    assert render_comparison(found).endswith("; over 100 more would tell")
+def test_two_configs_alone_give_the_two_sample_t_test() -> None:
+    a, b = [0.90, 0.93, 0.95, 0.91], [0.85, 0.88, 0.86]
+    found, want = against(of(a), of(b, 50)), ttest_ind(a, b).confidence_interval(0.95)
+    assert found.interval == pytest.approx((want.low, want.high))
+    assert (found.standing, found.pairs, found.seeds) == ("ahead", 0, (4, 3))
+    assert found.p_above == pytest.approx(ttest_ind(a, b, alternative="greater").pvalue)
+    assert against(of(b), of(a, 50)).standing == "behind"
 
 
-def test_noise_is_no_principle() -> None:
-    found = compare(runs([0.90, 0.95, 0.92]), runs([0.94, 0.91, 0.93, 0.90], first_seed=50))
-    assert found.verdict == "not distinguishable"
-    assert found.more_runs is not None
-    assert found.more_runs >= 1
+def test_common_data_seeds_give_the_paired_t_test() -> None:
+    a, b = [0.55, 0.76, 0.94, 0.65], [0.5, 0.7, 0.9, 0.6]
+    found, want = against(of(a), of(b)), ttest_rel(a, b).confidence_interval(0.95)
+    assert found.interval == pytest.approx((want.low, want.high))
+    assert (found.standing, found.pairs) == ("ahead", 4)
 
 
-def test_shared_seeds_are_paired_and_take_out_the_noise_of_the_data() -> None:
-    data = [0.5, 0.7, 0.9, 0.6]
-    low, high = runs(list(data)), runs([d + e for d, e in zip(data, [0.05, 0.06, 0.04, 0.05], strict=True)])
-    paired = compare(high, low)
-    assert (paired.verdict, paired.pairs) == ("better", 4)
-    unpaired = compare(runs([run.value("connectivity_R2") for run in high], first_seed=50), low)
-    assert (unpaired.verdict, unpaired.pairs) == ("not distinguishable", 0)
+def test_less_time_is_ahead() -> None:
+    assert against(of([60.0, 61, 62]), of([80.0, 81, 82], 50), "training_time_min").standing == "ahead"
 
 
-def test_a_failed_run_counts_as_zero() -> None:
-    found = compare(runs([0.9, None, 0.9]), runs([0.9, 0.9, 0.9], first_seed=50))
-    assert found.difference == pytest.approx(-0.3)
+def test_repeats_on_one_data_seed_are_no_further_data() -> None:
+    six_on_one = Cells({1: (0.95, 0.95, 0.96, 0.95, 0.96, 0.95)})
+    found = against(six_on_one, of([0.9, 0.92, 0.91, 0.93], 50))
+    assert (found.interval, found.standing) == (None, "not distinguishable")
+    assert "fewer than 3 data seeds" in render_comparison(found)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "reason"),
-    [([], [0.9, 0.8], "not measured"), ([0.9], [0.8, 0.81], "single run"), ([0.9] * 3, [0.8] * 3, "do not vary")],
-)
-def test_what_cannot_be_judged_says_why(a: list[float | None], b: list[float | None], reason: str) -> None:
-    found = compare(runs(a), runs(b, first_seed=50))
-    assert found.verdict == "not distinguishable"
-    assert found.low is None
-    assert reason in found.reason
-    assert reason in render_comparison(found)
+def test_a_lucky_config_is_judged_by_the_noise_of_the_night() -> None:
+    lucky, base = of([0.940, 0.950, 0.960]), of([0.90, 0.96, 0.93, 0.89, 0.95, 0.91], 50)
+    alone = compare(lucky, base, Noise(), "connectivity_R2")
+    pooled = against(lucky, base)
+    assert alone.error is not None
+    assert pooled.error is not None
+    # Its own spread is 0.010, that of all together 0.025.
+    assert pooled.error == pytest.approx(0.0247 * (1 / 3 + 1 / 6) ** 0.5, rel=0.02)
+    assert alone.error < 0.75 * pooled.error
 
 
-def test_pairs_that_all_differ_alike_are_no_measure_of_noise() -> None:
-    found = compare(runs([0.55, 0.75, 0.95]), runs([0.5, 0.7, 0.9]))
-    assert (found.pairs, found.low) == (3, None)
-    assert "do not vary" in found.reason
+def test_what_cannot_be_judged_says_why() -> None:
+    assert "not measured" in render_comparison(against(Cells({}), of([0.9, 0.8, 0.7])))
+    assert "do not vary" in render_comparison(against(of([0.9] * 3), of([0.8] * 3, 50)))
+    assert "do not vary" in render_comparison(against(of([0.9] * 3), of([0.8] * 3)))
 
 
-def test_a_single_data_set_is_warned_about() -> None:
-    same = runs([0.9, 0.91, 0.92], first_seed=7, seeds=1)
-    assert "single data set" in compare(same, runs([0.8, 0.81, 0.82], first_seed=50)).reason
+def test_runs_of_two_kinds_get_no_number_of_further_runs() -> None:
+    a, b = of([0.90, 0.95, 0.92]), of([0.94, 0.91, 0.93, 0.90], 50)
+    assert against(a, b).more_seeds is not None
+    assert against(a, b, split=True).more_seeds is None
+    assert against(of([0.95, 0.96, 0.95]), of([0.8, 0.81, 0.82], 50)).more_seeds is None
 
 
-def test_runs_needed_is_the_usual_sample_size() -> None:
-    # Two configs of std 1 and a difference of 1: 2 (1.96 + 0.84)^2 = 15.7 runs of each.
-    assert runs_needed(1.0, 2.0) == 16
-    assert runs_needed(-1.0, 2.0) == 16
-    assert runs_needed(0.0, 2.0) is None
-    assert runs_needed(1.0, 0.0) is None
+def test_an_interval_of_r2_stays_within_what_r2_can_be() -> None:
+    wide = against(of([0.1, 0.9, 0.5]), of([0.1, 0.2, 0.0], 50), "V_rest_R2")
+    assert wide.interval is not None
+    assert wide.interval[1] > 1
+    assert "to +1.000" in render_comparison(wide)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(3)
-    held = 0
-    for _ in range(200):
-        a, b = (runs(rng.normal(0.9, 0.03, 4).tolist(), seed) for seed in (0, 50))
-        found = compare(a, b)
-        assert found.low is not None
-        assert found.high is not None
-        held += found.low <= 0 <= found.high
-    assert held / 200 > 0.91
+def test_seeds_needed_is_the_usual_sample_size() -> None:
+    # Two groups of std 1 and a difference of 1: 2 (1.96 + 0.84)^2 = 15.7.
+    assert seeds_needed(1.0, 2.0) == 16
+    assert seeds_needed(0.0, 2.0) is None
+    assert seeds_needed(1.0, 0.0) is None
 
 
-def test_the_same_runs_give_the_same_interval() -> None:
-    a, b = runs([0.90, 0.95, 0.92]), runs([0.80, 0.85, 0.84], first_seed=50)
-    assert compare(a, b) == compare(a, b)
+def draw(rng: np.random.Generator, counts: list[int], data: float, training: float, first_seed: int) -> Cells:
+    """Runs of a config, ``counts`` of them on each data seed."""
+    rows = [rng.normal(0.9, data) + rng.normal(0, training, n) for n in counts]
+    return Cells({first_seed + n: tuple(map(float, row)) for n, row in enumerate(rows)})
 
 
-def test_the_sentence_says_verdict_interval_and_runs() -> None:
-    text = render_comparison(compare(runs([0.90, 0.95, 0.92]), runs([0.94, 0.91, 0.93, 0.90], first_seed=50)))
-    assert text.startswith("connectivity_R2: not distinguishable with 3 and 4 runs, difference +0.003, 95 % interval -")
-    assert "more would tell" in text
+@pytest.mark.parametrize("counts", [[1] * 3, [1] * 4, [1] * 6, [1] * 12, [2] * 3, [4, 1, 1], [3] * 4])
+@pytest.mark.parametrize(("data", "training"), [(0.03, 0.02), (0.0, 0.036)])
+def test_the_interval_covers_the_truth_as_often_as_it_says(counts: list[int], data: float, training: float) -> None:
+    rng, held, nights = np.random.default_rng([len(counts), sum(counts)]), 0, 400
+    for _ in range(nights):
+        base = draw(rng, [1] * 12, data, training, 0)
+        others = [draw(rng, [1, 1, 1 + n % 3], data, training, 100 * n) for n in range(1, 7)]
+        config = draw(rng, counts, data, training, 1000)
+        found = compare(config, base, pool([config, base, *others]), "connectivity_R2")
+        assert found.interval is not None
+        held += found.interval[0] <= 0 <= found.interval[1]
+    # 95 % of 400 nights, give or take three standard errors.
+    assert 0.917 <= held / nights <= 0.983

@@ -82,7 +82,28 @@ def test_class(change: dict[str, float | None], expected: str) -> None:
 def test_one_run_or_a_metric_measured_once_decides_nothing() -> None:
     assert stats_of(run()).robustness == "undecided"
     assert stats_of(run(1), run(2, tau_R2=None)).robustness == "undecided"
-    assert stats_of(failure(1), failure(2)).robustness == "fragile"
+    assert stats_of(failure(1), failure(2), failure(3)).robustness == "fragile"
+
+
+def test_class_and_rank_are_over_data_seeds() -> None:
+    on_one = [run(1, training) for training in range(5)]
+    assert (stats_of(*on_one).robustness, stats_of(*on_one).ranked, stats_of(*on_one).enough) == (
+        "undecided",
+        False,
+        False,
+    )
+    # Two runs on one data seed are one value: 0.9 and 1.0 against 0.95 and 0.95 do not vary.
+    pair = [run(1, 1, connectivity_R2=0.91), run(1, 2, connectivity_R2=0.99)]
+    stats = stats_of(*pair, run(2), run(3))
+    assert stats.units["connectivity_R2"] == pytest.approx([0.95, 0.95, 0.95])
+    assert stats.unit_spreads["connectivity_R2"].std == pytest.approx(0.0, abs=1e-9)
+    assert stats.unit_spreads["connectivity_R2"].min == 0.91
+
+
+def test_runs_of_the_first_release_are_classed_over_runs() -> None:
+    first = ConfigStats("C1", tuple(run(1, training) for training in range(3)), by_seed=False)
+    assert (first.robustness, first.ranked) == ("robust", True)
+    assert first.score == pytest.approx(0.95 + 0.5 * 0.6)
 
 
 def test_score_is_mean_times_one_minus_cv() -> None:

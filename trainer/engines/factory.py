@@ -87,7 +87,7 @@ def places_and_threads(campaign: Campaign) -> tuple[int, int]:
 def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatcher:
     """The engine that the campaign asks for."""
     if campaign.trainer == "surrogate":
-        return InlineEngine()
+        return InlineEngine(campaign.surrogate)
     config = campaign.engine
     if config.kind == "local":
         places, threads = places_and_threads(campaign)

@@ -8,14 +8,16 @@ from state.config import SlotConfig
 from state.files import read_yaml, write_atomic
 from state.paths import SlotPaths
 from state.schema import validate
+from state.surrogate import SurrogateConfig
 from trainer.engines.contract import Ended, Job
-from trainer.engines.surrogate import surrogate_result
+from trainer.engines.surrogate import PEAK, surrogate_result
 
 
 @dataclass
 class InlineEngine:
     """Keeps the engines' contract: a result file appears whole, and the job is then reported as ended."""
 
+    surface: SurrogateConfig = PEAK
     _ended: list[Ended] = field(default_factory=list)
 
     def submit(self, jobs: list[Job]) -> list[Job]:
@@ -23,7 +25,7 @@ class InlineEngine:
         for job in jobs:
             paths = SlotPaths(job.folder)
             config = validate(SlotConfig, read_yaml(paths.config), str(paths.config))
-            result = surrogate_result(config, job.run_id)
+            result = surrogate_result(config, job.run_id, self.surface)
             write_atomic(paths.result, result.model_dump_json() + "\n")
             self._ended.append(Ended(job, 0))
         return jobs

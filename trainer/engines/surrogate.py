@@ -2,7 +2,8 @@
 
 connectivity_R2, tau_R2, V_rest_R2 and cluster_accuracy fall with the squared distance of the explored settings from a
 fixed optimum (in decades for rates and coefficients), plus noise of the data (simulation seed) and of training
-(training seed); a few per cent of the runs fail. The same config and seeds always give the same result.
+(training seed); a few per cent of the runs fail. The same config and seeds always give the same result. On other
+surfaces of `state.surrogate` nothing matters, or one key does: there it is known what a night must not, or must, find.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ import numpy as np
 
 from state.config import SlotConfig
 from state.records import METRICS, Failure, SlotResult, TrajectoryPoint
+from state.surrogate import SurrogateConfig
 
 LABEL = "SURROGATE response surface, no network was trained"
-FAILURE_RATE = 0.04
+PEAK = SurrogateConfig()
+# connectivity_R2, V_rest_R2 and tau_R2 where nothing matters, with their noise in units of connectivity_R2's.
+FLAT = ((0.9, 1.0), (0.5, 1.0), (0.9, 1 / 3))
+RIDGE_FROM = 0.5
+HEAVY = 3
 OPTIMUM = {
     "training.alternate_joint_ratio": (0.5, 0.3, False),
     "training.alternate_lr_ratio": (0.05, 1.2, True),
@@ -26,14 +32,16 @@ OPTIMUM = {
 }
 
 
-def surrogate_result(config: SlotConfig, run_id: str) -> SlotResult:
+def surrogate_result(config: SlotConfig, run_id: str, surface: SurrogateConfig = PEAK) -> SlotResult:
     """The result of ``config``; equal arguments give equal results."""
-    rng = np.random.default_rng([config.simulation.seed, config.training.seed, int(config.identity()[:8], 16)])
-    data = np.random.default_rng(config.simulation.seed)
-    if rng.random() < FAILURE_RATE:
+    run = [config.simulation.seed, config.training.seed, int(config.identity()[:8], 16)]
+    rng, data = np.random.default_rng(run), np.random.default_rng(config.simulation.seed)
+    if rng.random() < surface.failure_share:
         failure = Failure(kind="diverged", message="surrogate: a failure drawn at random")
         return SlotResult(run_id=run_id, config_hash=config.hash(), status="failed", failure=failure, device="none")
-    conn, vrest, tau = _surface(config, data, rng)
+    conn, vrest, tau = _surface(config, surface, data, rng)
+    if _is_bad(run, surface):
+        conn, vrest, tau = 0.5 * conn, 0.2 * vrest, 0.9 * tau
     cluster, work = _clip(0.6 + 0.3 * conn), config.training.n_epochs * config.training.data_augmentation_loop
     values = [conn, tau, vrest, cluster, _clip(conn + 0.02), _clip(conn - 0.05), 1.9 * work]
     return SlotResult(
@@ -49,13 +57,33 @@ def surrogate_result(config: SlotConfig, run_id: str) -> SlotResult:
     )
 
 
-def _surface(config: SlotConfig, data: np.random.Generator, rng: np.random.Generator) -> tuple[float, float, float]:
+def _surface(
+    config: SlotConfig, surface: SurrogateConfig, data: np.random.Generator, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    draws = [_draw(one, surface) for one in (data, rng)]
+    noise = [float(x) for x in surface.noise_data * draws[0] + surface.noise_training * draws[1]]
+    if surface.surface != "peak":
+        conn, vrest, tau = (_clip(level + share * one) for (level, share), one in zip(FLAT, noise, strict=True))
+        gains = surface.surface == "ridge" and config.training.alternate_joint_ratio >= RIDGE_FROM
+        return conn, _clip(vrest + surface.effect) if gains else vrest, tau
     away = distance(config)
-    noise = 0.015 * data.standard_normal(3) + 0.01 * rng.standard_normal(3)
-    conn = _clip(0.96 - 0.12 * away + float(noise[0]))
-    vrest = _clip(0.55 - 0.35 * away + 4 * float(noise[1]))
-    tau = _clip(0.97 - 0.05 * away + float(noise[2]))
+    conn = _clip(0.96 - 0.12 * away + noise[0])
+    vrest = _clip(0.55 - 0.35 * away + 4 * noise[1])
+    tau = _clip(0.97 - 0.05 * away + noise[2])
     return conn, vrest, tau
+
+
+def _draw(rng: np.random.Generator, surface: SurrogateConfig) -> np.ndarray:
+    """Three numbers of variance 1."""
+    if surface.tails == "normal":
+        return rng.standard_normal(3)
+    return rng.standard_t(HEAVY, 3) / math.sqrt(HEAVY / (HEAVY - 2))
+
+
+def _is_bad(run: list[int], surface: SurrogateConfig) -> bool:
+    """Whether the run, or every run on its data seed, is badly recovered; drawn apart from the noise."""
+    key = [*run, 1] if surface.bad_by == "run" else [run[0], 1]
+    return bool(surface.bad_share) and np.random.default_rng(key).random() < surface.bad_share
 
 
 def distance(config: SlotConfig) -> float:

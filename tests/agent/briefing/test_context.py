@@ -100,7 +100,14 @@ def test_the_rules_of_the_campaign_stand_in_the_system_prompt(tmp_path: Path) ->
     }
     night = play(write_campaign(tmp_path / "c.yaml", **changes), tmp_path / "r", 1)
     text = render_system(build_context(night))
-    for words in ("7 runs are the unchanged defaults", "At most 1 key changes", "over 123 minutes", "at least 11 runs",
-                  "A block is 9 iterations", "fewer than 6 runs", "| 2 | replicate | the current best"):  # fmt: skip
+    for words in (
+        "7 runs are the unchanged defaults",
+        "At most 1 key changes",
+        "over 123 minutes",
+        "at least 11 data seeds",
+        "A block is 9 iterations",
+        "fewer than 6 runs",
+        "| 2 | replicate | the current best",
+    ):
         assert words in text
     assert "| 3 |" not in text.split("# Roles of the slots")[1].split("#")[0]

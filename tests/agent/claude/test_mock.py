@@ -84,10 +84,11 @@ def test_no_run_is_made_twice_and_seeds_are_told_truly(night: Night) -> None:
     plans = [iteration.planned for iteration in night.history.iterations.values()]
     runs = {(plan.config_id, plan.simulation_seed, plan.training_seed) for plan in plans}
     assert len(runs) == len(plans) == 4 * BATCHES
-    seen: set[int] = set()
+    seen: set[tuple[str, int]] = set()
     for plan in plans:
-        assert (plan.simulation_seed in seen) == (plan.seed_rationale == "same-data-robustness")
-        seen.add(plan.simulation_seed)
+        data = plan.config_id, plan.simulation_seed
+        assert (data in seen) == (plan.seed_rationale == "same-data-robustness")
+        seen.add(data)
 
 
 def test_the_best_configs_are_replicated_and_the_search_gets_better(night: Night) -> None:

@@ -222,3 +222,11 @@ def test_the_mocks_own_figures_are_true(tmp_path: Path) -> None:
     night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 12)
     assert "Check:" not in night.paths.log.read_text()
     assert not [r for r in read_records(night.paths.journal) if r.type == "reply_rejected"]
+
+
+def test_a_node_named_for_its_data_is_not_the_subject() -> None:
+    text = "connectivity_R2=0.9922 on the data on which Node 1 ended at 0.8321"
+    assert list(find_claims(text, 4)) == []
+    # A run of the first release was judged so, and is replayed so.
+    assert [claim.subject for claim in find_claims(text, 4, format=1)] == [1]
+    assert [claim.subject for claim in find_claims("connectivity_R2=0.9922 in Node 1", 4)] == [1]

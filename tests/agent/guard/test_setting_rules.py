@@ -53,5 +53,5 @@ def test_a_changed_setting_rules_the_scores_and_is_replayed(tmp_path: Path) -> N
     night = play(file, tmp_path / "r", 3, Setter())
     assert night.history.settings == {"claude.ucb_c": 3.0}
     assert ", c=3" in night.paths.scores.read_text().splitlines()[0]
-    assert "(c = 3.0)" in render_prompt(build_context(night))
+    assert "(c = 3.0; a node without children gets a bonus of 3.00 " in render_prompt(build_context(night))
     assert replay_run(tmp_path / "r").passed

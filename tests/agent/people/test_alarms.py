@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,8 @@ from agent.night.night import open_night
 from agent.people.alarms import Alarms, Notifier, check_notify
 from state.errors import ConfigError
 from state.evening import Budget, Notify
-from state.journal import Record
 from tests.agent.conftest import write_campaign
 from trainer.engines.inline import InlineEngine
-from ucb.variance import Run
 
 SECRET = "https-secret-token"
 
@@ -48,42 +47,44 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
     server.server_close()
 
 
-def play(tmp_path: Path, notify: Notify, batches: int) -> list[str]:
+def play(tmp_path: Path, notify: Notify, batches: int, **changes: Any) -> list[str]:
     """A surrogate night with alarms; returns what the display was told."""
     said: list[str] = []
-    night = open_night(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", dry_run=True)
+    night = open_night(write_campaign(tmp_path / "c.yaml", **changes), tmp_path / "r", dry_run=True)
     try:
         notifier = Notifier(notify, "surrogate", said.append)
         night.observers.append(Alarms(night, notifier))
-        run_night(night, MockLLM(), InlineEngine(), lambda *_: None, Budget(max_batches=batches))
+        run_night(
+            night, MockLLM(), InlineEngine(night.campaign.surrogate), lambda *_: None, Budget(max_batches=batches)
+        )
         notifier.wait()
     finally:
         night.close()
     return said
 
 
-def test_the_webhook_hears_of_new_bests_and_of_the_end(tmp_path: Path, hook: list[dict[str, str]]) -> None:
-    assert play(tmp_path, Notify(webhook_env="HOOK"), 12) == []
+RIDGE = {"surface": "ridge", "effect": 0.2, "failure_share": 0.0}
+
+
+def test_the_webhook_hears_of_a_confirmed_best_and_of_the_end(tmp_path: Path, hook: list[dict[str, str]]) -> None:
+    assert play(tmp_path, Notify(webhook_env="HOOK"), 20, surrogate=RIDGE) == []
     events = [message["event"] for message in hook]
     assert "new_best" in events
     assert events.count("finished") == 1
     best = next(message["text"] for message in hook if message["event"] == "new_best")
-    assert "confirmed by" in best
+    assert "new best confirmed: " in best
+    assert "confirmed better by " in best
+    assert "V_rest_R2 +0." in best
     assert all(set(message) == {"campaign", "event", "text"} for message in hook)
 
 
-def test_a_best_config_whose_connectivity_is_undefined_hurts_nothing(
-    tmp_path: Path, hook: list[dict[str, str]]
-) -> None:
-    night = open_night(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", dry_run=True)
+def test_nobody_is_woken_for_a_config_that_merely_leads(tmp_path: Path, hook: list[dict[str, str]]) -> None:
+    play(tmp_path, Notify(webhook_env="HOOK"), 7, surrogate=RIDGE)
+    night = open_night(tmp_path / "c.yaml", tmp_path / "r", dry_run=True)
     night.close()
-    notifier = Notifier(Notify(webhook_env="HOOK"), "surrogate", print)
-    alarms = Alarms(night, notifier)
-    for n in (1, 2, 3):
-        night.views.table.add(Run("C1", n, n, n, {"connectivity_R2": None, "V_rest_R2": 0.5}))
-    alarms(Record(seq=0, time="t", type="batch_committed", batch=1, data={}, prev=None, hash=""))
-    notifier.wait()
-    assert "confirmed by 3 runs: mean connectivity_R2 undefined" in hook[0]["text"]
+    best = max(night.views.table.names(), key=lambda name: night.views.table[name].score)
+    assert best != "C1"
+    assert "new_best" not in [message["event"] for message in hook]
 
 
 def test_only_the_events_asked_for_are_sent(tmp_path: Path, hook: list[dict[str, str]]) -> None:

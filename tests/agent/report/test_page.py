@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from agent.commands.rebuild import rebuild
 from agent.commands.status import describe, read_run
+from agent.ledger.standing import NOTHING, standing
 from agent.report import data
 from agent.report.page import inert_json
 from agent.report.story import read_story
@@ -26,7 +27,6 @@ from state.journal import Journal, Record, read_records
 from state.paths import RunPaths
 from tests.agent.conftest import play, write_campaign
 from tests.agent.report.conftest import HOSTILE, again
-from ucb.compare import compare
 from ucb.log import parse_log, render_entry
 from ucb.score import parse_scores
 from ucb.variance import TABLE_METRICS
@@ -263,22 +263,28 @@ def test_nights_of_one_slot_and_of_sixteen_have_a_page(n_parallel: int, batches:
     assert counts.get((n_parallel, batches), "2 batches committed, 32 runs finished") in page.text
 
 
-def test_a_comparison_keeps_its_caution(plain: Path, tmp_path: Path) -> None:
+def test_a_config_on_one_data_set_gets_no_interval_and_no_verdict(plain: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(plain, tmp_path / "run"))
     again(root, lambda record: [(record.type, record.data | _one_data_set(record))])
-    ledger, _ = read_story(RunPaths(root))
-    baseline, seen = ledger.views.table["C1"].runs, 0
+    rows = {row["config"]: row["against"] for row in config_rows(read_story(RunPaths(root))[0])}
+    assert rows.pop("C1") == ""
+    assert set(rows.values()) == {NOTHING}
+
+
+def test_a_comparison_with_the_baseline_has_verdict_and_interval(tmp_path: Path) -> None:
+    play(write_campaign(tmp_path / "c.yaml"), tmp_path / "runs" / "surrogate", 14)
+    ledger, _ = read_story(RunPaths(tmp_path / "runs" / "surrogate"))
+    seen = 0
     for row in config_rows(ledger):
-        stats = ledger.views.table[row["config"]]
-        if row["config"] == "C1" or len(stats.runs) < 2:
-            assert row["against"] == ""
+        if row["config"] == "C1":
             continue
-        for metric in ("connectivity_R2", "V_rest_R2"):
-            found = compare(stats.runs, baseline, metric)
-            assert found.verdict in row["against"]
-            assert found.reason in row["against"]
-            seen += bool(found.reason)
-    assert seen > 0
+        assert row["against"].startswith(standing(ledger.views, row["config"]))
+        for metric, short in (("connectivity_R2", "conn"), ("V_rest_R2", "V_rest")):
+            found = ledger.views.estimates.compare(row["config"], "C1", metric)
+            shown = found.interval is not None
+            assert (f"{short} {found.difference or 0.0:+.3f}, 95 % interval" in row["against"]) == shown
+            seen += shown
+    assert seen
 
 
 def _one_data_set(record: Record) -> dict[str, Any]:

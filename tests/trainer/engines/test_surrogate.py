@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
+from typing import Literal
+
 import pytest
 
 from state.config import Scalar, SlotConfig
 from state.records import METRICS
-from trainer.engines.surrogate import FAILURE_RATE, LABEL, OPTIMUM, distance, surrogate_result
+from state.surrogate import SurrogateConfig
+from trainer.engines.surrogate import LABEL, OPTIMUM, PEAK, distance, surrogate_result
 
 BASE = SlotConfig()
 
@@ -55,4 +59,46 @@ def test_better_settings_score_better_on_average() -> None:
 
 def test_some_runs_fail_and_about_as_many_as_it_says() -> None:
     failed = 400 - len(connectivity({}, range(400)))
-    assert 0.3 * FAILURE_RATE * 400 < failed < 3 * FAILURE_RATE * 400
+    assert 0.3 * PEAK.failure_share * 400 < failed < 3 * PEAK.failure_share * 400
+
+
+def values(surface: SurrogateConfig, name: str, changes: dict[str, Scalar], seeds: range) -> list[float | None]:
+    configs = (BASE.replaced(changes | {"simulation.seed": s, "training.seed": 1000 + s}) for s in seeds)
+    return [surrogate_result(config, "r", surface).metrics.get(name) for config in configs]
+
+
+def test_on_the_flat_surface_nothing_matters_but_the_seeds() -> None:
+    flat = SurrogateConfig(surface="flat", noise_data=0.03, noise_training=0.0, failure_share=0.0)
+    away: dict[str, Scalar] = {"training.alternate_joint_ratio": 0.6, "training.coeff_W_L1": 1e-3}
+    found = values(flat, "connectivity_R2", {}, range(200))
+    assert found == values(flat, "connectivity_R2", away, range(200))
+    assert statistics.stdev(v for v in found if v is not None) == pytest.approx(0.03, rel=0.2)
+
+
+def test_on_the_ridge_one_key_raises_one_metric() -> None:
+    ridge = SurrogateConfig(surface="ridge", effect=0.05, noise_data=0.0, noise_training=0.0, failure_share=0.0)
+    low, high = ({"training.alternate_joint_ratio": value} for value in (0.4, 0.5))
+    for name, gain in (("V_rest_R2", 0.05), ("connectivity_R2", 0.0)):
+        (a,), (b,) = (values(ridge, name, changes, range(1)) for changes in (low, high))
+        assert a is not None
+        assert b == pytest.approx(a + gain)
+
+
+@pytest.mark.parametrize("bad_by", ["run", "data_seed"])
+def test_bad_runs_are_as_many_as_it_says_and_of_the_kind_it_says(bad_by: Literal["run", "data_seed"]) -> None:
+    surface = SurrogateConfig(surface="flat", bad_share=0.25, bad_by=bad_by, failure_share=0.0)
+    first, second = (
+        [v is not None and v < 0.6 for v in values(surface, "connectivity_R2", changes, range(400))]
+        for changes in ({}, {"training.coeff_W_L1": 1e-3})
+    )
+    assert 0.18 * 400 < sum(first) < 0.32 * 400
+    assert (first == second) == (bad_by == "data_seed")
+
+
+def test_heavy_tails_reach_further_at_the_same_variance() -> None:
+    far = {}
+    for tails in ("normal", "heavy"):
+        surface = SurrogateConfig(surface="flat", noise_data=0.02, noise_training=0.0, tails=tails, failure_share=0.0)
+        found = values(surface, "connectivity_R2", {}, range(1000))
+        far[tails] = sum(v is not None and abs(v - 0.9) > 0.06 for v in found)
+    assert far["heavy"] > 2 * far["normal"]

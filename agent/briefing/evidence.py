@@ -1,0 +1,119 @@
+"""What a prompt shows of all runs together: the flat table, the noise of the night, the effect of each key."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import ndtri
+
+from agent.briefing.slot_view import explored_values
+from agent.ledger.ledger import Ledger
+from agent.ledger.policy import slot_minutes
+from state.config import Scalar
+from state.history import Iteration
+from ucb.effects import main_effects, render_effect
+from ucb.estimates import BASELINE
+from ucb.noise import Noise
+from ucb.shares import is_bad
+
+SHOWN_RUNS = 64
+REGRESSED_RUNS = 240
+COLUMNS = ("connectivity_R2", "V_rest_R2", "tau_R2")
+
+
+def run_lines(ledger: Ledger) -> list[str]:
+    """One line a run, the newest last; of a long night the latest ones."""
+    done = [iteration for iteration in _latest(ledger, SHOWN_RUNS) if iteration.result is not None]
+    return [_run_line(ledger, iteration) for iteration in done]
+
+
+def _latest(ledger: Ledger, count: int) -> list[Iteration]:
+    last = len(ledger.history.iterations)
+    return [ledger.history.iterations[n] for n in range(max(1, last - count + 1), last + 1)]
+
+
+def _run_line(ledger: Ledger, iteration: Iteration) -> str:
+    planned, result = iteration.planned, iteration.result
+    assert result is not None
+    run = ledger.views.table.run(planned.config_id, planned.iteration)
+    minutes = slot_minutes(result)
+    figures = [_figure(None if result.failure else result.metrics.get(name)) for name in COLUMNS]
+    word = "failed" if result.failure else "bad" if run and is_bad(run, ledger.views.estimates.limit) else ""
+    changed = _changed(ledger, explored_values(ledger, ledger.views.config(iteration))) or "defaults"
+    seeds = f"{planned.simulation_seed}/{planned.training_seed}"
+    took = "" if minutes is None else f"{minutes:.0f}"
+    return f"| {' | '.join([str(planned.iteration), planned.config_id, changed, seeds, *figures, took, word])} |"
+
+
+def _changed(ledger: Ledger, values: dict[str, Scalar]) -> str:
+    base = ledger.campaign.base_config().flat()
+    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in values.items() if value != base[key])
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def noise_lines(ledger: Ledger) -> list[str]:
+    """The pooled noise of each metric, and how far a first run that was picked for its height flatters its config."""
+    lines = [f"{metric}: {_noise(noise)}" for metric in COLUMNS if (noise := _known(ledger, metric)) is not None]
+    primary = _known(ledger, ledger.campaign.goal.primary)
+    tried = len(ledger.views.table)
+    if primary is not None and tried > 2:
+        # The expected largest of n independent standard normal values, by Blom's approximation (1958).
+        top = math.sqrt(primary.seeds.square) * float(ndtri((tried - 0.375) / (tried + 0.25)))
+        lines.append(
+            f"Of {tried} configs that are all alike, the best first run lies about {top:.3f} above their mean in "
+            f"{ledger.campaign.goal.primary}: so far may the first run of a config that was picked for it flatter."
+        )
+    return lines
+
+
+def _known(ledger: Ledger, metric: str) -> Noise | None:
+    noise = ledger.views.estimates.noise(metric)
+    return noise if noise.seeds.known else None
+
+
+def _noise(noise: Noise) -> str:
+    sd, freedom = math.sqrt(noise.seeds.square), noise.seeds.freedom
+    told = f"one run of any config varies by sd {sd:.3f} ({freedom} degrees of freedom)"
+    if noise.training.known:
+        told += f", on the same data by {math.sqrt(noise.training.square):.3f} ({noise.training.freedom})"
+    if noise.crossed.known:
+        told += f", beside {BASELINE} on the same data by {math.sqrt(2 * noise.crossed.square):.3f} a pair"
+    return told
+
+
+def effect_lines(ledger: Ledger) -> list[str]:
+    """The main effect of each explored number on the primary metric and connectivity_R2, bad runs left out."""
+    flat = ledger.campaign.base_config().flat()
+    numbers = {
+        key: rule
+        for key, rule in ledger.campaign.explorable.items()
+        if not isinstance(flat[key], bool | str) and (rule.choices is None or len(rule.choices) > 1)
+    }
+    log = {key: rule.scale == "log" for key, rule in numbers.items()}
+    steps = {key: _step(float(flat[key])) for key in numbers}
+    lines = []
+    for metric in dict.fromkeys((ledger.campaign.goal.primary, "connectivity_R2")):
+        effects = main_effects(_points(ledger, metric, list(numbers)), steps, log)
+        lines += [f"{metric}: {render_effect(effect)}" for effect in effects]
+    return lines
+
+
+def _points(ledger: Ledger, metric: str, keys: list[str]) -> list[tuple[dict[str, float], float]]:
+    """Values of the keys and the metric, one point for each config and data seed; bad runs are left out."""
+    latest = dict.fromkeys(iteration.planned.config_id for iteration in _latest(ledger, REGRESSED_RUNS))
+    points = []
+    for name in latest:
+        if name in ledger.views.latest_node:
+            node = ledger.history.iterations[ledger.views.latest_node[name]]
+            values = explored_values(ledger, ledger.views.config(node))
+            numbers = {key: float(values[key]) for key in keys}
+            points += [(numbers, mean) for mean in ledger.views.estimates.cells(name, metric).means.values()]
+    return points
+
+
+def _step(default: float) -> float:
+    """A round unit of about a quarter of the default."""
+    return float(f"{abs(default) / 4:.0e}") if default else 1.0

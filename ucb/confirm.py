@@ -1,0 +1,155 @@
+"""Candidates and confirmations of a night, folded from its runs: who leads, who is under trial, what is owed.
+
+A config leads when it has data seeds enough and lies ahead of the baseline; it becomes a candidate with the first run
+that is planned for its trial, and has then used up one share of the night's error budget. One trial at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from state.goal import Goal
+from state.records import Planned
+from ucb.compare import MIN_SEEDS
+from ucb.estimates import BASELINE, Estimates
+from ucb.table import VarianceTable
+from ucb.trial import Trial, trial_error
+from ucb.variance import Run
+
+REPEATS = ("replicate", "fallback")
+# A leader must lie this many standard errors ahead: every trial in vain makes the test of the next one harder.
+LEAD = 1.0
+OFFERED = 3
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A config that may go on trial: how far its primary metric lies ahead of the baseline, in standard errors."""
+
+    config_id: str
+    lead: float
+    seeds: tuple[int, ...]
+
+
+@dataclass
+class Confirmations:
+    """Fold over `batch_planned` (`plan`), results (`take`) and whole batches (`settle`)."""
+
+    goal: Goal
+    estimates: Estimates
+    table: VarianceTable
+    baseline_runs: int
+    trials: list[Trial] = field(default_factory=list)
+    leaders: list[Leader] = field(default_factory=list)
+
+    @property
+    def open(self) -> Trial | None:
+        """The trial in hand."""
+        return self.trials[-1] if self.trials and self.trials[-1].open else None
+
+    @property
+    def best(self) -> Trial | None:
+        """The confirmed config with the highest primary metric in its trial; None while the baseline is the best."""
+        won = [trial for trial in self.trials if trial.outcome == "confirmed better"]
+        return max(won, key=lambda trial: self._gain(trial), default=None)
+
+    def of(self, config_id: str) -> Trial | None:
+        """The trial of a config."""
+        return next((trial for trial in self.trials if trial.config_id == config_id), None)
+
+    @property
+    def spent(self) -> float:
+        """The error that all looks so far could have cost."""
+        return sum(trial.spent for trial in self.trials)
+
+    def owed(self) -> list[Leader]:
+        """The configs that confirmation runs may be made of now, with their data seeds in order of use."""
+        if (trial := self.open) is not None:
+            return [Leader(trial.config_id, 0.0, tuple(trial.left))] if trial.left else []
+        return self.leaders[:OFFERED]
+
+    def plan(self, batch: Sequence[Planned]) -> None:
+        """Take in a planned batch: it may begin a trial, or hold runs of the one in hand."""
+        if self.open is None and self.leaders:
+            self._begin(batch)
+        trial = self.open
+        for planned in batch if trial is not None else ():
+            assert trial is not None
+            if _is_of(planned, trial.config_id, trial.left):
+                trial.expected[planned.iteration] = planned.simulation_seed
+
+    def _begin(self, batch: Sequence[Planned]) -> None:
+        chosen = Counter(
+            leader.config_id for leader in self.leaders for one in batch if _is_of(one, leader.config_id, leader.seeds)
+        )
+        if not chosen:
+            return
+        leader = max(self.leaders, key=lambda leader: chosen[leader.config_id])
+        number = len(self.trials) + 1
+        first = batch[0].iteration
+        error = trial_error(self.goal.error_budget, self.spent)
+        self.trials.append(Trial(leader.config_id, number, first, len(self.table), leader.seeds, error))
+
+    def take(self, run: Run) -> None:
+        """Take in a finished run that the table has already taken."""
+        if (trial := self.open) is not None and run.iteration in trial.expected:
+            trial.runs.append(run)
+        self.estimates.changed([trial.runs for trial in self.trials if trial.runs])
+
+    def settle(self) -> None:
+        """A batch has finished: look at the trial in hand, and see who leads."""
+        if (trial := self.open) is not None:
+            trial.take_look(self.estimates, self.goal)
+        self.leaders = [] if self.open else self._leaders()
+
+    def _leaders(self) -> list[Leader]:
+        """Configs that lead, the surest first."""
+        if BASELINE not in self.table or len(self.table[BASELINE].runs) < self.baseline_runs:
+            return []
+        base = self.estimates.cells(BASELINE, self.goal.primary)
+        sd = self.estimates.noise(self.goal.primary).seeds.square ** 0.5
+        if base.mean is None or base.seeds < MIN_SEEDS or not sd:
+            return []
+        found = [self._leader(name, base.mean, base.seeds, sd) for name in self.table.names()]
+        return sorted((one for one in found if one is not None), key=lambda one: (-one.lead, one.config_id))
+
+    def _leader(self, name: str, base: float, base_seeds: int, sd: float) -> Leader | None:
+        if name == BASELINE or len(self.table[name].runs) < MIN_SEEDS or self.of(name) is not None:
+            return None
+        cells = self.estimates.cells(name, self.goal.primary)
+        if cells.mean is None or cells.seeds < MIN_SEEDS:
+            return None
+        lead = (cells.mean - base) / (sd * math.sqrt(1 / cells.seeds + 1 / base_seeds))
+        best = self.best
+        beaten = best is not None and cells.mean <= base + self._gain(best)
+        if lead < LEAD or beaten or not self._keeps(name):
+            return None
+        seeds = self._free_seeds(name)
+        return Leader(name, lead, seeds) if len(seeds) >= MIN_SEEDS else None
+
+    def _keeps(self, name: str) -> bool:
+        """Whether no other metric lies below the baseline by more than its margin."""
+        for metric, margin in self.goal.margins.items():
+            mine, base = self.estimates.cells(name, metric).mean, self.estimates.cells(BASELINE, metric).mean
+            if mine is None or base is None or mine < base - margin:
+                return False
+        return True
+
+    def _free_seeds(self, name: str) -> tuple[int, ...]:
+        """The baseline's data seeds that are new to the config, those first on which the baseline recovered well."""
+        ran = {run.simulation_seed for run in self.table[name].runs}
+        good = self.estimates.cells(BASELINE, "connectivity_R2").values
+        seeds = dict.fromkeys(run.simulation_seed for run in self.estimates.baseline_runs())
+        free = [seed for seed in seeds if seed not in ran]
+        return tuple(sorted(free, key=lambda seed: seed not in good))
+
+    def _gain(self, trial: Trial) -> float:
+        return trial.looks[-1].comparisons[self.goal.primary].difference or 0.0
+
+
+def _is_of(planned: Planned, config_id: str, seeds: Sequence[int]) -> bool:
+    """Whether a planned run is a confirmation run of ``config_id``."""
+    return planned.role in REPEATS and planned.config_id == config_id and planned.simulation_seed in seeds

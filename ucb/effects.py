@@ -1,0 +1,96 @@
+"""What each explored key does to a metric over all runs: a linear regression, and the mean at each value.
+
+Knows no config and no night; what a point is, a run or a data seed, is the caller's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Coefficients may be told from that many runs more than there are of them.
+SPARE = 6
+SHOWN_VALUES = 6
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One key: the slope of the metric with its standard error, None where the runs do not tell it from other keys.
+
+    ``log``: per factor of 10 of the key, else per unit of ``step``. ``values``: value -> (mean of the metric, runs).
+    """
+
+    key: str
+    slope: float | None
+    error: float | None
+    step: float
+    log: bool
+    values: dict[float, tuple[float, int]]
+
+
+def main_effects(
+    points: Sequence[tuple[Mapping[str, float], float]], steps: Mapping[str, float], log: Mapping[str, bool]
+) -> list[Effect]:
+    """Ordinary least squares of the metric on all keys that took two values at least, main effects only.
+
+    ``points``: values of the keys and the metric of each run; ``steps``: key -> unit of the slope. The standard errors
+    are the classical ones: residual variance times the inverse of X'X (Draper and Smith, Applied Regression Analysis).
+    """
+    keys = [key for key in steps if len({values[key] for values, _ in points}) > 1]
+    slopes = _regress(points, keys, steps, log) if len(points) >= len(keys) + 1 + SPARE else {}
+    return [_effect(points, key, slopes.get(key), steps[key], log[key]) for key in keys]
+
+
+def _effect(
+    points: Sequence[tuple[Mapping[str, float], float]],
+    key: str,
+    told: tuple[float, float] | None,
+    step: float,
+    log: bool,
+) -> Effect:
+    slope, error = told if told is not None else (None, None)
+    return Effect(key, slope, error, step, log, _by_value(points, key))
+
+
+def _regress(
+    points: Sequence[tuple[Mapping[str, float], float]],
+    keys: Sequence[str],
+    steps: Mapping[str, float],
+    log: Mapping[str, bool],
+) -> dict[str, tuple[float, float]]:
+    """Key -> slope and standard error; keys that the others determine have none."""
+    columns = [[_scaled(values[key], steps[key], log[key]) for key in keys] for values, _ in points]
+    x = np.column_stack([np.ones(len(points)), np.array(columns)])
+    y = np.array([value for _, value in points])
+    x[:, 1:] -= x[:, 1:].mean(axis=0)
+    solution, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
+    freedom = len(points) - int(rank)
+    if rank < x.shape[1] or freedom < 1:
+        return {}
+    left = y - x @ solution
+    errors = np.sqrt(np.diag(np.linalg.inv(x.T @ x)) * float(left @ left) / freedom)
+    return {key: (float(solution[n]), float(errors[n])) for n, key in enumerate(keys, 1)}
+
+
+def _scaled(value: float, step: float, log: bool) -> float:
+    return math.log10(value) if log else value / step
+
+
+def _by_value(points: Sequence[tuple[Mapping[str, float], float]], key: str) -> dict[float, tuple[float, int]]:
+    """The values with the most runs, in order."""
+    groups: dict[float, list[float]] = {}
+    for values, metric in points:
+        groups.setdefault(values[key], []).append(metric)
+    most = sorted(groups, key=lambda value: (-len(groups[value]), value))[:SHOWN_VALUES]
+    return {value: (math.fsum(groups[value]) / len(groups[value]), len(groups[value])) for value in sorted(most)}
+
+
+def render_effect(effect: Effect) -> str:
+    """`joint_ratio: +0.012 +/- 0.005 per 0.1; 0.4: 0.512 (12), 0.5: 0.524 (6)`."""
+    per = "factor of 10" if effect.log else f"{effect.step:g}"
+    slope = f"{effect.slope:+.4f} +/- {effect.error:.4f} per {per}" if effect.slope is not None else "no slope yet"
+    values = ", ".join(f"{value:g}: {mean:.3f} ({runs})" for value, (mean, runs) in effect.values.items())
+    return f"{effect.key.rpartition('.')[2]}: {slope}; mean by value (data seeds): {values}"

@@ -1,0 +1,93 @@
+"""Today's estimates of a night: seed means of every config, the pooled noise, comparisons; kept until a run is added.
+
+The one place where figures for judgement come from. Knows no tree and no reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ucb.cells import Cells, cells
+from ucb.compare import Comparison, compare
+from ucb.noise import Noise, pool
+from ucb.shares import Share, bad_limit, bad_share, share
+from ucb.table import VarianceTable
+from ucb.variance import ConfigStats, Run
+
+BASELINE = "C1"
+# A night of ten thousand batches must not slow down: more runs than these change an estimate little.
+LATEST_RUNS = 48
+POOLED_CONFIGS = 64
+NONE = Cells({})
+
+
+class Estimates:
+    """Reads a `VarianceTable`; ``series`` are runs of several configs on the baseline's data, made to be compared."""
+
+    def __init__(self, table: VarianceTable, baseline_runs: int) -> None:
+        self._table, self._baseline_runs = table, baseline_runs
+        self._series: list[list[Run]] = []
+        self._cells: dict[tuple[str, str], tuple[ConfigStats, float, Cells]] = {}
+        self._noise: dict[str, Noise] = {}
+        self._limit: float | None = None
+
+    def changed(self, series: Sequence[list[Run]] | None = None) -> None:
+        """A run was added to the table, or to ``series``."""
+        self._noise.clear()
+        self._limit = None
+        if series is not None:
+            self._series = list(series)
+
+    @property
+    def limit(self) -> float:
+        """The connectivity_R2 at or below which a run is badly recovered, settled by the baseline's first runs."""
+        if self._limit is None:
+            self._limit = bad_limit(self.baseline_runs(), self._table.limits)
+        return self._limit
+
+    def baseline_runs(self) -> tuple[Run, ...]:
+        """The runs of the unchanged defaults that the campaign begins with."""
+        return self._table[BASELINE].runs[: self._baseline_runs] if BASELINE in self._table else ()
+
+    def runs(self, name: str) -> tuple[Run, ...]:
+        """The runs of a config that estimates are made of: the baseline's first, any other's latest."""
+        runs = self._table[name].runs
+        return runs[: max(LATEST_RUNS, self._baseline_runs)] if name == BASELINE else runs[-LATEST_RUNS:]
+
+    def cells(self, name: str, metric: str) -> Cells:
+        """Seed means of one config."""
+        if name not in self._table:
+            return NONE
+        known, stats = self._cells.get((name, metric)), self._table[name]
+        if known is None or known[0] is not stats or known[1] != self.limit:
+            known = self._cells[name, metric] = (stats, self.limit, cells(self.runs(name), metric, self.limit))
+        return known[2]
+
+    def of_runs(self, runs: Sequence[Run], metric: str) -> Cells:
+        """Seed means of some runs."""
+        return cells(runs, metric, self.limit)
+
+    def share(self, name: str) -> Share:
+        """The share of bad runs of one config."""
+        return bad_share(self.runs(name), self.limit) if name in self._table else share(0, 0)
+
+    def noise(self, metric: str) -> Noise:
+        """The noise pooled over the baseline and the latest configs."""
+        if metric not in self._noise:
+            names = [BASELINE, *(name for name in self._table.latest(POOLED_CONFIGS) if name != BASELINE)]
+            crossed = [self.of_runs(runs, metric) for runs in self._series[-POOLED_CONFIGS:]]
+            if crossed:
+                crossed.append(self.cells(BASELINE, metric))
+            self._noise[metric] = pool([self.cells(name, metric) for name in names], crossed)
+        return self._noise[metric]
+
+    def compare(self, name: str, reference: str, metric: str) -> Comparison:
+        """One config against another."""
+        bad = self.share(name).bad + self.share(reference).bad
+        pair = self.cells(name, metric), self.cells(reference, metric)
+        return compare(*pair, self.noise(metric), metric, split=bad > 0)
+
+    def compare_runs(self, runs: Sequence[Run], metric: str, bad: int) -> Comparison:
+        """Some runs against the baseline."""
+        reference = self.cells(BASELINE, metric)
+        return compare(self.of_runs(runs, metric), reference, self.noise(metric), metric, split=bad > 0)
