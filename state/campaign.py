@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from state.added import FORMAT, with_earlier
 from state.config import (
@@ -115,6 +115,13 @@ class Campaign(Section):
     notify: Notify = Notify()
     tracker: TrackerKind = Field("none", description="where else runs are recorded; its own environment says where")
     seeds: Seeds = Seeds()
+    # By which rules a run is judged: those of the program that began it.
+    _format: int = PrivateAttr(FORMAT)
+
+    @property
+    def format(self) -> int:
+        """The format of the run that this is the campaign of; a new run's unless it was read from an earlier one."""
+        return self._format
 
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""
@@ -231,4 +238,7 @@ def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None], for
     read = translate(tree, name, keep=tuple(Campaign.model_fields))
     for note in read.notes:
         tell(note)
-    return validate(Campaign, with_earlier(read.tree, SECTIONS, defaults=True) if format == 1 else read.tree, name)
+    tree = with_earlier(read.tree, SECTIONS, defaults=True) if format == 1 else read.tree
+    campaign = validate(Campaign, tree, name)
+    campaign._format = format
+    return campaign

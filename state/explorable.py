@@ -31,6 +31,15 @@ PROTECTED = {
 }
 
 
+# Protected since the first release only: the prompts of its runs did not name them.
+ADDED = ("training.cluster_features", "graph_model.backend")
+
+
+def protected(format: int) -> dict[str, str]:
+    """What the prompts of a run of ``format`` name as protected, with the reasons."""
+    return {key: reason for key, reason in PROTECTED.items() if format > 1 or key not in ADDED}
+
+
 def protection(key: str) -> str | None:
     """Why ``key`` (dotted) may never be edited, or None when it is not protected."""
     parts = key.split(".")

@@ -12,7 +12,7 @@ from prompts.context import ConfigView, Context, NodeView, ReplicateRules, Rule,
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.config import Scalar
-from state.explorable import PROTECTED
+from state.explorable import protected
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -45,7 +45,7 @@ def build_context(ledger: Ledger) -> Context:
         rules=_rules(ledger),
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
-        protected=list(PROTECTED.items()),
+        protected=list(protected(campaign.format).items()),
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
         replication=_replication(campaign),
