@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 
 from state.errors import JournalError
 from state.files import canonical_json, sha256, sync_folder
 from state.schema import Section
+from state.shapes import SHAPES, Shape
 
 RecordType = Literal[
     "campaign_started",
@@ -34,6 +36,7 @@ RecordType = Literal[
     "driver_stopped",
 ]
 RECORD_TYPES: tuple[str, ...] = get_args(RecordType)
+S = TypeVar("S")
 
 
 class Record(Section):
@@ -46,6 +49,11 @@ class Record(Section):
     data: dict[str, Any]
     prev: str | None
     hash: str
+
+    def of(self, shape: builtins.type[S]) -> S:
+        """What the record says, as the shape of its type; see `state.shapes`."""
+        assert SHAPES[self.type] is shape, f"a {self.type} is no {shape.__name__}"
+        return cast(S, self.data)
 
 
 def chain_hash(fields: dict[str, Any]) -> str:
@@ -111,7 +119,7 @@ class Journal:
             self._file.close()
             raise
 
-    def append(self, kind: RecordType, batch: int, data: dict[str, Any]) -> Record:
+    def append(self, kind: RecordType, batch: int, data: Shape | Mapping[str, Any]) -> Record:
         """Write one record durably, then fold it; on OSError nothing is written and nothing folded."""
         fields = {
             "seq": self._last.seq + 1 if self._last else 0,

@@ -9,7 +9,7 @@ import networkx as nx
 
 from state.config import Scalar
 from state.errors import NightflyError
-from state.records import METRICS, Planned, Role, SlotResult, Status
+from state.records import Planned, Role, SlotResult, Status, recorded
 from ucb.entry import LogEntry
 from ucb.grammar import leaves, show_node
 
@@ -63,7 +63,7 @@ def node_from_record(planned: Planned, result: SlotResult, status: Status) -> Tr
         failure=result.failure.kind if result.failure else None,
         mutation=planned.mutation,
         changes=leaves(planned.changes),
-        metrics={} if result.failure else {name: result.metrics.get(name) for name in METRICS},
+        metrics={} if result.failure else recorded(result.metrics),
     )
 
 

@@ -151,7 +151,7 @@ def _print(result: SlotResult, paths: SlotPaths) -> None:
         return
     table = Table("metric", "value", "note")
     for name in METRICS:
-        table.add_row(name, show(result.metrics[name]), result.missing.get(name, ""))
+        table.add_row(name, show(result.metrics.get(name)), result.missing.get(name, ""))
     console.print(table)
     console.print(f"{result.truth}; {result.stimulus}; {result.device}", soft_wrap=True)
     console.print(f"pictures: {paths.activity} {paths.embedding}", soft_wrap=True)

@@ -10,6 +10,7 @@ from prompts.context import Context
 from prompts.memory import without_table
 
 MOST = 5
+CLAIM = "claim"
 
 
 def check_claims(ledger: Ledger, context: Context, reply: Reply, verdict: Verdict) -> None:
@@ -24,7 +25,7 @@ def claim_violations(verdict: Verdict) -> list[Violation]:
     """The wrong figures as violations, for the one turn in which they are sent back."""
     places = [(slot, "observation", wrong) for slot, wrong in enumerate(verdict.checks)]
     return [
-        Violation(code="claim", slot=slot, key=key, found=text, allowed="the measured figure, or no figure")
+        Violation(code=CLAIM, slot=slot, key=key, found=text, allowed="the measured figure, or no figure")
         for slot, key, wrong in [*places, (None, "memory", verdict.memory_checks)]
         for text in wrong
     ]

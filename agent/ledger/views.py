@@ -17,6 +17,7 @@ from state.history import History, Iteration
 from state.journal import Record
 from state.records import Planned, SlotResult, Status, TrajectoryPoint
 from state.schema import validate
+from state.shapes import SlotEnded
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
 from ucb.trajectory import Column, pattern, run_status
@@ -58,7 +59,7 @@ class Views:
                 self.known_runs.add(run)
                 self.seeds_of.setdefault(run[0], set()).add(run[1])
         elif record.type in ("slot_finished", "slot_failed"):
-            self._learn(self.history.iterations[record.data["iteration"]])
+            self._learn(self.history.iterations[record.of(SlotEnded)["iteration"]])
 
     def _learn(self, iteration: Iteration) -> None:
         planned, result = iteration.planned, iteration.result

@@ -13,7 +13,7 @@ from agent.report.story import PHASES, Story, Talk
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
-from state.records import METRICS
+from state.records import METRICS, NOT_MEASURED
 from ucb.entry import LogEntry
 from ucb.layout import place
 from ucb.log import render_entry
@@ -157,7 +157,7 @@ def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str,
         "hypothesis": planned.hypothesis,
         "pattern": ledger.views.patterns[node.id],
         "metrics": [_rounded(node.metrics.get(name)) for name in METRICS],
-        "missing": story.missing.get(node.id, {}),
+        "missing": _not_measured(node) | story.missing.get(node.id, {}),
         "failure": None if result.failure is None else [result.failure.kind, result.failure.message],
         "device": result.device,
         "whole": whole,
@@ -167,6 +167,11 @@ def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str,
         "pictures": pictures,
         **_judged(iteration, whole),
     }
+
+
+def _not_measured(node: TreeNode) -> dict[str, str]:
+    """The metrics that came after the run was made, with that as the reason."""
+    return {} if node.failure else {name: NOT_MEASURED for name in METRICS if name not in node.metrics}
 
 
 def _judged(iteration: Iteration, whole: bool) -> dict[str, Any]:
