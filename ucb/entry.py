@@ -40,8 +40,8 @@ class Judgement(Section):
 class LogEntry(Section):
     """One iteration in the log. Prose is held as one printable line; a metric or peak that is None is undefined.
 
-    Either ``metrics`` (METRICS, or those that an older run has) and ``trajectory`` are given, or ``failure``. ``config``
-    goes by short names.
+    Either ``metrics`` (METRICS, or those that an older run has) and ``trajectory`` are given, or ``failure``.
+    ``config`` goes by short names.
     """
 
     iteration: int = Field(ge=1, lt=10**9)
