@@ -70,7 +70,7 @@ _FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FastDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _StrictLoader(_FastLoader):
+class _StrictLoader(_FastLoader):  # type: ignore[misc]
     """SafeLoader that refuses duplicate keys and reads 1e-3 as a number, as YAML 1.2 does."""
 
 

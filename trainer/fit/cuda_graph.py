@@ -51,7 +51,7 @@ class GraphedIterations:
     def _capture(self) -> Callable[[], object]:
         """Record the body once; the iterations that warm up the allocator and the libraries are undone."""
         kept = [part.clone() for part in self._changed()]
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):

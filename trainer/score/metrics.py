@@ -132,7 +132,8 @@ def message_gains(model: Model, data: Recording) -> Array:
     frames = torch.linspace(0, len(data.voltage) - 1, N_GRADIENT_FRAMES).round().long().to(data.voltage.device)
     v = data.voltage[frames]
     gains = model.message_gain(v, model.messages(v), data.stimulus[frames])
-    return np.median(gains.double().cpu().numpy(), axis=0)
+    found: Array = np.median(gains.double().cpu().numpy(), axis=0)
+    return found
 
 
 def active_score(found: Recovered, truth: Connectome, stats: Activity) -> tuple[Score, int]:
