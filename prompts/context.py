@@ -40,7 +40,7 @@ class ReplicateRules(Section):
     enough_cv_std: float = Field(description="bootstrap std of CV(conn) below this is narrow; 0.02 = 2 points")
 
 
-class Curve(Section):
+class CurveView(Section):
     """Trajectory of one R2: peak and where, final, trend."""
 
     peak: float | None
@@ -51,7 +51,7 @@ class Curve(Section):
     gain_in_vrest_phase: float | None = None
 
 
-class Phase(Section):
+class PhaseView(Section):
     """One phase of one epoch: for each R2 its value at the first and at the last point measured in it."""
 
     epoch: int = Field(description="counted from 0, as in metrics.log")
@@ -79,8 +79,8 @@ class SlotView(Section):
     pattern: str
     metrics: dict[str, float | None]
     missing: dict[str, str]
-    curves: dict[str, Curve]
-    phases: list[Phase]
+    curves: dict[str, CurveView]
+    phases: list[PhaseView]
     minutes: float | None = Field(description="data generation and training together")
     over_time: bool
     failure: Failure | None

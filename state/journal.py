@@ -86,9 +86,9 @@ def _parse(path: Path, number: int, line: bytes) -> Record:
     try:
         fields = json.loads(line)
         record = Record.model_validate(fields)
-        # Over the bytes as they stand: a changed byte that parses to the same value is a changed byte.
+        # Over the bytes of the file: even a change that parses to the same value (1.0 to 1.00) is found.
         expected = sha256(line[:-1].replace(f'"hash":"{record.hash}",'.encode(), b"", 1))
-    # JSON reads what canonical JSON never writes: NaN, lone surrogates, deeper nesting than Python recurses.
+    # json.loads accepts what canonical JSON never contains (NaN, lone surrogates) and may exceed the recursion limit.
     except (ValueError, ValidationError, RecursionError) as error:
         raise JournalError(f"{path}, line {number + 1}: not a journal record; it was changed after writing") from error
     if expected != record.hash:

@@ -15,6 +15,8 @@ FailureKind = Literal[
 ]
 Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback"]
 Status = Literal["converged", "partial", "failed"]
+# Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
+Phase = Literal["joint", "V_rest", "standard"]
 SeedRationale = Literal["same-data-robustness", "different-data-generalization", "suggested-default"]
 # What every run has measured, in the order of the log's line.
 FIRST_METRICS = (
@@ -63,7 +65,7 @@ class TrajectoryPoint(Section):
     connectivity_r2: float | None
     vrest_r2: float | None
     tau_r2: float | None
-    phase: Literal["joint", "V_rest", "standard"]
+    phase: Phase
 
 
 class SlotResult(Section):

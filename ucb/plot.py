@@ -1,4 +1,4 @@
-"""Picture of the exploration tree as PNG bytes: time runs right, each branch has lanes of its own. Knows no files."""
+"""Picture of the exploration tree as PNG bytes: time runs right, each branch has lanes of its own."""
 
 from __future__ import annotations
 

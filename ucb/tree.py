@@ -1,4 +1,4 @@
-"""The exploration tree, built from log entries or from the journal's records. Knows neither text nor scores."""
+"""The exploration tree, built from log entries or from the journal's records."""
 
 from __future__ import annotations
 

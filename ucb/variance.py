@@ -1,4 +1,4 @@
-"""How much the runs of one config vary: means, spreads, class and score. Knows no other config, no tree."""
+"""How much the runs of one config vary: means, spreads, class and score."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class ConfigStats:
 
     @cached_property
     def robustness(self) -> Robustness:
-        """The class of DOMAIN's limits; undecided below two runs or where a metric is undefined."""
+        """By the campaign's limits; undecided below two runs and where a metric is undefined."""
         spreads = list(self.spreads.values())
         if any(_is_fragile(s, self.limits) for s in spreads):
             return "fragile"

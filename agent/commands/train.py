@@ -84,7 +84,7 @@ def _has_failed(paths: SlotPaths) -> bool:
 
 
 def _config_hash(paths: SlotPaths) -> str | None:
-    """Of the config that was laid down there last."""
+    """Hash of the config that an earlier command wrote into the folder."""
     try:
         job = json.loads(paths.job.read_bytes())
     except (OSError, ValueError):
@@ -110,7 +110,7 @@ def _run(job: Job, config_yaml: str) -> SlotResult:
     engine, interrupt = LocalEngine(places=1, threads=usable_cores(), gpus=find_gpus()[:1]), Interrupt()
     try:
         with interrupt:
-            # A worker may have outlived the command that started it.
+            # A worker of an earlier command may still be training in this folder.
             if not engine.reattach([job]):
                 job.write(config_yaml)
                 engine.submit([job])

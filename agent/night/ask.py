@@ -85,7 +85,7 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
         with night.interrupt.welcome():
             completion = llm.complete(prompt, schema)
     except LLMUnavailable as error:
-        # Before anything has run there is nothing to replicate, and a fatal error comes back with the next request.
+        # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
         spent = night.history.unreachable >= night.campaign.claude.max_fallback_batches
         if error.fatal or start or spent:
             raise
@@ -100,7 +100,7 @@ def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
 
 
 def _received(night: Night, completion: Completion, seconds: float) -> ReplyReceived:
-    # A lone surrogate, which JSON can spell and UTF-8 cannot, must not cost a reply that was paid for.
+    # JSON can contain a lone surrogate, UTF-8 cannot: it is replaced, so that a paid reply is not lost over it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
     return {
         "reply": night.blobs.put(text),

@@ -40,7 +40,7 @@ def committed_data(ledger: Ledger) -> BatchCommitted:
     assert accepted is not None
     batch = ledger.history.batch(ledger.history.planned)
     checks = accepted["checks"] or [[] for _ in batch]
-    # A wrong figure in the memory has no entry of its own; it is told in the last one of the batch.
+    # A wrong figure in the memory belongs to no slot: it is listed in the last entry of the batch.
     if batch:
         checks = [*checks[:-1], [*checks[-1], *(f"in the memory, {text}" for text in accepted["memory_checks"])]]
     entries = [

@@ -45,7 +45,7 @@ def job_of(night: Night, iteration: Iteration) -> Job:
 
 
 def _start(night: Night, engine: Dispatcher, iteration: Iteration) -> str:
-    """Journal the attempt first: whatever happens next, a result is only accepted under this run id."""
+    """Start an attempt. It is journaled before the process exists, so a result can be told to be of this attempt."""
     planned = iteration.planned
     run_id = f"{planned.run_id}.a{iteration.attempts + 1}"
     started: SlotStarted = {"iteration": planned.iteration, "slot": planned.slot, "run_id": run_id}

@@ -34,7 +34,7 @@ class Night(Ledger):
         self.observers: list[Callable[[Record], None]] = []
         self._lock = DriverLock(paths.lock)
         for folder in (paths.root, paths.blobs, paths.configs, paths.snapshots):
-            # Another shell may be telling something at this moment.
+            # `nightfly tell` may be writing this file at this moment, so its temporary file is left alone.
             remove_half_written(folder, keep=paths.user_input.name)
         try:
             self.journal = Journal(paths.journal, self.fold)

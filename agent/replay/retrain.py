@@ -16,7 +16,7 @@ from state.records import METRICS, SlotResult
 from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.inline import InlineEngine
 
-# Another kind of device sums in another order; training amplifies that to about the spread of training seeds.
+# Another device adds numbers in another order; training amplifies the rounding to about the spread of training seeds.
 TOLERANCE = 0.05
 TIMED = "training_time_min"
 A_DAY_S = 86_400.0

@@ -26,11 +26,11 @@ from state.lock import is_held
 from state.paths import RunPaths
 from state.shapes import SlotEnded
 
-# What a journal with an intact chain but impossible contents may raise while it is replayed.
+# Errors that a journal can cause whose hashes are right and whose contents make no sense.
 IMPOSSIBLE = (NightflyError, ValidationError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
-LONG = 1_000_000  # bytes of journal from which starting processes pays
-# Measured, over the time to fold and compare a batch: to fold it, and its part in looking at the run as a whole.
+LONG = 1_000_000  # bytes; a shorter journal is replayed faster by one process
+# Measured costs of a batch, in units of folding and comparing it: folding alone, and its share of the whole-run checks.
 FOLDING = 0.25
 WHOLE = 0.15
 
@@ -120,7 +120,7 @@ def _merged(outcomes: list[Outcome], cuts: list[tuple[int, int]]) -> Outcome:
 def _share(run: Run, wanted: tuple[int, int], whole: bool) -> Outcome:
     """Compare the batches from ``wanted[0]`` to before ``wanted[1]``; with ``whole`` also the run's own files."""
     outcome, collecting = Outcome(), gc.isenabled()
-    # Nothing here makes cycles, and looking for some among all the records takes a sixth of the time.
+    # No reference cycles arise here, and the garbage collector's search for them takes a sixth of the time.
     gc.disable()
     try:
         state = _replay(run, outcome, wanted, to_the_end=whole or wanted[1] == wanted[0] + 1)

@@ -1,4 +1,4 @@
-"""The data of the page: plain lists and mappings that its script draws from. Knows no HTML."""
+"""The data of the page: plain lists and mappings that its script draws from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ucb.score import score_block
 from ucb.tree import TreeNode
 
 DIGITS = 6
-# Entries and trajectories of a very long night make a page that no browser opens; those of most interest stay.
+# All entries and trajectories of a very long night would make a page too large for a browser: the rest is left out.
 ENTRY_CHARACTERS = 6_000_000
 CURVE_POINTS = 100_000
 
@@ -94,7 +94,7 @@ def _keys(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def _is_log(rule: Explorable) -> bool:
-    """Whether values are best shown on a logarithmic axis: told so, or positive choices over more than a decade."""
+    """Whether values are best shown on a logarithmic axis: scale log, or positive choices over a factor of ten."""
     if rule.choices is None:
         return bool(rule.scale == "log")
     numbers = [c for c in rule.choices if isinstance(c, int | float) and not isinstance(c, bool)]

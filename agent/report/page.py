@@ -1,5 +1,5 @@
 """Puts the page together: template, style, script, plotting library and data in one file that asks the network for
-nothing. Knows no figures of its own."""
+nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ucb.variance import RANKED_FROM, TABLE_METRICS
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("look.js", "state.js", "tree.js", "details.js", "plots.js", "timeline.js", "runs.js", "main.js")
-# A page of a long night stays one that a phone opens.
+# Limits that keep the page of a long night small enough for a phone.
 PICTURE_BYTES = 6_000_000
 TEXT_CHARACTERS = 4_000_000
 
@@ -93,7 +93,7 @@ def _policy(scripts: list[str], live: bool) -> str:
     """The content security policy: these scripts by their hashes, no others, and no address to fetch from."""
     digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     connect = " connect-src 'self';" if live else ""
-    # Pictures of other slots lie beside the page, which browsers call an origin of its own when it is a file.
+    # Linked pictures are files beside the page; a browser treats a page opened as a file as an origin of its own.
     return (
         f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob: 'self' file:;"
         f"{connect} base-uri 'none'; form-action 'none'"

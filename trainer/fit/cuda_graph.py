@@ -1,7 +1,7 @@
 """Training iterations on a GPU as one replayed CUDA graph: one launch an iteration, nothing read back in between.
 
 All that changes from one iteration to the next - frames, Adam's corrections, the penalties' subset - stands in tables
-on the device, and the device counts for itself which row is next. Knows no schedule and no metrics.
+on the device, and the device counts for itself which row is next.
 """
 
 from __future__ import annotations

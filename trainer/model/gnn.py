@@ -1,4 +1,4 @@
-"""The graph network: all parameters in one flat vector, and the predicted derivative. Knows no loss, no optimiser."""
+"""The graph network: all parameters in one flat vector, and the predicted derivative."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ReLU perceptron with hand-written forward and backward passes. Knows no neurons, no loss, no optimiser."""
+"""A ReLU perceptron with hand-written forward and backward passes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-# Columns handled at once on the CPU: one layer's activations then stay in the cache between two operations.
+# Columns handled at once on the CPU, so few that a layer's activations stay in the cache between two operations.
 CPU_CHUNK = 8192
-# Below this many multiply-adds the set-up of a oneDNN product costs more than it saves.
+# With fewer multiply-adds, setting up a oneDNN product takes longer than it saves.
 _SMALL_PRODUCT = 1_500_000
 
 

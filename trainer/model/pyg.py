@@ -34,7 +34,7 @@ def graph(connectome: Connectome) -> Data:
 
 
 class FlyGNN(MessagePassing):  # type: ignore[misc]
-    """dv_i/dt = f_theta(v_i, a_i, msg_i, I_i) with msg_i = sum_j W_ij g_phi(v_j, a_j)^2 (DOMAIN's equations).
+    """dv_i/dt = f_theta(v_i, a_i, msg_i, I_i) with msg_i = sum_j W_ij g_phi(v_j, a_j)^2 (the published equations).
 
     The frames of a batch are the features of a node: x [N, B].
     """

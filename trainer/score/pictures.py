@@ -1,4 +1,4 @@
-"""The two pictures of a slot: activity.png and embedding.png. Knows no training; draws without any display."""
+"""The two pictures of a slot, activity.png and embedding.png, drawn without a display."""
 
 from __future__ import annotations
 
