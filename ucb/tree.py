@@ -96,13 +96,6 @@ def build_tree(entries: Iterable[LogEntry]) -> nx.DiGraph:
     return tree
 
 
-def tree_from_records(records: Iterable[tuple[Planned, SlotResult, Status]]) -> nx.DiGraph:
-    """The tree that the journal tells of."""
-    tree = new_tree()
-    grow(tree, (node_from_record(*record) for record in records))
-    return tree
-
-
 def nodes_of(tree: nx.DiGraph) -> list[TreeNode]:
     """Every node but the root, in the order in which they were added."""
     return [data["node"] for _, data in tree.nodes(data=True) if data]

@@ -12,6 +12,7 @@ from state.files import write_atomic
 from state.paths import RunPaths
 from state.records import Planned
 from state.shapes import BatchPlanned, Proposal
+from ucb.variance import config_id
 
 
 def plan_batch(night: Night) -> None:
@@ -32,7 +33,7 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str,
     identity, iteration = config.identity(), ledger.history.next_iteration + slot
     known = ledger.history.config_ids | new_ids
     if identity not in known:
-        new_ids[identity] = known[identity] = f"C{len(known) + 1}"
+        new_ids[identity] = config_id(known, identity)
     blob = ledger.blobs.put(config.yaml())
     ledger.views.remember(blob, config)
     return Planned(
@@ -50,7 +51,7 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str,
         seed_rationale=proposal["seed_rationale"],
         config=blob,
         config_hash=config.hash(),
-        config_id=known[identity],
+        config_id=config_id(known, identity),
         changes={key: (old, new) for key, (old, new) in proposal["changes"].items()},
     )
 

@@ -15,7 +15,7 @@ from state.explorable import Explorable
 from state.history import Iteration
 from state.records import METRICS, NOT_MEASURED
 from ucb.entry import LogEntry
-from ucb.layout import place
+from ucb.layout import SHAPES, place
 from ucb.log import render_entry
 from ucb.score import score_block
 from ucb.tree import TreeNode
@@ -40,6 +40,7 @@ def page_data(
     return {
         "metrics": list(METRICS),
         "phases": list(PHASES),
+        "shapes": {role: symbol for role, (_, symbol) in SHAPES.items()},
         "tree": {"root": layout.root, "batches": layout.batches, "lanes": layout.lanes},
         "keys": _keys(ledger),
         "configs": _configs(ledger),

@@ -23,7 +23,10 @@ from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, gu
 from ucb.variance import RANKED_FROM, TABLE_METRICS
 
 FOLDER = Path(__file__).parent / "page"
-SCRIPTS = ("look.js", "state.js", "tree.js", "details.js", "plots.js", "timeline.js", "runs.js", "main.js")
+SCRIPTS = (
+    *("look.js", "state.js", "tree.js", "curve.js", "conversation.js", "details.js"),
+    *("trajectories.js", "parameters.js", "timeline.js", "runs.js", "main.js"),
+)
 # Limits that keep the page of a long night small enough for a phone.
 PICTURE_BYTES = 6_000_000
 TEXT_CHARACTERS = 4_000_000
@@ -48,12 +51,17 @@ def _plotly() -> str:
     return script
 
 
+@lru_cache(maxsize=1)
+def _own_script() -> str:
+    """The page's scripts in one closure: they share names with each other and with nothing else on the page."""
+    return "(() => {\n" + "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS) + "})();\n"
+
+
 def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = None, live: bool = False) -> str:
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
     texts = shown_texts(ledger, story, TEXT_CHARACTERS)
     data = page_data(ledger, story, (album or Album(PICTURE_BYTES)).pictures(ledger), texts)
-    own = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    scripts = [_plotly(), own]
+    scripts = [_plotly(), _own_script()]
     facts = {
         "title": ledger.campaign.name,
         "badges": _badges(ledger),
