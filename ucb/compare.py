@@ -1,4 +1,4 @@
-"""Whether one config is better than another, and how many runs it would take to tell."""
+"""Whether one config is better than another, and how many runs it would take to tell. Knows no tree, no table."""
 
 from __future__ import annotations
 

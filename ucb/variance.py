@@ -182,7 +182,7 @@ class ConfigStats:
 
     @cached_property
     def robustness(self) -> Robustness:
-        """By the campaign's limits; undecided below two runs and where a metric is undefined."""
+        """The class of DOMAIN's limits; undecided below two runs or where a metric is undefined."""
         spreads = list(self.spreads.values())
         if any(_is_fragile(s, self.limits) for s in spreads):
             return "fragile"

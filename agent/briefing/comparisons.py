@@ -9,7 +9,7 @@ from ucb.compare import compare, render_comparison
 
 COMPARED = ("connectivity_R2", "V_rest_R2", "tau_R2")
 BASELINE = "C1"
-# Later runs change a comparison little, and comparing ever more runs would make a long night slower and slower.
+# More runs change a verdict little, and a long night must not slow down as its best config is run again and again.
 LATEST_RUNS = 48
 
 

@@ -9,7 +9,7 @@ from agent.ledger.policy import slot_minutes
 from prompts.context import CurveView, PhaseView, SlotView
 from state.config import Scalar, SlotConfig
 from state.history import Iteration
-from state.records import SlotResult, TrajectoryPoint, recorded
+from state.records import METRICS, SlotResult, TrajectoryPoint
 from ucb.trajectory import Column, PatternReport, curve, pattern, peak
 
 COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
@@ -41,7 +41,7 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
         seed_rationale=planned.seed_rationale,
         status=ledger.views.status(result),
         pattern=report.pattern,
-        metrics=recorded(result.metrics),
+        metrics={name: result.metrics[name] for name in METRICS if name in result.metrics},
         missing=result.missing,
         curves={} if result.failure else _curves(ledger, result, report),
         phases=[] if result.failure else _phases(result.trajectory),

@@ -22,7 +22,7 @@ NAMED = 6
 LONGEST = 300
 # A bullet is one mark and a space: `-0.1` and `**bold**` are text of the model.
 BULLET = re.compile(r"^[-*•](\s+|$)")
-# Added to the best config: the best of many is partly the luckiest.
+# The best of so many is partly the luckiest.
 FLATTERING = 5
 
 
