@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# What to do about a failing disk or path; any other OSError is a fault of the program and shows itself whole.
+# Advice for a failing disk or path; any other OSError is a bug and is shown with its traceback.
 ADVICE = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",

@@ -16,7 +16,7 @@ from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, answer
 from agent.guard.acceptance import settle
 from agent.ledger.evidence import Evidence
-from agent.ledger.ledger import Ledger
+from agent.ledger.open_run import open_run
 from agent.ledger.policy import REPLICATE_ROLES
 from agent.night.ask import read_reply
 from agent.night.loop import run_batch, start
@@ -24,12 +24,9 @@ from agent.night.night import open_night
 from agent.night.plan import child_config, planned_data
 from benchmarks.hostile import PAYLOADS, Hostile
 from prompts.render import render_prompt, render_repair
-from state.campaign import begun_campaign
 from state.config import DERIVED_KEYS, SlotConfig
 from state.explorable import protection
 from state.files import dump_yaml, parse_yaml, read_yaml
-from state.journal import read_records
-from state.paths import RunPaths
 from state.records import Planned
 from state.schema import validate
 from trainer.engines.inline import InlineEngine
@@ -55,7 +52,8 @@ class Arena:
     """One conversation of a night that has been played, and the promises about what may come of a reply to it."""
 
     def __init__(self, root: Path) -> None:
-        self.ledger = open_ledger(root)
+        # Nothing that is computed here is written to the run.
+        self.ledger = open_run(root).ledger()
         self.context = build_context(self.ledger)
         self.hostile = Hostile(self.ledger, self.context, answer(self.context))
         self._base = self.ledger.campaign.base_config().flat()
@@ -145,16 +143,6 @@ class Arena:
         views = [view.model_copy(update={"hypothesis": memory}) for view in self.context.slots]
         text = render_prompt(self.context.model_copy(update={"memory": memory, "slots": views}))
         assert text.count(memory) == 1 + len(views)
-
-
-def open_ledger(root: Path) -> Ledger:
-    """The state of the run in ``root``; nothing it computes is written to disk."""
-    evidence = Evidence(RunPaths(root).blobs)
-    records = list(read_records(RunPaths(root).journal))
-    ledger = Ledger(begun_campaign(records[0].data, evidence.text(records[0].data["campaign"])), evidence)
-    for record in records:
-        ledger.fold(record)
-    return ledger
 
 
 def arenas(folder: Path) -> list[Arena]:

@@ -1,4 +1,4 @@
-"""Mutated logs, score files and journals against every reader: nothing but a sentence may come out. Knows no formats.
+"""Mutated logs, score files and journals against every reader: nothing but a sentence may come out.
 
     python -m benchmarks.fuzz --n 1000000
 

@@ -47,7 +47,7 @@ def measure(sizes: list[int], root: Path) -> list[dict[str, Any]]:
 def _row(night: Night, batch: int, marks: dict[int, tuple[float, float]]) -> dict[str, Any]:
     window = min(WINDOW, batch)
     wall, cpu = (marks[batch][n] - marks[batch - window][n] for n in (0, 1))
-    prompt = night.blobs.text(night.history.attempts[0].prompt["text"])
+    prompt = night.blobs.text(night.history.exchanges[0].prompt["text"])
     return {
         "batches": batch,
         "loop_ms_per_batch": round(1000 * wall / window, 2),

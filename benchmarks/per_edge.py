@@ -14,12 +14,14 @@ class PerEdgeGNN(FlyGNN):
     def messages(self, v: Tensor) -> Tensor:
         """sum_j W_ij g_phi(v_j, a_j)^2; [B, N] -> [B, N]."""
         rows = torch.cat([v[..., None], self.a.expand(*v.shape, -1)], -1).transpose(0, 1)
-        return self.propagate(self.wiring.edge_index, x=rows.flatten(1), W=self.W).t()
+        found: Tensor = self.propagate(self.wiring.edge_index, x=rows.flatten(1), W=self.W).t()
+        return found
 
     def message(self, x_j: Tensor, W: Tensor) -> Tensor:
         """From (v, a) of the source for each frame, x_j [E, B * (1 + D)], one message an edge and frame, [E, B]."""
         sources = x_j.view(len(x_j), -1, 1 + self.a.shape[1])
-        return W[:, None] * self.g_phi(sources)[..., 0] ** 2
+        found: Tensor = W[:, None] * self.g_phi(sources)[..., 0] ** 2
+        return found
 
 
 def per_edge(model: PygModel) -> PygModel:

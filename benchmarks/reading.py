@@ -1,5 +1,5 @@
 """Time of every reader at 1, 10 and 100 times the size of a log, as ratios to linear; and of lines made to stall a
-regular expression. Knows no format.
+regular expression.
 
     python -m benchmarks.reading
 """

@@ -5,6 +5,7 @@ Plan, guard, fallback and commit are the loop's own functions; a test holds its 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,9 @@ class Rehearsal(Ledger):
 
     def converse(self, context: Context) -> None:
         """Ask about the batch in hand until a reply is accepted, then commit it."""
-        while not (attempts := self.history.attempts) or attempts[-1].accepted is None:
+        while not (exchanges := self.history.exchanges) or exchanges[-1].accepted is None:
             sent: dict[str, Any] = {
-                "kind": "repair" if attempts else context.kind,
+                "kind": "repair" if exchanges else context.kind,
                 "text": "",
                 "system": "",
                 "images": {},
@@ -88,7 +89,7 @@ class Rehearsal(Ledger):
             self._record(*judged(self, context))
         self._record("batch_committed", committed_data(self))
 
-    def _record(self, kind: RecordType, data: dict[str, Any], batch: int | None = None) -> None:
+    def _record(self, kind: RecordType, data: Mapping[str, Any], batch: int | None = None) -> None:
         number = self.history.planned if batch is None else batch
-        self.fold(Record(seq=self._seq, time=TIME, type=kind, batch=number, data=data, prev=None, hash=""))
+        self.fold(Record(seq=self._seq, time=TIME, type=kind, batch=number, data=dict(data), prev=None, hash=""))
         self._seq += 1

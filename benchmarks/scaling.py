@@ -1,4 +1,4 @@
-"""How time and memory grow with frames, neurons and edges. Knows no result file and no night.
+"""How time and memory grow with frames, neurons and edges.
 
 `python -m benchmarks.scaling [--full] [--threads 1] [--json FILE] [--picture FILE]`; each point runs in a process of
 its own, so that its peak memory is its own. --full adds the full-size campaign's network with all of its 64,000 frames.
@@ -66,7 +66,7 @@ def _training(config: SlotConfig, truth: Connectome, data: Recording, iterations
     with torch.inference_mode():
         trainer = Trainer(model, config, data, activity(data))
         trainer.run(5)
-        # The best of several rounds: other load on the machine only ever adds.
+        # The best of several rounds: other load on the machine can only make a round slower.
         seconds = min(_seconds(trainer, iterations // ROUNDS) for _ in range(ROUNDS))
     sizes = {"neurons": truth.n_neurons, "edges": truth.n_edges, "iterations": iterations}
     return sizes | {"ms_per_iteration": 1000 * seconds / (iterations // ROUNDS), "peak_mib": _mib()}

@@ -156,11 +156,11 @@ def _ignore(_: object) -> None:
     """Drop a result."""
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the operations that torch is asked for; on a GPU each is at least one kernel launch."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -180,7 +180,8 @@ def operations(case: Problem) -> int:
     loop.run(frames, 0)
     with torch.no_grad(), _Counter() as counter:
         loop._replay()
-    return counter.count
+    found: int = counter.count
+    return found
 
 
 def measure(extent: int, strides: tuple[int, ...]) -> dict[int, dict[str, float]]:

@@ -1,1 +1,1 @@
-"""What Claude reads: Jinja templates and the code that fills them. Knows no torch."""
+"""What Claude reads: Jinja templates and the code that fills them."""

@@ -56,7 +56,7 @@ class ReplicateRules(Section):
     enough_cv_std: float = Field(description="bootstrap std of CV(conn) below this is narrow; 0.02 = 2 points")
 
 
-class Curve(Section):
+class CurveView(Section):
     """Trajectory of one R2: peak and where, final, trend."""
 
     peak: float | None
@@ -67,7 +67,7 @@ class Curve(Section):
     gain_in_vrest_phase: float | None = None
 
 
-class Phase(Section):
+class PhaseView(Section):
     """One phase of one epoch: for each R2 its value at the first and at the last point measured in it."""
 
     epoch: int = Field(description="counted from 0, as in metrics.log")
@@ -97,8 +97,8 @@ class SlotView(Section):
     bad: bool = Field(False, description="failed or badly recovered: counted, but no part of means and intervals")
     metrics: dict[str, float | None]
     missing: dict[str, str]
-    curves: dict[str, Curve]
-    phases: list[Phase]
+    curves: dict[str, CurveView]
+    phases: list[PhaseView]
     minutes: float | None = Field(description="data generation and training together")
     over_time: bool
     failure: Failure | None

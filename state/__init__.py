@@ -1,1 +1,1 @@
-"""What is true: campaign, records, journal and the paths of a run. Knows no torch, no Claude, no tree."""
+"""What is true: campaign, records, journal and the paths of a run."""

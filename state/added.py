@@ -1,4 +1,4 @@
-"""Settings that came after the first release, and what held before them. Knows no run and no training.
+"""Settings that came after the first release, and what held before them.
 
 Runs that were begun before go on, replay and hash as they did: a setting that has its earlier value is not written, and
 a written config without it means that value. A campaign as a person writes it takes today's defaults; only the frozen

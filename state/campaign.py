@@ -30,6 +30,7 @@ from state.journal import read_records
 from state.legacy import translate
 from state.paths import RunPaths
 from state.schema import Section, nearest, validate
+from state.shapes import CampaignStarted
 from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
@@ -217,12 +218,12 @@ def load_campaign(path: Path, tell: Callable[[str], None] = lambda note: None, f
     return _validated(read_yaml(path), str(path), tell, _format_beside(path) if format is None else format)
 
 
-def begun_campaign(started: dict[str, Any], text: str, name: str = "the campaign in the journal") -> Campaign:
+def begun_campaign(started: CampaignStarted, text: str, name: str = "the campaign in the journal") -> Campaign:
     """The campaign of a run from its `campaign_started` data and the text that it names."""
     return _validated(parse_yaml(text, name), name, lambda note: None, format_of(started))
 
 
-def format_of(started: dict[str, Any]) -> int:
+def format_of(started: CampaignStarted | dict[str, Any]) -> int:
     """The format of a run from its `campaign_started` data; RunError when this program is too old for it."""
     found = started.get("format", 1)
     if not isinstance(found, int) or found > FORMAT:

@@ -162,7 +162,7 @@ class SlotConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _as_written(cls, tree: Any) -> Any:
-        """What the program wrote leaves out added settings that have their earlier value."""
+        """Read a config that the program wrote: added settings that are absent have their earlier value."""
         written = isinstance(tree, dict) and is_complete(tree, SECTIONS)
         return with_earlier(tree, SECTIONS, defaults=False) if written else tree
 

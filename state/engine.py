@@ -1,4 +1,4 @@
-"""Where slots run, as a user writes it under `engine:`. Knows no engine, only what may be said about each."""
+"""Where slots run, as a user writes it under `engine:`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Remote(Section):
     )
 
 
-class Shell(Remote):
+class CommandScheduler(Remote):
     """A scheduler that is driven by commands, here or on a login host."""
 
     login_host: str | None = Field(
@@ -49,7 +49,7 @@ class Shell(Remote):
         return self
 
 
-class SlurmConfig(Shell):
+class SlurmConfig(CommandScheduler):
     """sbatch, squeue and scancel (20.11 or newer)."""
 
     partition: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,-]*$")
@@ -65,7 +65,7 @@ class SlurmConfig(Shell):
         return _free_options(options, OWN_SBATCH, "--mem=16G")
 
 
-class LsfConfig(Shell):
+class LsfConfig(CommandScheduler):
     """bsub, bjobs and bkill. Experimental: tried against stand-ins of these commands only."""
 
     queue: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
@@ -75,7 +75,7 @@ class LsfConfig(Shell):
     @field_validator("options")
     @classmethod
     def _none_of_ours(cls, options: list[str]) -> list[str]:
-        # Arguments of options are words of their own here, so only what begins with a dash is looked at.
+        # Arguments stand in list items of their own, so only items that begin with a dash are options.
         _free_options([word for word in options if word.startswith("-")], OWN_BSUB, "-R")
         return options
 

@@ -70,7 +70,7 @@ _FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FastDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _StrictLoader(_FastLoader):
+class _StrictLoader(_FastLoader):  # type: ignore[misc]
     """SafeLoader that refuses duplicate keys and reads 1e-3 as a number, as YAML 1.2 does."""
 
 
@@ -125,7 +125,7 @@ def _dump_item(key: str, item: Any, indent: str) -> str:
     if isinstance(item, dict) and item:
         return f"{indent}{key}:\n" + "".join(_dump_item(name, part, indent + "  ") for name, part in item.items())
     if type(item) is int:
-        # Seeds are new each time and would fill the cache in vain.
+        # Every seed is new: caching its line would only fill the cache.
         before = _dump_scalar(key, "int", 0).removesuffix("0\n")
         return f"{indent}{before}{item}\n"
     if isinstance(item, bool | int | float) or (isinstance(item, str) and len(item) < 60):

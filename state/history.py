@@ -9,6 +9,21 @@ from state.config import Scalar
 from state.evening import Budget
 from state.journal import Record
 from state.records import Planned, SlotResult
+from state.shapes import (
+    BatchCommitted,
+    BatchPlanned,
+    CampaignStarted,
+    DriverStarted,
+    PromptRendered,
+    Proposal,
+    ReplyAccepted,
+    ReplyReceived,
+    ReplyRejected,
+    SlotEnded,
+    SlotStarted,
+    Stopped,
+    UserInputTaken,
+)
 
 
 @dataclass
@@ -27,13 +42,13 @@ class Iteration:
 
 
 @dataclass
-class Attempt:
+class Exchange:
     """One turn of the conversation about a batch: the prompt sent, the reply, and what became of it."""
 
-    prompt: dict[str, Any]
-    reply: dict[str, Any] | None = None
-    rejected: dict[str, Any] | None = None
-    accepted: dict[str, Any] | None = None
+    prompt: PromptRendered
+    reply: ReplyReceived | None = None
+    rejected: ReplyRejected | None = None
+    accepted: ReplyAccepted | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +78,10 @@ class History:
     batches: dict[int, list[int]] = field(default_factory=dict)
     committed: int = -1
     planned: int = 0
-    proposals: list[dict[str, Any]] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
     memory: str = ""
     settings: dict[str, Scalar] = field(default_factory=dict)
-    attempts: list[Attempt] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
     config_ids: dict[str, str] = field(default_factory=dict)
     drivers: int = 0
     stopped: str | None = None
@@ -96,79 +111,84 @@ class History:
         return len(self.iterations) + 1
 
     def _campaign_started(self, record: Record) -> None:
-        self.campaign_blob = record.data["campaign"]
-        self.campaign_identity = record.data["identity"]
-        self.dry_run = record.data["dry_run"]
+        started = record.of(CampaignStarted)
+        self.campaign_blob = started["campaign"]
+        self.campaign_identity = started["identity"]
+        self.dry_run = started["dry_run"]
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1
         self.stopped = self.asked = None
-        if "budget" in record.data:
-            self.budget = Budget.model_validate(record.data["budget"])
+        if "budget" in (started := record.of(DriverStarted)):
+            self.budget = Budget.model_validate(started["budget"])
 
     def _driver_stopped(self, record: Record) -> None:
-        self.stopped = record.data["reason"]
+        self.stopped = record.of(Stopped)["reason"]
 
-    def _budget_stop(self, record: Record) -> None:
-        self.stopped = record.data["reason"]
+    _budget_stop = _driver_stopped
 
     def _user_input_taken(self, record: Record) -> None:
-        kind = record.data["kind"]
+        taken = record.of(UserInputTaken)
+        kind = taken["kind"]
         if kind == "instruction":
-            self.user_input = record.data["text"]
+            self.user_input = taken["text"]
         elif kind == "resume":
             self.asked = None
         elif kind == "stop" and self.asked in ("stop", "stop-now"):
             self.asked = "stop-now"
         elif kind == "acknowledged":
-            self.acknowledged = Acknowledgement(record.data["text"], record.data["answer"], record.batch, record.time)
+            self.acknowledged = Acknowledgement(taken["text"], taken["answer"], record.batch, record.time)
         else:
             self.asked = kind
 
     def _batch_planned(self, record: Record) -> None:
         for iteration in self.batch(self.planned):
-            # Nothing but the prompt of its own batch needs every point; ten thousand batches of them fill a memory.
+            # Only the prompt of its own batch needs every point; kept for a long run they would fill the memory.
             if iteration.result is not None:
                 iteration.result = iteration.result.model_copy(update={"trajectory": []})
         self.planned = record.batch
         self.batches[record.batch] = []
-        self.attempts = []
+        self.exchanges = []
         self.user_input = None
-        for fields in record.data["slots"]:
+        data = record.of(BatchPlanned)
+        for fields in data["slots"]:
             planned = Planned.model_validate(fields)
             self.iterations[planned.iteration] = Iteration(planned)
             self.batches[record.batch].append(planned.iteration)
-        self.config_ids.update(record.data["new_config_ids"])
+        self.config_ids.update(data["new_config_ids"])
 
     def _slot_started(self, record: Record) -> None:
-        iteration = self.iterations[record.data["iteration"]]
+        data = record.of(SlotStarted)
+        iteration = self.iterations[data["iteration"]]
         iteration.attempts += 1
-        iteration.run_id = record.data["run_id"]
+        iteration.run_id = data["run_id"]
 
     def _slot_finished(self, record: Record) -> None:
-        iteration = self.iterations[record.data["iteration"]]
-        iteration.result = SlotResult.model_validate(record.data["result"])
-        iteration.artifacts = record.data["artifacts"]
+        data = record.of(SlotEnded)
+        iteration = self.iterations[data["iteration"]]
+        iteration.result = SlotResult.model_validate(data["result"])
+        iteration.artifacts = data["artifacts"]
 
     _slot_failed = _slot_finished
 
     def _prompt_rendered(self, record: Record) -> None:
-        self.attempts.append(Attempt(prompt=record.data))
+        self.exchanges.append(Exchange(record.of(PromptRendered)))
 
     def _reply_received(self, record: Record) -> None:
-        self.attempts[-1].reply = record.data
-        self.unreachable = self.unreachable + 1 if record.data["reply"] is None else 0
+        self.exchanges[-1].reply = received = record.of(ReplyReceived)
+        self.unreachable = self.unreachable + 1 if received["reply"] is None else 0
 
     def _reply_rejected(self, record: Record) -> None:
-        self.attempts[-1].rejected = record.data
+        self.exchanges[-1].rejected = record.of(ReplyRejected)
 
     def _reply_accepted(self, record: Record) -> None:
-        self.attempts[-1].accepted = record.data
+        self.exchanges[-1].accepted = record.of(ReplyAccepted)
 
     def _batch_committed(self, record: Record) -> None:
+        data = record.of(BatchCommitted)
         self.committed = record.batch
-        self.proposals = record.data["proposals"]
-        self.memory = record.data["memory"]
-        self.settings.update(record.data.get("settings", {}))
-        for entry in record.data["entries"]:
+        self.proposals = data["proposals"]
+        self.memory = data["memory"]
+        self.settings.update(data.get("settings", {}))
+        for entry in data["entries"]:
             self.iterations[entry["iteration"]].entry = entry

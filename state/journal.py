@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 
 from state.errors import JournalError
 from state.files import canonical_json, sha256, sync_folder
 from state.schema import Section
+from state.shapes import SHAPES, Shape
 
 RecordType = Literal[
     "campaign_started",
@@ -34,6 +36,7 @@ RecordType = Literal[
     "driver_stopped",
 ]
 RECORD_TYPES: tuple[str, ...] = get_args(RecordType)
+S = TypeVar("S")
 
 
 class Record(Section):
@@ -46,6 +49,11 @@ class Record(Section):
     data: dict[str, Any]
     prev: str | None
     hash: str
+
+    def of(self, shape: builtins.type[S]) -> S:
+        """What the record says, as the shape of its type; see `state.shapes`."""
+        assert SHAPES[self.type] is shape, f"a {self.type} is no {shape.__name__}"
+        return cast(S, self.data)
 
 
 def chain_hash(fields: dict[str, Any]) -> str:
@@ -78,9 +86,9 @@ def _parse(path: Path, number: int, line: bytes) -> Record:
     try:
         fields = json.loads(line)
         record = Record.model_validate(fields)
-        # Over the bytes as they stand: a changed byte that parses to the same value is a changed byte.
+        # Over the bytes of the file: even a change that parses to the same value (1.0 to 1.00) is found.
         expected = sha256(line[:-1].replace(f'"hash":"{record.hash}",'.encode(), b"", 1))
-    # JSON reads what canonical JSON never writes: NaN, lone surrogates, deeper nesting than Python recurses.
+    # json.loads accepts what canonical JSON never contains (NaN, lone surrogates) and may exceed the recursion limit.
     except (ValueError, ValidationError, RecursionError) as error:
         raise JournalError(f"{path}, line {number + 1}: not a journal record; it was changed after writing") from error
     if expected != record.hash:
@@ -111,7 +119,7 @@ class Journal:
             self._file.close()
             raise
 
-    def append(self, kind: RecordType, batch: int, data: dict[str, Any]) -> Record:
+    def append(self, kind: RecordType, batch: int, data: Shape | Mapping[str, Any]) -> Record:
         """Write one record durably, then fold it; on OSError nothing is written and nothing folded."""
         fields = {
             "seq": self._last.seq + 1 if self._last else 0,

@@ -30,7 +30,7 @@ class DriverLock:
         self._file.flush()
 
     def _taken(self) -> bool:
-        """Try for a moment: whoever merely asks whether the lock is held has it, shared, for an instant."""
+        """Try for a moment: `is_held` in another process takes the lock, shared, for an instant."""
         for pause in (0.02, 0.05, 0.1, 0.0):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,7 +41,7 @@ class DriverLock:
         return False
 
     def release(self) -> None:
-        """Let the next driver in."""
+        """Release the lock."""
         self._file.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-# Made while something runs and worthless after: nothing that an archive or an auditor needs.
+# Files that matter only while something runs; archives and audits leave them out.
 PASSING_NAMES = ("driver.lock", "progress.json", "checkpoint.pt", "heartbeat.json")
 
 
@@ -27,7 +27,7 @@ class RunPaths:
 
     @property
     def journal(self) -> Path:
-        """The truth."""
+        """The journal, from which everything else follows."""
         return self.root / "journal.jsonl"
 
     @property
@@ -77,7 +77,7 @@ class RunPaths:
 
     @property
     def report(self) -> Path:
-        """The page for the morning."""
+        """The report of the night, one HTML page."""
         return self.root / "report" / "index.html"
 
     @property
@@ -161,7 +161,7 @@ class SlotPaths:
 
     @property
     def stderr(self) -> Path:
-        """Everything the worker said."""
+        """The worker's stdout and stderr."""
         return self.root / "stderr.log"
 
     @property
@@ -202,5 +202,5 @@ class AttemptPaths:
 
     @property
     def scheduler_log(self) -> Path:
-        """What the scheduler itself had to say."""
+        """The scheduler's own output about the job."""
         return self.root / "scheduler.log"

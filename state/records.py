@@ -15,8 +15,11 @@ FailureKind = Literal[
 ]
 Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback"]
 Status = Literal["converged", "partial", "failed"]
+# Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
+Phase = Literal["joint", "V_rest", "standard"]
 SeedRationale = Literal["same-data-robustness", "different-data-generalization", "suggested-default"]
-METRICS = (
+# What every run has measured, in the order of the log's line.
+FIRST_METRICS = (
     "connectivity_R2",
     "tau_R2",
     "V_rest_R2",
@@ -25,9 +28,17 @@ METRICS = (
     "test_pearson",
     "training_time_min",
 )
+# What a slot measures today. A metric that is added here is absent in runs that were made before: not measured there.
+METRICS = (*FIRST_METRICS,)
+NOT_MEASURED = "not measured: the run is older than this metric"
 
 # The three that a trajectory follows, in the order of its rows, with their short names.
 TRACED = {"connectivity_R2": "conn", "V_rest_R2": "V_rest", "tau_R2": "tau"}
+
+
+def recorded(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Those of METRICS that a run has measured, defined or not, in their order."""
+    return {name: metrics[name] for name in METRICS if name in metrics}
 
 
 def undefined_line(reasons: Mapping[str, str]) -> str:
@@ -54,11 +65,11 @@ class TrajectoryPoint(Section):
     connectivity_r2: float | None
     vrest_r2: float | None
     tau_r2: float | None
-    phase: Literal["joint", "V_rest", "standard"]
+    phase: Phase
 
 
 class SlotResult(Section):
-    """result.json. ``metrics`` holds exactly METRICS; a missing one is None with its reason in ``missing``."""
+    """result.json. ``metrics`` are the METRICS of its time; an undefined one is None, its reason in ``missing``."""
 
     run_id: str
     config_hash: str

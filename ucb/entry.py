@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from state.config import Scalar
-from state.records import METRICS, Failure, Planned, Role, SeedRationale, SlotResult, Status
+from state.records import FIRST_METRICS, METRICS, Failure, Planned, Role, SeedRationale, SlotResult, Status, recorded
 from state.schema import Section
 from state.thresholds import Thresholds
 from ucb.grammar import Prose, one_line, parse_mutation
@@ -40,7 +40,8 @@ class Judgement(Section):
 class LogEntry(Section):
     """One iteration in the log. Prose is held as one printable line; a metric or peak that is None is undefined.
 
-    Either ``metrics`` (exactly METRICS) and ``trajectory`` are given, or ``failure``. ``config`` goes by short names.
+    Either ``metrics`` (METRICS, or those that an older run has) and ``trajectory`` are given, or ``failure``.
+    ``config`` goes by short names.
     """
 
     iteration: int = Field(ge=1, lt=10**9)
@@ -86,7 +87,7 @@ class LogEntry(Section):
         measured = self.metrics is not None and self.trajectory is not None
         if measured == (self.failure is not None) or (self.metrics is None) != (self.trajectory is None):
             raise ValueError("expected either metrics and R2 trajectory, or a failure")
-        if self.metrics is not None and set(self.metrics) != set(METRICS):
+        if self.metrics is not None and not set(FIRST_METRICS) <= set(self.metrics) <= set(METRICS):
             raise ValueError(f"expected exactly the metrics {', '.join(METRICS)}")
         if self.failure is not None and self.status != "failed":
             raise ValueError(f"expected the status failed with a failure, not {self.status}")
@@ -118,10 +119,10 @@ def entry_from(
     ``config`` is the slot's flat config under dotted keys, ``explored`` the keys shown beside the addendum's seven.
     """
     failed = result.failure is not None
-    metrics = {name: result.metrics.get(name) for name in METRICS}
+    metrics = recorded(result.metrics)
     return LogEntry(
         iteration=planned.iteration,
-        status="failed" if failed else run_status(metrics["connectivity_R2"], limits),
+        status="failed" if failed else run_status(metrics.get("connectivity_R2"), limits),
         parent=planned.parent,
         role=planned.role,
         simulation_seed=planned.simulation_seed,

@@ -1,4 +1,4 @@
-"""The small words of the log - numbers, prose, lists, mutations - each written and read back. Knows no entry."""
+"""The small words of the log - numbers, prose, lists, mutations - each written and read back."""
 
 from __future__ import annotations
 

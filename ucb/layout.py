@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from state.records import Role
 from ucb.tree import TreeNode
 
 ALL_LABELLED = 60
+# The shape of a node by its role, as matplotlib and as plotly call it: tree.png and the report have one legend.
+SHAPES: dict[Role, tuple[str, str]] = {
+    "baseline": ("p", "pentagon"),
+    "exploit": ("o", "circle"),
+    "explore": ("D", "diamond"),
+    "principle-test": ("^", "triangle-up"),
+    "replicate": ("s", "square"),
+    "fallback": ("P", "cross"),
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from state.records import METRICS
+from state.records import FIRST_METRICS, METRICS, recorded
 from ucb.entry import SHORT_NAMES, LogEntry
 from ucb.grammar import (
     LogError,
@@ -90,13 +90,14 @@ def _read_config(values: list[str]) -> dict[str, Any]:
 def _show_metrics(entry: LogEntry) -> list[str]:
     if entry.metrics is None:
         return []
-    return [show_pairs({key: show_number(entry.metrics[key]) for key in METRICS})]
+    return [show_pairs({key: show_number(value) for key, value in recorded(entry.metrics).items()})]
 
 
 def _read_metrics(values: list[str]) -> dict[str, Any]:
     if not values:
         return {}
-    pairs = _exactly(read_pairs(_one(values)), *METRICS)
+    pairs = read_pairs(_one(values))
+    _exactly(pairs, *(name for name in METRICS if name in FIRST_METRICS or name in pairs))
     return {"metrics": {key: read_number(value) for key, value in pairs.items()}}
 
 

@@ -1,4 +1,4 @@
-"""The whole log: entries, block headings and quoted summaries, written and read back. Knows no files."""
+"""The whole log: entries, block headings and quoted summaries, written and read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picture of the exploration tree as PNG bytes: time runs right, each branch has lanes of its own. Knows no files."""
+"""Picture of the exploration tree as PNG bytes: time runs right, each branch has lanes of its own."""
 
 from __future__ import annotations
 
@@ -20,20 +20,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from state.records import Role
 from ucb.entry import SHORT_NAMES
 from ucb.grammar import show_scalar
-from ucb.layout import ALL_LABELLED, Layout, place
+from ucb.layout import ALL_LABELLED, SHAPES, Layout, place
 from ucb.tree import TreeNode
 
-MARKERS: dict[Role, str] = {
-    "baseline": "p",
-    "exploit": "o",
-    "explore": "D",
-    "principle-test": "^",
-    "replicate": "s",
-    "fallback": "P",
-}
+MARKERS = {role: marker for role, (marker, _) in SHAPES.items()}
 _INK, _FAINT, _EDGE, _BAND, _FAILED = "#22262b", "#5d6670", "#b3bac2", "#f2f4f7", "#c1272d"
 _SHORT = {key.rpartition(".")[2]: short for key, short in SHORT_NAMES.items()}
 _BEST_LABELLED = 12

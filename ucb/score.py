@@ -1,4 +1,4 @@
-"""How promising each node of a block is (PUCT or UCB1), and the score file. Knows no log, no files."""
+"""How promising each node of a block is (PUCT or UCB1), and the score file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rows of metrics.log say: status, peak, trend and the two-stage pattern. Knows no files, no log text."""
+"""What the rows of metrics.log say: status, peak, trend and the two-stage pattern."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise
 from typing import Literal
 
-from state.records import Status, TrajectoryPoint
+from state.records import Phase, Status, TrajectoryPoint
 from state.schema import Section
 from state.thresholds import Thresholds
 
-Phase = Literal["joint", "V_rest", "standard"]
 Trend = Literal["decaying", "rising", "stable", "undefined"]
 Pattern = Literal["healthy", "conn-drops", "vrest-flat", "conn-not-established", "unclear"]
 Column = Literal["connectivity_r2", "vrest_r2", "tau_r2"]

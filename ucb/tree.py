@@ -1,4 +1,4 @@
-"""The exploration tree, built from log entries or from the journal's records. Knows neither text nor scores."""
+"""The exploration tree, built from log entries or from the journal's records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import networkx as nx
 
 from state.config import Scalar
 from state.errors import NightflyError
-from state.records import METRICS, Planned, Role, SlotResult, Status
+from state.records import Planned, Role, SlotResult, Status, recorded
 from ucb.entry import LogEntry
 from ucb.grammar import leaves, show_node
 
@@ -63,7 +63,7 @@ def node_from_record(planned: Planned, result: SlotResult, status: Status) -> Tr
         failure=result.failure.kind if result.failure else None,
         mutation=planned.mutation,
         changes=leaves(planned.changes),
-        metrics={} if result.failure else {name: result.metrics.get(name) for name in METRICS},
+        metrics={} if result.failure else recorded(result.metrics),
     )
 
 
@@ -93,13 +93,6 @@ def build_tree(entries: Iterable[LogEntry]) -> nx.DiGraph:
     """The tree that the log tells of."""
     tree = new_tree()
     grow(tree, map(node_from_entry, entries))
-    return tree
-
-
-def tree_from_records(records: Iterable[tuple[Planned, SlotResult, Status]]) -> nx.DiGraph:
-    """The tree that the journal tells of."""
-    tree = new_tree()
-    grow(tree, (node_from_record(*record) for record in records))
     return tree
 
 

@@ -1,4 +1,4 @@
-"""How much the runs of one config vary: means, spreads, class and score. Knows no other config, no tree."""
+"""How much the runs of one config vary: means, spreads, class and score."""
 
 from __future__ import annotations
 

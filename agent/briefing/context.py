@@ -22,7 +22,7 @@ from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
 
-# A prompt stays as long after 400 batches as after 40.
+# Limits that keep prompts equally long, however many batches there have been.
 SHOWN_CONFIGS = 20
 SHOWN_NODES = 24
 SHOWN_SEEDS = 6

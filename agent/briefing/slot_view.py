@@ -1,4 +1,4 @@
-"""What a prompt shows of one finished slot. Knows no other slot and no reply."""
+"""What a prompt shows of one finished slot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import groupby
 
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import slot_minutes
-from prompts.context import Curve, Phase, SlotView
+from prompts.context import CurveView, PhaseView, SlotView
 from state.config import Scalar, SlotConfig
 from state.history import Iteration
 from state.records import METRICS, SlotResult, TrajectoryPoint
@@ -69,14 +69,14 @@ def _bad(ledger: Ledger, config_id: str, iteration: int) -> bool:
     return run is not None and is_bad(run, ledger.views.estimates.limit)
 
 
-def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, Curve]:
+def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, CurveView]:
     gains = {"V_rest_R2": report.vrest_gain, "tau_R2": report.tau_gain}
     gains["connectivity_R2"] = None if report.conn_drop is None else -report.conn_drop
     curves = {}
     for name, column in COLUMNS.items():
         shape = curve(result.trajectory, column, ledger.campaign.thresholds)
         top = peak(result.trajectory, column)
-        curves[name] = Curve(
+        curves[name] = CurveView(
             peak=shape.peak,
             peak_phase=shape.phase or "",
             peak_iteration=top.iteration if top else None,
@@ -87,12 +87,12 @@ def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[s
     return curves
 
 
-def _phases(points: list[TrajectoryPoint]) -> list[Phase]:
+def _phases(points: list[TrajectoryPoint]) -> list[PhaseView]:
     """The first and the last phases of a run: a long one leaves out its middle."""
     groups = [list(group) for _, group in groupby(points, key=lambda point: (point.epoch, point.phase))]
     shown = groups if len(groups) <= SHOWN_PHASES else groups[: SHOWN_PHASES // 2] + groups[-SHOWN_PHASES // 2 :]
     return [
-        Phase(
+        PhaseView(
             epoch=group[0].epoch,
             phase=group[0].phase,
             moves={name: (getattr(group[0], key), getattr(group[-1], key)) for name, key in COLUMNS.items()},

@@ -42,7 +42,7 @@ LOOK_S = 60.0
 KEY = "ANTHROPIC_API_KEY"
 PASSING_STATUS = (408, 409, 429)
 PASSING_TYPES = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
-# What a request may end with; everything else is a fault of the program.
+# Errors of a request that a night can meet; any other exception is a bug of this program.
 TROUBLE = (APIStatusError, APIConnectionError, httpx2.HTTPError, TimeoutError)
 
 

@@ -213,7 +213,7 @@ def _as_node(view: ConfigView) -> NodeView:
     )
 
 
-# Training time is proportional to these.
+# The training time grows in proportion to these keys.
 WORK_KEYS = ("training.n_epochs", "training.data_augmentation_loop")
 FIRST_BY_PATTERN = {
     "conn-drops": ("training.alternate_lr_ratio", +1),

@@ -21,7 +21,7 @@ class Try:
 
 
 class LLMUnavailable(NightflyError):
-    """No reply could be had. ``fatal``: no waiting helps, a person must act; else the night may go on without one."""
+    """No reply could be had. ``fatal``: waiting does not help, a person must act; else the night goes on without it."""
 
     def __init__(self, message: str, fatal: bool = True, tries: tuple[Try, ...] = ()) -> None:
         super().__init__(message)

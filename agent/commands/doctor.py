@@ -8,24 +8,24 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.commands.doctor_checks import Finding, claude, clock, disk, engine, machine, notify
+from agent.commands.doctor_checks import Checked, claude, clock, disk, engine, machine, notify
 from agent.commands.prepare import knobs
 from state.campaign import Campaign, load_campaign
 
-Check = Callable[[Campaign, Path], list[Finding]]
+Check = Callable[[Campaign, Path], list[Checked]]
 
 
-def explorable_keys(campaign: Campaign, file: Path) -> list[Finding]:
+def explorable_keys(campaign: Campaign, file: Path) -> list[Checked]:
     """Each key that Claude may change must change the training; see `trainer.slot.knobs`."""
     findings = []
     for knob in knobs(file):
         key, reason = knob["key"], knob["reason"]
         if knob["alive"]:
             message = f"{key} changes the training" + (f", but {reason}" if reason else "")
-            findings.append(Finding("explorable", True, message))
+            findings.append(Checked("explorable", True, message))
         else:
             mend = f"remove {key} from explorable, or change what keeps it from acting"
-            findings.append(Finding("explorable", False, f"{key} changes nothing: {reason}", mend))
+            findings.append(Checked("explorable", False, f"{key} changes nothing: {reason}", mend))
     return findings
 
 

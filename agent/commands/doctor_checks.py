@@ -24,11 +24,11 @@ GIB = 2**30
 MEMORY_SHARE = 0.9
 SLOT_DISK_MIB = 2.0
 RESERVE_GIB = 1.0
-EARLIEST = 1_767_225_600  # 2026-01-01: nothing of this program is older
+EARLIEST = 1_767_225_600  # 2026-01-01: a clock that shows an earlier time is wrong
 
 
 @dataclass(frozen=True)
-class Finding:
+class Checked:
     """What one check found. ``mend`` is empty when all is well."""
 
     check: str
@@ -37,52 +37,52 @@ class Finding:
     mend: str = ""
 
 
-def machine(campaign: Campaign, file: Path) -> list[Finding]:
+def machine(campaign: Campaign, file: Path) -> list[Checked]:
     """Connectome, stimulus, device, and a real step at full size against memory and the time limit."""
     if campaign.trainer == "surrogate":
-        return [Finding("machine", True, "surrogate: nothing is trained, no connectome and no GPU is needed")]
+        return [Checked("machine", True, "surrogate: nothing is trained, no connectome and no GPU is needed")]
     try:
         seen = describe(campaign, estimate=True)
     except NightflyError as error:
-        return [Finding("machine", False, str(error), "see the sentence; the same check runs before each night")]
+        return [Checked("machine", False, str(error), "see the sentence; the same check runs before each night")]
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
     here = [_memory(campaign, seen), _time(campaign, seen)] if campaign.engine.kind == "local" else []
-    return [Finding("data", True, known), *_device(campaign), *here, *_learns(campaign)]
+    return [Checked("data", True, known), *_device(campaign), *here, *_learns(campaign)]
 
 
-def _learns(campaign: Campaign) -> list[Finding]:
+def _learns(campaign: Campaign) -> list[Checked]:
     """A few hundred iterations at full size, with the campaign's defaults; only where slots would run here."""
     if campaign.engine.kind != "local":
         return []
     seen = trial(campaign)
     if seen["fault"]:
-        return [Finding("learning", False, f"{NO_USE} {seen['fault']}", NO_USE_MEND)]
+        return [Checked("learning", False, f"{NO_USE} {seen['fault']}", NO_USE_MEND)]
     fell = f"the prediction error fell from {seen['error_before']:.3f} to {seen['error_after']:.3f}"
-    return [Finding("learning", True, f"in {seen['iterations']} iterations at full size {fell}")]
+    return [Checked("learning", True, f"in {seen['iterations']} iterations at full size {fell}")]
 
 
-def _device(campaign: Campaign) -> list[Finding]:
+def _device(campaign: Campaign) -> list[Checked]:
     gpus = find_gpus()
     if campaign.engine.kind != "local":
-        return [Finding("gpu", True, f"slots run through {campaign.engine.kind}; its machines were not looked at")]
+        return [Checked("gpu", True, f"slots run through {campaign.engine.kind}; its machines were not looked at")]
     if gpus:
-        return [Finding("gpu", True, f"{len(gpus)} found: {', '.join(gpus)}")]
+        return [Checked("gpu", True, f"{len(gpus)} found: {', '.join(gpus)}")]
     if campaign.engine.needs_gpu:
         mend = "start it on a machine with a CUDA device, or add --allow-cpu to nightfly run"
-        return [Finding("gpu", False, "none found, and engine.needs_gpu is set", mend)]
-    return [Finding("gpu", True, f"none found; slots run on {usable_cores()} CPU cores")]
+        return [Checked("gpu", False, "none found, and engine.needs_gpu is set", mend)]
+    return [Checked("gpu", True, f"none found; slots run on {usable_cores()} CPU cores")]
 
 
-def _memory(campaign: Campaign, seen: dict[str, float]) -> Finding:
+def _memory(campaign: Campaign, seen: dict[str, float]) -> Checked:
     slots = places_and_threads(campaign)[0]
     here = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
     need = slots * seen["memory_gb"]
     text = f"{slots} slots at once need about {need:.1f} GiB; the machine has {here:.1f} GiB"
     ok = bool(find_gpus()) or need < MEMORY_SHARE * here
-    return Finding("memory", ok, text, "" if ok else "lower engine.slots_at_once")
+    return Checked("memory", ok, text, "" if ok else "lower engine.slots_at_once")
 
 
-def _time(campaign: Campaign, seen: dict[str, float]) -> Finding:
+def _time(campaign: Campaign, seen: dict[str, float]) -> Checked:
     minutes, limit = 60 * seen["slot_hours"], campaign.engine.time_limit_min
     text = (
         f"a slot takes about {minutes:.1f} min ({seen['ms_per_iteration']:.2f} ms an iteration measured at full size, "
@@ -91,12 +91,12 @@ def _time(campaign: Campaign, seen: dict[str, float]) -> Finding:
     allowed = campaign.policy.time_limit_min
     if minutes < limit and campaign.policy.time == "reject" and minutes > allowed:
         text += f", but policy.time_limit_min is {allowed:g}: a mutation that stays above it would be refused"
-        return Finding("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
+        return Checked("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
     mend = "raise engine.time_limit_min, lower n_epochs or data_augmentation_loop, or use a faster machine"
-    return Finding("time", minutes < limit, text, "" if minutes < limit else mend)
+    return Checked("time", minutes < limit, text, "" if minutes < limit else mend)
 
 
-def engine(campaign: Campaign, file: Path) -> list[Finding]:
+def engine(campaign: Campaign, file: Path) -> list[Checked]:
     """The cluster answers and would take such a job; the local engine needs nothing to answer."""
     config = campaign.engine
     if config.kind == "local":
@@ -105,50 +105,50 @@ def engine(campaign: Campaign, file: Path) -> list[Finding]:
         told = make_scheduler(config)[0].probe(60 * config.time_limit_min)
     except Unreachable as error:
         mend = f"start the service, or correct engine.{config.kind}; a night waits for it, but nothing would run"
-        return [Finding("engine", False, str(error), mend)]
+        return [Checked("engine", False, str(error), mend)]
     except NightflyError as error:
-        return [Finding("engine", False, str(error), f"correct engine.{config.kind} in the campaign")]
-    return [Finding("engine", True, f"{config.kind}: {told}")]
+        return [Checked("engine", False, str(error), f"correct engine.{config.kind} in the campaign")]
+    return [Checked("engine", True, f"{config.kind}: {told}")]
 
 
-def disk(campaign: Campaign, file: Path) -> list[Finding]:
+def disk(campaign: Campaign, file: Path) -> list[Checked]:
     """Room for the whole night where run directories live."""
     place = Path("runs") if Path("runs").is_dir() else Path()
     free = shutil.disk_usage(place).free / GIB
     batches = campaign.budget.max_batches or 100
     need = RESERVE_GIB + batches * campaign.claude.n_parallel * SLOT_DISK_MIB / 1024
     text = f"{batches} batches need about {need:.1f} GiB; {place.resolve()} has {free:.1f} GiB free"
-    return [Finding("disk", free > need, text, "" if free > need else "free some space, or give another --runs-dir")]
+    return [Checked("disk", free > need, text, "" if free > need else "free some space, or give another --runs-dir")]
 
 
-def clock(campaign: Campaign, file: Path) -> list[Finding]:
+def clock(campaign: Campaign, file: Path) -> list[Checked]:
     """The clock is of this time, and the budget's end is still to come."""
     if time.time() < EARLIEST or time.time() < file.stat().st_mtime - 86_400:
-        return [Finding("clock", False, f"it says {time.ctime()}", "set the machine's clock")]
+        return [Checked("clock", False, f"it says {time.ctime()}", "set the machine's clock")]
     from datetime import UTC, datetime
 
     try:
         end = frozen(campaign.budget, datetime.now(UTC)).finish_by
     except NightflyError as error:
-        return [Finding("budget", False, str(error), "change budget.finish_by")]
-    return [Finding("clock", True, f"{time.ctime()}{f'; the night ends by {end}' if end else ''}")]
+        return [Checked("budget", False, str(error), "change budget.finish_by")]
+    return [Checked("clock", True, f"{time.ctime()}{f'; the night ends by {end}' if end else ''}")]
 
 
-def notify(campaign: Campaign, file: Path) -> list[Finding]:
+def notify(campaign: Campaign, file: Path) -> list[Checked]:
     """Whoever is to be told can be told."""
     try:
         check_notify(campaign.notify)
     except NightflyError as error:
-        return [Finding("notify", False, str(error), "export the variable in the shell that starts the night")]
+        return [Checked("notify", False, str(error), "export the variable in the shell that starts the night")]
     missing = campaign.notify.command and shutil.which(campaign.notify.command[0]) is None
     if missing:
         what = f"notify.command: no program {campaign.notify.command[0]}"
-        return [Finding("notify", False, what, "give the full path of a program that exists")]
+        return [Checked("notify", False, what, "give the full path of a program that exists")]
     told = "webhook" if campaign.notify.webhook_env else "command" if campaign.notify.command else "nobody is told"
-    return [Finding("notify", True, told)]
+    return [Checked("notify", True, told)]
 
 
-def claude(campaign: Campaign, file: Path) -> list[Finding]:
+def claude(campaign: Campaign, file: Path) -> list[Checked]:
     """Key, model, prompt, price, and what the night will take."""
     from agent.claude.client import ClaudeClient
 
@@ -158,5 +158,5 @@ def claude(campaign: Campaign, file: Path) -> list[Finding]:
         facts = ClaudeClient(campaign.claude).preflight(*next_prompt(ledger))
         refuse_unfit(facts, campaign.claude, campaign.budget)
     except (NightflyError, LLMUnavailable) as error:
-        return [Finding("claude", False, str(error), "see the sentence, or leave Claude out with --dry-run")]
-    return [Finding("claude", True, text) for text in estimate(facts, ledger, campaign.budget)]
+        return [Checked("claude", False, str(error), "see the sentence, or leave Claude out with --dry-run")]
+    return [Checked("claude", True, text) for text in estimate(facts, ledger, campaign.budget)]

@@ -80,7 +80,7 @@ def knobs(file: Path) -> list[dict[str, Any]]:
 def describe(campaign: Campaign, estimate: bool = False) -> dict[str, Any]:
     """What `python -m trainer.slot.describe` says of the campaign's base config."""
     options = ["--estimate"] if estimate else []
-    # As many threads as a slot will have: more of them than free cores make small iterations many times slower.
+    # As many threads as a slot will have: with more threads than free cores, small iterations get many times slower.
     return _describe(campaign.base_config(), campaign.name, *options, threads=places_and_threads(campaign)[1])
 
 

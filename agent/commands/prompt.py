@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.briefing.context import build_context
-from agent.ledger.evidence import Evidence
-from agent.ledger.ledger import Ledger
+from agent.ledger.open_run import open_run
 from agent.night.ask import prompt_data
-from state.blobs import BlobStore
-from state.campaign import begun_campaign
 from state.errors import RunError
-from state.journal import Record, read_records
-from state.paths import RunPaths
+from state.shapes import PromptRendered, ReplyReceived
 
 Part = dict[str, Any]
 
@@ -33,12 +29,12 @@ def print_prompt(root: Path, batch: int | None, as_json: bool) -> None:
 
 def past_prompt(root: Path, batch: int) -> list[Part]:
     """Every prompt and reply of the conversation about ``batch``, in order."""
-    blobs, parts = BlobStore(RunPaths(root).blobs), list[Part]()
-    for record in _records(root):
+    run, parts = open_run(root), list[Part]()
+    for record in run.records():
         if record.batch == batch and record.type == "prompt_rendered":
-            parts += _sent(record, blobs.text, with_system=not parts)
+            parts += _parts(record.of(PromptRendered), run.blobs.text, with_system=not parts)
         elif record.batch == batch and record.type == "reply_received":
-            parts.append(_received(record, blobs.text))
+            parts.append(_received(record.of(ReplyReceived), run.blobs.text))
     if not parts:
         raise RunError(f"{root}: nothing was asked about batch {batch}; leave out --batch to see what comes next")
     return parts
@@ -46,7 +42,8 @@ def past_prompt(root: Path, batch: int) -> list[Part]:
 
 def next_prompt(root: Path) -> list[Part]:
     """What the next request would hold, from the state of the journal as it is."""
-    ledger = _ledger(root)
+    run = open_run(root)
+    ledger = run.ledger()
     waiting = ledger.history.unfinished()
     if waiting:
         slots = ", ".join(str(iteration.planned.iteration) for iteration in waiting)
@@ -54,40 +51,14 @@ def next_prompt(root: Path) -> list[Part]:
     if ledger.history.committed == ledger.history.planned:
         following = ledger.history.planned + 1
         raise RunError(f"{root}: the next prompt comes after batch {following}, which is not planned yet; see --batch")
-    attempts = ledger.history.attempts
-    if attempts and attempts[-1].rejected is None:
+    exchanges = ledger.history.exchanges
+    if exchanges and exchanges[-1].rejected is None:
         return past_prompt(root, ledger.history.planned)
     data = prompt_data(ledger, build_context(ledger))
-    evidence = ledger.blobs
-    assert isinstance(evidence, Evidence)
-    record_like = {"kind": data["kind"], "images": data["images"], "system": data["system"], "text": data["text"]}
-    return _parts(record_like, lambda name: evidence.made(name) or evidence.text(name), with_system=True)
+    return _parts(data, lambda name: run.blobs.made(name) or run.blobs.text(name), with_system=True)
 
 
-def _ledger(root: Path) -> Ledger:
-    ledger: Ledger | None = None
-    evidence = Evidence(RunPaths(root).blobs)
-    for record in _records(root):
-        if ledger is None:
-            ledger = Ledger(begun_campaign(record.data, evidence.text(record.data["campaign"])), evidence)
-        ledger.fold(record)
-    if ledger is None:
-        raise RunError(f"{root}: its journal is empty; the run never began")
-    return ledger
-
-
-def _records(root: Path) -> list[Record]:
-    journal = RunPaths(root).journal
-    if not journal.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
-    return list(read_records(journal))
-
-
-def _sent(record: Record, text: Callable[[str], str], with_system: bool) -> list[Part]:
-    return _parts(record.data, text, with_system)
-
-
-def _parts(data: dict[str, Any], text: Callable[[str], str], with_system: bool) -> list[Part]:
+def _parts(data: PromptRendered, text: Callable[[str], str], with_system: bool) -> list[Part]:
     parts = [{"title": "system", "text": text(data["system"])}] if with_system else []
     if data["images"]:
         listed = "".join(f"{name} (blob {blob})\n" for name, blob in data["images"].items())
@@ -95,7 +66,7 @@ def _parts(data: dict[str, Any], text: Callable[[str], str], with_system: bool) 
     return [*parts, {"title": f"prompt ({data['kind']})", "text": text(data["text"])}]
 
 
-def _received(record: Record, text: Callable[[str], str]) -> Part:
-    if record.data["reply"] is None:
-        return {"title": "no reply", "text": record.data["outcome"]}
-    return {"title": f"reply ({record.data['model']})", "text": text(record.data["reply"])}
+def _received(data: ReplyReceived, text: Callable[[str], str]) -> Part:
+    if data["reply"] is None:
+        return {"title": "no reply", "text": data["outcome"]}
+    return {"title": f"reply ({data['model']})", "text": text(data["reply"])}

@@ -12,6 +12,7 @@ from typing import Any
 
 from agent.night.night import Night
 from state.evening import Budget
+from state.shapes import DriverStarted
 from trainer.engines.factory import find_gpus
 
 PACKAGES = (
@@ -27,7 +28,7 @@ PACKAGES = (
 )
 
 
-def driver_facts(night: Night, prepared: dict[str, Any], budget: Budget) -> dict[str, Any]:
+def driver_facts(night: Night, prepared: dict[str, Any], budget: Budget) -> DriverStarted:
     """The data of a `driver_started`; ``prepared`` is what was found out about connectome and stimulus."""
     return {
         "version": _version("nightfly"),

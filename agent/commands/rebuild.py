@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.ledger.open_run import open_run
 from agent.night.derived import read_ledger
 from agent.night.plan import write_configs
 from agent.report.write import write_report
-from state.errors import RunError
 from state.lock import DriverLock
-from state.paths import RunPaths
 
 
 def rebuild(root: Path) -> list[Path]:
@@ -18,9 +17,7 @@ def rebuild(root: Path) -> list[Path]:
     Equal journals give equal bytes. A log that someone changed is kept aside. RunError while a driver is at work,
     for a damaged journal, and for a missing blob.
     """
-    paths = RunPaths(root)
-    if not paths.journal.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    paths = open_run(root).paths
     lock = DriverLock(paths.lock)
     try:
         ledger, derived = read_ledger(paths)

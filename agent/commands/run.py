@@ -15,6 +15,7 @@ from agent.claude.protocol import LLMClient, LLMUnavailable
 from agent.commands.prepare import prepare
 from agent.commands.provenance import driver_facts
 from agent.ledger.budget import budget_left, frozen
+from agent.ledger.open_run import open_run
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
 from agent.people.alarms import Alarms, Notifier, check_notify
@@ -24,7 +25,6 @@ from agent.people.heartbeat import Heartbeat
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import RunError, UserError
 from state.evening import Budget
-from state.journal import read_records
 from state.paths import RunPaths
 from state.schema import validate
 from trainer.engines.contract import Dispatcher
@@ -43,7 +43,7 @@ def run_campaign(
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
     if file.is_dir():
-        file, root, dry_run = file / RunPaths(file).campaign.name, file, was_dry_run(file)
+        file, root, dry_run = file / RunPaths(file).campaign.name, file, open_run(file).started()["dry_run"]
         campaign = load_campaign(file)
     else:
         campaign = load_campaign(file, _tell)
@@ -136,17 +136,6 @@ def choose_root(runs_dir: Path, name: str, new: bool) -> Path:
     while new and root.exists():
         root, number = runs_dir / f"{name}-{number}", number + 1
     return root
-
-
-def was_dry_run(root: Path) -> bool:
-    """How the run in ``root`` was started; RunError when there is none."""
-    journal = RunPaths(root).journal
-    first = next(read_records(journal), None) if journal.exists() else None
-    if first is None:
-        raise RunError(
-            f"{root}: holds no nightfly run; give a campaign file, or a run directory such as runs/quickstart"
-        )
-    return bool(first.data["dry_run"])
 
 
 def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: Path) -> None:

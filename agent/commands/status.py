@@ -15,16 +15,13 @@ from rich.text import Text
 
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
+from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending
 from agent.ledger.standing import verdict_lines
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
 from agent.people.progress import slot_progress
-from state.blobs import BlobStore
-from state.campaign import load_campaign
-from state.errors import RunError
 from state.history import History
-from state.journal import read_records
 from state.lock import is_held, read_holder
 from state.paths import RunPaths
 from ucb.variance import ConfigStats
@@ -34,13 +31,8 @@ WATCH_S = 2.0
 
 def read_run(root: Path) -> tuple[RunPaths, Ledger]:
     """The state of a run directory, read without the driver's lock."""
-    paths = RunPaths(root)
-    if not paths.journal.exists() or not paths.campaign.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
-    ledger = Ledger(load_campaign(paths.campaign), BlobStore(paths.blobs))
-    for record in read_records(paths.journal):
-        ledger.fold(record)
-    return paths, ledger
+    run = open_run(root)
+    return run.paths, run.ledger()
 
 
 def print_status(root: Path, as_json: bool, watch: bool = False) -> None:

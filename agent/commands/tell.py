@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.ledger.open_run import open_run
 from agent.night.inbox import RequestKind, request
 from agent.night.user_input import tell as add
-from state.errors import RunError, UserError
-from state.paths import RunPaths
+from state.errors import UserError
 
 SAID = {
     "pause": "it will begin no further batch; go on with: nightfly resume {root}",
@@ -24,9 +24,7 @@ def ask_driver(root: Path, kind: RequestKind) -> None:
 
 def tell(root: Path, text: str) -> None:
     """Add ``text`` to the instructions that wait for Claude."""
-    paths = RunPaths(root)
-    if not paths.journal.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    paths = open_run(root).paths
     if not text.strip():
         raise UserError("the instruction is empty; give it as one quoted argument")
     add(paths.user_input, text)

@@ -84,7 +84,7 @@ def _has_failed(paths: SlotPaths) -> bool:
 
 
 def _config_hash(paths: SlotPaths) -> str | None:
-    """Of the config that was laid down there last."""
+    """Hash of the config that an earlier command wrote into the folder."""
     try:
         job = json.loads(paths.job.read_bytes())
     except (OSError, ValueError):
@@ -116,7 +116,7 @@ def _run(job: Job, config: SlotConfig) -> SlotResult:
     engine, interrupt = LocalEngine(places=1, threads=threads, gpus=find_gpus()[:1]), Interrupt()
     try:
         with interrupt:
-            # A worker may have outlived the command that started it.
+            # A worker of an earlier command may still be training in this folder.
             if not engine.reattach([job]):
                 job.write(config.yaml())
                 engine.submit([job])
@@ -157,7 +157,7 @@ def _print(result: SlotResult, paths: SlotPaths) -> None:
         return
     table = Table("metric", "value", "note")
     for name in METRICS:
-        table.add_row(name, show(result.metrics[name]), result.missing.get(name, ""))
+        table.add_row(name, show(result.metrics.get(name)), result.missing.get(name, ""))
     console.print(table)
     console.print(f"{result.truth}; {result.stimulus}; {result.device}", soft_wrap=True)
     console.print(f"pictures: {paths.activity} {paths.embedding}", soft_wrap=True)

@@ -10,6 +10,7 @@ from prompts.context import Context
 from prompts.memory import without_table
 
 MOST = 5
+CLAIM = "claim"
 
 
 def check_claims(ledger: Ledger, context: Context, reply: Reply, verdict: Verdict) -> None:
@@ -26,7 +27,7 @@ def claim_violations(verdict: Verdict, format: int) -> list[Violation]:
     key = "observation" if format == 1 else "embedding, observation or verdict_reason"
     places = [(slot, key, wrong) for slot, wrong in enumerate(verdict.checks)]
     return [
-        Violation(code="claim", slot=slot, key=key, found=text, allowed="the measured figure, or no figure")
+        Violation(code=CLAIM, slot=slot, key=key, found=text, allowed="the measured figure, or no figure")
         for slot, key, wrong in [*places, (None, "memory", verdict.memory_checks)]
         for text in wrong
     ]

@@ -56,7 +56,7 @@ _ON_THE_WAY = re.compile(
     r"|step|mid|half|trajector|curve|ris|rose|fell|fall|climb|reach)",
     re.IGNORECASE,
 )
-# A mean over some of the runs, or not of this config alone, cannot be held against the table.
+# The table holds means over all runs of one config; a mean over other runs cannot be checked against it.
 _PART = re.compile(
     r"\b(?:parent|baseline|previous|goal|target|limit|expect|should|would|will|predict|without|exclud|success|other|than"
     r"|only|except|versus|vs|against)|[<>≥≤]|->|→",
@@ -90,7 +90,7 @@ def find_claims(text: str, own: int | None, format: int = FORMAT) -> Iterator[Cl
         yield from _in_sentence(sentence, own, format > 1)
 
 
-# The memory says most of what it says again after every batch.
+# The memory changes little from batch to batch, so the same text is looked at again and again.
 @lru_cache(maxsize=2048)
 def _in_sentence(sentence: str, own: int | None, relative: bool) -> tuple[Claim, ...]:
     if not _DIGIT.search(sentence):
@@ -140,7 +140,7 @@ def _claim(metric: str, kind: str, subject: int | str, groups: Mapping[str, str 
     number, scale = groups["number"] or "", 0.01 if groups.get("percent") else 1.0
     mantissa, _, exponent = number.lower().partition("e")
     digits = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    # One unit of the last digit: rounded and cut figures are both true.
+    # Off by at most one unit of the last digit: 0.957 may be written as 0.96 (rounded) or as 0.95 (cut off).
     return Claim(metric, kind, subject, float(number) * scale, 10.0**-digits * scale * (1 + 1e-9), text.strip())
 
 

@@ -1,4 +1,4 @@
-"""The guard: every rule that stands between a reply and the GPU, each with its own code. It decides nothing else."""
+"""The guard: holds a reply against every rule before anything of it is run; each rule has a code of its own."""
 
 from __future__ import annotations
 

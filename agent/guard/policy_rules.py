@@ -1,4 +1,4 @@
-"""The campaign's rules for a batch, each of which may reject or only warn. Knows no seeds and no prose."""
+"""The campaign's rules for a batch, each of which may reject or only warn."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check_replicates(facts: Facts, verdict: Verdict) -> None:
     """Whether the batch holds the replicates that the variance table asks for."""
     need = facts.demand.min_replicates
     have = sum(1 for accepted in verdict.accepted if accepted and accepted.proposal.role in REPLICATE_ROLES)
-    # A refused slot is not counted against the batch: it is reported once, under its own code.
+    # A refused slot counts as a possible replicate: its own violation is reported already.
     unknown = sum(1 for accepted in verdict.accepted if accepted is None)
     if have + unknown < need:
         violation = Violation(

@@ -1,4 +1,4 @@
-"""Rules on seeds: in range, as offered where it is said so, and truly the test they claim. Knows no parents' scores."""
+"""Rules on seeds: in range, as offered where it is said so, and truly the test they claim."""
 
 from __future__ import annotations
 

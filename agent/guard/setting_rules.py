@@ -28,7 +28,7 @@ def check_settings(edits: Sequence[Edit], facts: Facts, violate: Violate) -> tup
 
 
 def check_one_setting(verdict: Verdict) -> None:
-    """A setting holds for the whole campaign, so that no two slots may set it differently."""
+    """A setting holds for the whole campaign, so two slots must not give it different values."""
     first: dict[str, Scalar] = {}
     for slot, accepted in enumerate(verdict.accepted):
         for key, value in accepted.settings.items() if accepted else ():

@@ -1,4 +1,4 @@
-"""Rules on what the model wrote to be read: there where it is due, and of bounded length. Knows no proposal."""
+"""Rules on what the model wrote to be read: there where it is due, and of bounded length."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Evidence(BlobStore):
 
 
 def _keep(store: dict[str, bytes], name: str, data: bytes) -> None:
-    """Bounded: what was needed longest ago is read again when it is needed again."""
+    """Keep at most KEPT contents: the oldest one is dropped, and read again when it is needed."""
     if len(store) >= KEPT:
         del store[next(iter(store))]
     store[name] = data

@@ -9,6 +9,7 @@ from statistics import median
 
 from state.history import History
 from state.journal import Record
+from state.shapes import ReplyReceived, SlotEnded, SlotStarted
 
 KEPT = 5
 TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
@@ -34,7 +35,7 @@ class Spending:
         if record.type == "batch_planned":
             self._planned, self._before = record.time, (self.dollars, self.tokens, self.gpu_hours)
         elif record.type == "slot_started":
-            self._started[record.data["iteration"]] = record.time
+            self._started[record.of(SlotStarted)["iteration"]] = record.time
         elif record.type in ("slot_finished", "slot_failed"):
             self.gpu_hours += self._slot_hours(record, history)
         elif record.type == "reply_received":
@@ -45,15 +46,17 @@ class Spending:
             self._batches.append((elapsed_s(self._planned, record.time), dollars, int(tokens), hours))
 
     def _add_reply(self, record: Record) -> None:
-        cost, usage = record.data.get("cost_usd"), record.data.get("usage") or {}
+        data = record.of(ReplyReceived)
+        cost, usage = data.get("cost_usd"), data.get("usage") or {}
         self.tokens += sum(count for name, count in usage.items() if name in TOKEN_KINDS)
         self.dollars += cost or 0.0
         self.unpriced += cost is None and bool(usage)
 
     def _slot_hours(self, record: Record, history: History) -> float:
         """Hours on the device; of a slot that was ended from outside, the time since it was started."""
-        started = self._started.pop(record.data["iteration"], record.time)
-        seconds = sum(record.data["result"]["seconds"].values())
+        data = record.of(SlotEnded)
+        started = self._started.pop(data["iteration"], record.time)
+        seconds: float = sum(data["result"]["seconds"].values())
         return (seconds or elapsed_s(started, record.time)) / 3600
 
     def typical(self) -> tuple[float, float, int, float] | None:

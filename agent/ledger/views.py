@@ -17,6 +17,7 @@ from state.history import History, Iteration
 from state.journal import Record
 from state.records import Planned, SlotResult, Status, TrajectoryPoint
 from state.schema import validate
+from state.shapes import SlotEnded
 from ucb.confirm import Confirmations
 from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
@@ -65,7 +66,7 @@ class Views:
                 self.known_runs.add(run)
                 self.seeds_of.setdefault(run[0], set()).add(run[1])
         elif record.type in ("slot_finished", "slot_failed"):
-            self._learn(self.history.iterations[record.data["iteration"]])
+            self._learn(self.history.iterations[record.of(SlotEnded)["iteration"]])
             if not self.history.unfinished():
                 self.confirmations.settle()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from agent.briefing.context import build_context, guard_facts
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
 from agent.guard.acceptance import settle
-from agent.guard.checks import check_claims, claim_violations
+from agent.guard.checks import CLAIM, check_claims, claim_violations
 from agent.guard.guard import check
 from agent.guard.reply import Reply, Unreadable, parse_reply, reply_schema
 from agent.guard.verdict import Verdict, Violation
@@ -18,8 +18,9 @@ from agent.night.night import Night
 from agent.night.user_input import pending
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
-from state.history import Attempt
+from state.history import Exchange
 from state.journal import RecordType
+from state.shapes import PromptRendered, ReplyAccepted, ReplyReceived, ReplyRejected, codes_of
 
 ANEW = ("refusal", "model_context_window_exceeded")
 CUT = (None, "max_tokens", "pause_turn")
@@ -29,10 +30,10 @@ def ask(night: Night, llm: LLMClient) -> None:
     """Converse until a reply is accepted; every prompt and reply is journaled before anything else happens with it."""
     _take_input(night)
     context = build_context(night)
-    while not (attempts := night.history.attempts) or attempts[-1].accepted is None:
-        if not attempts or attempts[-1].rejected is not None:
+    while not (exchanges := night.history.exchanges) or exchanges[-1].accepted is None:
+        if not exchanges or exchanges[-1].rejected is not None:
             night.record("prompt_rendered", prompt_data(night, context))
-        elif attempts[-1].reply is None:
+        elif exchanges[-1].reply is None:
             _send(night, llm, context)
         else:
             night.record(*judged(night, context))
@@ -41,16 +42,14 @@ def ask(night: Night, llm: LLMClient) -> None:
 def _take_input(night: Night) -> None:
     """Journal the instructions that wait in user_input.md, once a conversation: its prompt is made from the record."""
     history = night.history
-    if history.user_input is None and not history.attempts and (text := pending(night.paths.user_input)):
+    if history.user_input is None and not history.exchanges and (text := pending(night.paths.user_input)):
         night.record("user_input_taken", {"kind": "instruction", "text": night.blobs.put(text)})
 
 
-def prompt_data(ledger: Ledger, context: Context) -> dict[str, Any]:
+def prompt_data(ledger: Ledger, context: Context) -> PromptRendered:
     """The data of the `prompt_rendered` that is due: the start or batch prompt, or the repair of a rejected reply."""
-    attempts = ledger.history.attempts
-    rejected = attempts[-1].rejected if attempts else None
-    # The prompt is the same again after a refusal.
-    rejected = None if rejected and rejected.get("fresh") else rejected
+    exchanges = ledger.history.exchanges
+    rejected = exchanges[-1].rejected if exchanges and not _begins_anew(exchanges[-1]) else None
     text = render_repair(rejected["violations"], ledger.campaign.format) if rejected else render_prompt(context)
     return {
         "kind": "repair" if rejected else context.kind,
@@ -59,6 +58,11 @@ def prompt_data(ledger: Ledger, context: Context) -> dict[str, Any]:
         "images": {} if rejected else _images(ledger),
         "templates": template_hashes(ledger.campaign.format),
     }
+
+
+def _begins_anew(exchange: Exchange) -> bool:
+    """Whether the model refused, so that the next prompt is the first one again."""
+    return exchange.rejected is not None and exchange.rejected.get("fresh", False)
 
 
 def _images(ledger: Ledger) -> dict[str, str]:
@@ -81,7 +85,7 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
         with night.interrupt.welcome():
             completion = llm.complete(prompt, schema)
     except LLMUnavailable as error:
-        # Before anything has run there is nothing to replicate, and a fatal error comes back with the next request.
+        # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
         spent = night.history.unreachable >= night.campaign.claude.max_fallback_batches
         if error.fatal or start or spent:
             raise
@@ -90,13 +94,13 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
         night.record("reply_received", _received(night, completion, time.monotonic() - began))
 
 
-def _unreachable(error: LLMUnavailable, seconds: float) -> dict[str, Any]:
+def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
     tries = [asdict(one) for one in error.tries]
     return {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
 
 
-def _received(night: Night, completion: Completion, seconds: float) -> dict[str, Any]:
-    # A lone surrogate, which JSON can spell and UTF-8 cannot, must not cost a reply that was paid for.
+def _received(night: Night, completion: Completion, seconds: float) -> ReplyReceived:
+    # JSON can contain a lone surrogate, UTF-8 cannot: it is replaced, so that a paid reply is not lost over it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
     return {
         "reply": night.blobs.put(text),
@@ -111,16 +115,15 @@ def _received(night: Night, completion: Completion, seconds: float) -> dict[str,
 
 
 def conversation(ledger: Ledger, context: Context) -> Prompt:
-    """The prompt of the last attempt with the turns before it, from the blobs: what was or would be sent."""
-    attempts = ledger.history.attempts
-    # After a refusal the conversation began anew.
-    fresh = max((n + 1 for n, attempt in enumerate(attempts[:-1]) if (attempt.rejected or {}).get("fresh")), default=0)
-    *earlier, last = attempts[fresh:]
+    """The last prompt with the turns before it, from the blobs: what was or would be sent."""
+    exchanges = ledger.history.exchanges
+    begin = max((n + 1 for n, exchange in enumerate(exchanges[:-1]) if _begins_anew(exchange)), default=0)
+    *earlier, last = exchanges[begin:]
     turns: list[Turn] = []
-    for attempt in earlier:
+    for exchange in earlier:
         turns += [
-            Turn("user", ledger.blobs.text(attempt.prompt["text"])),
-            Turn("assistant", _reply_text(ledger, attempt)),
+            Turn("user", ledger.blobs.text(exchange.prompt["text"])),
+            Turn("assistant", _reply_text(ledger, exchange)),
         ]
     first = earlier[0] if earlier else last
     return Prompt(
@@ -132,43 +135,52 @@ def conversation(ledger: Ledger, context: Context) -> Prompt:
     )
 
 
-def _reply_text(ledger: Ledger, attempt: Attempt) -> str:
-    return ledger.blobs.text(attempt.reply["reply"]) if attempt.reply and attempt.reply["reply"] else ""
+def _reply_text(ledger: Ledger, exchange: Exchange) -> str:
+    return ledger.blobs.text(exchange.reply["reply"]) if exchange.reply and exchange.reply["reply"] else ""
 
 
-def judged(ledger: Ledger, context: Context) -> tuple[RecordType, dict[str, Any]]:
+def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected | ReplyAccepted]:
     """What becomes of the last reply: sent back with its violations, or accepted with fallbacks for what is missing.
 
     A refusal, or a conversation too long for the model, is not repaired in place: the prompt is sent anew, once.
     """
-    attempts = ledger.history.attempts
-    last = attempts[-1].reply or {}
+    exchanges = ledger.history.exchanges
+    last = exchanges[-1].reply
+    assert last is not None
     stop = last.get("stop_reason")
     if stop in ANEW:
-        again = any((attempt.rejected or {}).get("fresh") for attempt in attempts)
-        if not again:
-            return "reply_rejected", {"violations": [f"[{stop}] the model ended with {stop}"], "fresh": True}
-        return "reply_accepted", settle(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
-    if last.get("reply", "") is None:
-        return "reply_accepted", settle(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
-    reply, verdict = read_reply(ledger, context, _reply_text(ledger, attempts[-1]), stop)
+        if not any(map(_begins_anew, exchanges)):
+            return "reply_rejected", _rejected([f"[{stop}] the model ended with {stop}"], [stop], fresh=True)
+        return "reply_accepted", _settled(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
+    if last["reply"] is None:
+        return "reply_accepted", _settled(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
+    reply, verdict = read_reply(ledger, context, _reply_text(ledger, exchanges[-1]), stop)
     if not _claims_sent_back(ledger):
         verdict.violations += claim_violations(verdict, ledger.campaign.format)
-    repairs = sum(attempt.prompt["kind"] == "repair" for attempt in attempts)
-    if verdict.violations and repairs < ledger.campaign.claude.repair_turns:
-        return "reply_rejected", {"violations": [v.sentence() for v in verdict.violations]}
-    return "reply_accepted", settle(ledger, context, reply, verdict)
+    repairs = sum(exchange.prompt["kind"] == "repair" for exchange in exchanges)
+    if (found := verdict.violations) and repairs < ledger.campaign.claude.repair_turns:
+        return "reply_rejected", _rejected([v.sentence() for v in found], [v.code for v in found])
+    return "reply_accepted", _settled(ledger, context, reply, verdict)
+
+
+def _rejected(violations: list[str], codes: list[str], fresh: bool = False) -> ReplyRejected:
+    rejected: ReplyRejected = {"violations": violations, "codes": codes}
+    return {**rejected, "fresh": True} if fresh else rejected
+
+
+def _settled(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdict) -> ReplyAccepted:
+    return cast(ReplyAccepted, settle(ledger, context, reply, verdict))
 
 
 def _claims_sent_back(ledger: Ledger) -> bool:
     """Whether this conversation has already had its one chance to mend a wrong figure."""
-    rejected = [attempt.rejected or {} for attempt in ledger.history.attempts]
-    return any(text.startswith("[claim]") for one in rejected for text in one.get("violations", []))
+    rejected = [exchange.rejected for exchange in ledger.history.exchanges if exchange.rejected is not None]
+    return any(CLAIM in codes_of(one) for one in rejected)
 
 
 def _before_unreachable(ledger: Ledger, context: Context, why: str) -> tuple[Reply | None, Verdict]:
     """What stands when no reply could be had: the good part of the reply that was to be repaired, else nothing."""
-    earlier = [attempt for attempt in ledger.history.attempts[:-1] if _reply_text(ledger, attempt)]
+    earlier = [exchange for exchange in ledger.history.exchanges[:-1] if _reply_text(ledger, exchange)]
     if earlier:
         return read_reply(ledger, context, _reply_text(ledger, earlier[-1]))
     return None, _nothing(context, "unreachable", why, "a reply within claude.patience_minutes")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
 from agent.night.user_input import move_acknowledged
 from state.history import Iteration
+from state.shapes import BatchCommitted
 from ucb.entry import Judgement, LogEntry, entry_from
 from ucb.table import update_line
 
@@ -22,7 +21,7 @@ def commit(night: Night) -> None:
 def acknowledge(night: Night) -> None:
     """Move the instructions that Claude has acknowledged; what an earlier driver left undone is done now."""
     history = night.history
-    accepted = history.attempts[-1].accepted if history.attempts else None
+    accepted = history.exchanges[-1].accepted if history.exchanges else None
     answer = accepted["acknowledged"] if accepted and history.committed == history.planned else None
     if (
         answer
@@ -35,13 +34,13 @@ def acknowledge(night: Night) -> None:
         move_acknowledged(night.paths.user_input, text, done.answer, done.batch, done.time)
 
 
-def committed_data(ledger: Ledger) -> dict[str, Any]:
+def committed_data(ledger: Ledger) -> BatchCommitted:
     """The data of `batch_committed` that follows from the accepted reply and the results."""
-    accepted = ledger.history.attempts[-1].accepted
+    accepted = ledger.history.exchanges[-1].accepted
     assert accepted is not None
     batch = ledger.history.batch(ledger.history.planned)
     checks = accepted["checks"] or [[] for _ in batch]
-    # A wrong figure in the memory has no entry of its own; it is told in the last one of the batch.
+    # A wrong figure in the memory belongs to no slot: it is listed in the last entry of the batch.
     if batch:
         checks = [*checks[:-1], [*checks[-1], *(f"in the memory, {text}" for text in accepted["memory_checks"])]]
     entries = [
@@ -50,13 +49,13 @@ def committed_data(ledger: Ledger) -> dict[str, Any]:
             batch, accepted["judgements"], accepted["proposals"], checks, strict=False
         )
     ]
-    settings = {"settings": accepted["settings"]} if "settings" in accepted else {}
-    return settings | {
+    data: BatchCommitted = {
         "entries": [entry.model_dump(mode="json") for entry in entries],
         "memory": accepted["memory"],
         "proposals": accepted["proposals"],
         "block_summary": accepted["block_summary"],
     }
+    return {**data, "settings": accepted["settings"]} if "settings" in accepted else data
 
 
 def make_entry(

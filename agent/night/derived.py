@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 
 from agent.ledger.ledger import Ledger
+from agent.ledger.open_run import open_run
 from prompts.memory import with_table
-from state.blobs import BlobStore
-from state.campaign import begun_campaign
-from state.errors import RunError
 from state.files import write_atomic
 from state.journal import Record, read_records
 from state.paths import RunPaths
+from state.shapes import BatchCommitted, CampaignStarted
 from ucb.entry import LogEntry
 from ucb.log import render_block_heading, render_block_summary, render_entry, render_header
 from ucb.score import render_scores
@@ -33,21 +32,22 @@ class Derived:
         self._files: dict[Path, str] = {}
         self._drawn = 0.0
 
-    def apply(self, record: Record, passing: bool = False) -> None:
+    def apply(self, record: Record, replaced_later: bool = False) -> None:
         """Take in a record that `History` and `Views` have already taken.
 
-        ``passing``: a later batch will be committed, so that what it replaces need not be made.
+        ``replaced_later``: another batch follows, so memory.md and ucb_scores.txt of this one are not made.
         """
         if record.type == "campaign_started":
-            self._files[self.paths.campaign] = self.blobs.text(record.data["campaign"])
+            self._files[self.paths.campaign] = self.blobs.text(record.of(CampaignStarted)["campaign"])
         elif record.type == "batch_committed":
-            entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
-            self._log += self._sections(entries, record.data["block_summary"])
-            if not passing or (entries and self.views.is_block_end(entries[-1].iteration)):
-                self._commit(record, entries)
+            data = record.of(BatchCommitted)
+            entries = [LogEntry.model_validate(fields) for fields in data["entries"]]
+            self._log += self._sections(entries, data["block_summary"])
+            if not replaced_later or (entries and self.views.is_block_end(entries[-1].iteration)):
+                self._commit(data["memory"], entries)
 
-    def _commit(self, record: Record, entries: list[LogEntry]) -> None:
-        memory = with_table(self.blobs.text(record.data["memory"]), render_table(self.views.table))
+    def _commit(self, memory_blob: str, entries: list[LogEntry]) -> None:
+        memory = with_table(self.blobs.text(memory_blob), render_table(self.views.table))
         self._files[self.paths.memory] = memory
         if entries:
             block = self.views.block(entries[-1].iteration).number
@@ -55,7 +55,7 @@ class Derived:
             if self.views.is_block_end(entries[-1].iteration):
                 self._files[self.paths.snapshot("memory.md", block)] = memory
                 self._files[self.paths.snapshot("ucb_scores.txt", block)] = self._files[self.paths.scores]
-                instruction = self.blobs.text(self.history.attempts[0].prompt["system"])
+                instruction = self.blobs.text(self.history.exchanges[0].prompt["system"])
                 self._files[self.paths.snapshot("instruction.md", block)] = instruction
 
     def _sections(self, entries: list[LogEntry], summary: str | None) -> list[str]:
@@ -116,8 +116,9 @@ class Derived:
         parts = [render_header(self.views.title())]
         for record in read_records(self.paths.journal):
             if record.type == "batch_committed":
-                entries = [LogEntry.model_validate(fields) for fields in record.data["entries"]]
-                parts += self._sections(entries, record.data["block_summary"])
+                data = record.of(BatchCommitted)
+                entries = [LogEntry.model_validate(fields) for fields in data["entries"]]
+                parts += self._sections(entries, data["block_summary"])
         return "".join(parts).encode("utf-8")
 
     def _replace_log(self, path: Path, text: bytes) -> None:
@@ -131,16 +132,9 @@ class Derived:
 
 
 def read_ledger(paths: RunPaths) -> tuple[Ledger, Derived]:
-    """The state of a run and the files it implies, read without the driver's lock."""
-    blobs = BlobStore(paths.blobs)
-    ledger: Ledger | None = None
-    for record in read_records(paths.journal):
-        if ledger is None:
-            campaign = begun_campaign(record.data, blobs.text(record.data["campaign"]))
-            ledger = Ledger(campaign, blobs)
-            derived = Derived(paths, ledger)
-        ledger.fold(record)
-        derived.apply(record)
-    if ledger is None:
-        raise RunError(f"{paths.journal}: holds no record; the run never began")
+    """The state of a run and the files it implies, read without the driver's lock; RunError for what is no run."""
+    run = open_run(paths.root)
+    ledger = run.new_ledger()
+    derived = Derived(paths, ledger)
+    run.fold(ledger.fold, derived.apply)
     return ledger, derived

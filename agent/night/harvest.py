@@ -8,6 +8,7 @@ from collections.abc import Callable
 from agent.night.night import Night
 from state.history import Iteration
 from state.records import SlotResult
+from state.shapes import SlotEnded, SlotStarted
 from trainer.engines.contract import Dispatcher, Ended, Job, collect, stderr_tail
 
 Watch = Callable[[Night, list[Iteration]], None]
@@ -44,11 +45,11 @@ def job_of(night: Night, iteration: Iteration) -> Job:
 
 
 def _start(night: Night, engine: Dispatcher, iteration: Iteration) -> str:
-    """Journal the attempt first: whatever happens next, a result is only accepted under this run id."""
+    """Start an attempt. It is journaled before the process exists, so a result can be told to be of this attempt."""
     planned = iteration.planned
     run_id = f"{planned.run_id}.a{iteration.attempts + 1}"
-    data = {"iteration": planned.iteration, "slot": planned.slot, "run_id": run_id}
-    night.record("slot_started", data)
+    started: SlotStarted = {"iteration": planned.iteration, "slot": planned.slot, "run_id": run_id}
+    night.record("slot_started", started)
     job = job_of(night, iteration)
     job.write(night.blobs.text(planned.config))
     engine.submit([job])
@@ -72,10 +73,10 @@ def _record_result(night: Night, iteration: Iteration, result: SlotResult) -> No
     artifacts = {path.name: night.blobs.put(path.read_bytes()) for path in files}
     if result.status == "failed":
         artifacts["stderr"] = night.blobs.put(stderr_tail(paths.stderr))
-    data = {
+    ended: SlotEnded = {
         "iteration": iteration.planned.iteration,
         "slot": iteration.planned.slot,
         "result": result.model_dump(mode="json"),
         "artifacts": artifacts,
     }
-    night.record("slot_finished" if result.status == "done" else "slot_failed", data)
+    night.record("slot_finished" if result.status == "done" else "slot_failed", ended)

@@ -8,21 +8,19 @@ import time
 from pathlib import Path
 from typing import Literal, get_args
 
+from agent.ledger.open_run import open_run
 from state.errors import RunError
 from state.files import write_atomic
 from state.lock import is_held
-from state.paths import RunPaths
 
 RequestKind = Literal["pause", "resume", "stop"]
-KINDS: tuple[str, ...] = get_args(RequestKind)
+KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
 LOOK_EVERY_S = 0.5
 
 
 def request(root: Path, kind: RequestKind) -> None:
     """Leave a request for the driver of the run in ``root``; RunError when none is at work."""
-    paths = RunPaths(root)
-    if not paths.journal.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    paths = open_run(root).paths
     if not is_held(paths.lock):
         raise RunError(f"{root}: no driver is at work, so there is nothing to {kind}; start one: nightfly run {root}")
     write_atomic(paths.requests / f"{time.time_ns():020d}-{os.getpid()}.json", json.dumps({"kind": kind}))
@@ -40,7 +38,7 @@ class Inbox:
         for path in self._files():
             path.unlink(missing_ok=True)
 
-    def waiting(self) -> list[tuple[Path, str]]:
+    def waiting(self) -> list[tuple[Path, RequestKind]]:
         """Requests in the order they were made, each with its file; what is no request is thrown away."""
         now = time.monotonic()
         if now - self._looked < LOOK_EVERY_S:
@@ -62,10 +60,10 @@ class Inbox:
             return []
 
 
-def _kind(path: Path) -> str | None:
+def _kind(path: Path) -> RequestKind | None:
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
     kind = value.get("kind") if isinstance(value, dict) else None
-    return kind if kind in KINDS else None
+    return next((known for known in KINDS if known == kind), None)

@@ -41,7 +41,7 @@ class Interrupt:
 
     @contextmanager
     def welcome(self) -> Iterator[None]:
-        """Inside, a signal ends the wait at once."""
+        """Where a signal may interrupt: inside this context it ends a wait at once."""
         try:
             self._waiting = True
             self.check()

@@ -57,7 +57,7 @@ def _why_stop(night: Night, budget: Budget) -> str | None:
             reason = f"stopped on request after batch {night.history.committed}"
             night.record("driver_stopped", {"reason": reason})
             return reason
-        # A batch that is planned but not committed is paid for in part already.
+        # A batch that is planned and not committed is finished first: part of it has been paid for.
         begun = night.history.planned > night.history.committed
         if not begun and (why := why_stop(night, budget, datetime.now(UTC))) is not None:
             night.record("budget_stop", {"reason": why})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from agent.ledger.ledger import Ledger
 from agent.night.derived import Derived
@@ -20,6 +19,7 @@ from state.files import remove_half_written, write_atomic
 from state.journal import Journal, Record, RecordType, read_records
 from state.lock import DriverLock
 from state.paths import RunPaths
+from state.shapes import CampaignStarted, Shape
 
 
 class Night(Ledger):
@@ -34,7 +34,7 @@ class Night(Ledger):
         self.observers: list[Callable[[Record], None]] = []
         self._lock = DriverLock(paths.lock)
         for folder in (paths.root, paths.blobs, paths.configs, paths.snapshots):
-            # Another shell may be telling something at this moment.
+            # `nightfly tell` may be writing this file at this moment, so its temporary file is left alone.
             remove_half_written(folder, keep=paths.user_input.name)
         try:
             self.journal = Journal(paths.journal, self.fold)
@@ -47,7 +47,7 @@ class Night(Ledger):
         super().fold(record)
         self.derived.apply(record)
 
-    def record(self, kind: RecordType, data: dict[str, Any], batch: int | None = None) -> Record:
+    def record(self, kind: RecordType, data: Shape, batch: int | None = None) -> Record:
         """Append to the journal; ``batch`` is the one in hand unless given."""
         record = self.journal.append(kind, self.history.planned if batch is None else batch, data)
         for observer in self.observers:
@@ -105,14 +105,14 @@ def _begin(night: Night, text: str, dry_run: bool) -> None:
     write_atomic(night.paths.campaign, text)
     if not night.paths.user_input.exists():
         write_atomic(night.paths.user_input, HEADER)
-    data = {
+    started: CampaignStarted = {
         "name": night.campaign.name,
         "campaign": night.blobs.put(text),
         "identity": night.campaign.identity(),
         "dry_run": dry_run,
         "format": FORMAT,
     }
-    night.record("campaign_started", data, batch=0)
+    night.record("campaign_started", started, batch=0)
 
 
 def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
@@ -12,6 +11,8 @@ from state.errors import NightflyError
 from state.files import write_atomic
 from state.paths import RunPaths
 from state.records import Planned
+from state.shapes import BatchPlanned, Proposal
+from ucb.variance import config_id
 
 
 def plan_batch(night: Night) -> None:
@@ -20,19 +21,19 @@ def plan_batch(night: Night) -> None:
     write_configs(night, night.paths)
 
 
-def planned_data(ledger: Ledger) -> dict[str, Any]:
+def planned_data(ledger: Ledger) -> BatchPlanned:
     """The data of `batch_planned` that follows from the proposals committed last."""
     new_ids: dict[str, str] = {}
     slots = [_plan_slot(ledger, slot, proposal, new_ids) for slot, proposal in enumerate(ledger.history.proposals)]
     return {"slots": [slot.model_dump(mode="json") for slot in slots], "new_config_ids": new_ids}
 
 
-def _plan_slot(ledger: Ledger, slot: int, proposal: dict[str, Any], new_ids: dict[str, str]) -> Planned:
+def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str, str]) -> Planned:
     config = child_config(ledger, slot, proposal)
     identity, iteration = config.identity(), ledger.history.next_iteration + slot
     known = ledger.history.config_ids | new_ids
     if identity not in known:
-        new_ids[identity] = known[identity] = f"C{len(known) + 1}"
+        new_ids[identity] = config_id(known, identity)
     blob = ledger.blobs.put(config.yaml())
     ledger.views.remember(blob, config)
     return Planned(
@@ -50,12 +51,12 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: dict[str, Any], new_ids: dic
         seed_rationale=proposal["seed_rationale"],
         config=blob,
         config_hash=config.hash(),
-        config_id=known[identity],
+        config_id=config_id(known, identity),
         changes={key: (old, new) for key, (old, new) in proposal["changes"].items()},
     )
 
 
-def child_config(ledger: Ledger, slot: int, proposal: dict[str, Any]) -> SlotConfig:
+def child_config(ledger: Ledger, slot: int, proposal: Proposal) -> SlotConfig:
     """The config that ``proposal`` describes, made from its parent's."""
     parent = ledger.views.parent_config(proposal["parent"])
     if parent is None:

@@ -59,7 +59,7 @@ def _split(text: str) -> tuple[str, str, str]:
     start = next((n + 1 for n, line in enumerate(lines) if line.strip() == LINE), 0)
     end = next((n for n in range(start, len(lines)) if lines[n].strip() == DONE), len(lines))
     head = "".join(lines[:start]) or HEADER
-    # The empty line before the heading belongs to it.
+    # The empty line above the heading is part of the acknowledged text.
     waiting, done = "".join(lines[start:end]), "".join(lines[end:])
     return (head if head.endswith("\n") else head + "\n"), waiting, ("\n" + done if done else "")
 

@@ -14,6 +14,7 @@ from agent.ledger.ledger import Ledger
 from state.errors import ConfigError
 from state.evening import Event, Notify
 from state.journal import Record
+from state.shapes import ReplyReceived, SlotEnded, Stopped
 from ucb.trial import render_trial
 
 Say = Callable[[str], None]
@@ -103,17 +104,17 @@ class Alarms:
             self._failed(record)
         elif record.type == "batch_committed":
             self._committed(record)
-        elif record.type == "reply_received" and record.data.get("reply") is None:
+        elif record.type == "reply_received" and record.of(ReplyReceived)["reply"] is None:
             self._notifier.send("claude_unreachable", f"Claude could not be reached about batch {record.batch}")
         elif record.type == "budget_stop":
-            self._notifier.send("finished", f"the night has ended: {record.data['reason']}")
+            self._notifier.send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
         elif record.type == "driver_stopped":
-            self._notifier.send("stopped", f"the night has stopped: {record.data['reason']}")
+            self._notifier.send("stopped", f"the night has stopped: {record.of(Stopped)['reason']}")
 
     def _failed(self, record: Record) -> None:
         self._failed_in_a_row += 1
         if self._failed_in_a_row == 2:
-            failure = record.data["result"]["failure"]
+            failure = record.of(SlotEnded)["result"]["failure"]
             text = f"two slots in a row have failed, the last one {failure['kind']}: {failure['message']}"
             self._notifier.send("slots_failing", text)
 

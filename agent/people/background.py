@@ -1,4 +1,4 @@
-"""Work for people in the background of a driver, such as the report: in processes of its own. Knows not what it is."""
+"""Work in the background of a driver, such as writing the report, in processes of its own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from state.journal import Record
 
-# A page takes about a second for each 9 MB of journal; a fast night may spend a tenth of its time on it.
+# Making the page takes about a second per 9 MB of journal; it is begun so seldom that it takes a tenth of the time.
 PAUSE_S = 15.0
 PAUSE_S_PER_BYTE = 1e-6
 LAST_S = 120.0
 
 
 class BackgroundWork:
-    """Starts ``python *arguments`` after batches: neither its time nor its faults are the night's.
+    """Starts ``python *arguments`` after batches: it neither delays the night nor can end it.
 
     ``what`` it does stands in the one sentence in which a failure is told. It reads ``journal``, so that its time, and
     the pause until it is done again, grow with it.
@@ -51,11 +51,11 @@ class BackgroundWork:
 
     def _start(self) -> None:
         self._began, self._stale = time.monotonic(), False
-        # A file: a pipe that nobody reads fills, and a talkative process would hang.
+        # Output goes to a file: nobody would read a pipe, and a process blocks when its pipe is full.
         self._words.seek(0)
         self._words.truncate()
         try:
-            # A session of its own: Ctrl-C in the terminal is the driver's to answer.
+            # In a session of its own, so that Ctrl-C in the terminal reaches the driver only.
             self._process = subprocess.Popen(
                 [sys.executable, *self._arguments],
                 stdin=subprocess.DEVNULL,
@@ -81,7 +81,7 @@ class BackgroundWork:
         except subprocess.TimeoutExpired:
             self._tell(f"took over {LAST_S:.0f} s and was ended")
         finally:
-            # Also when a second Ctrl-C ends the waiting.
+            # Stop the process even if a second Ctrl-C ends the waiting.
             self._process.kill()
             self._process.wait()
             self._process = None

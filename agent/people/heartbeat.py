@@ -52,7 +52,7 @@ class Heartbeat:
         try:
             write_atomic(self._path, json.dumps(facts))
         except OSError:
-            # A full disk shows itself at the next record; a missed beat must not be what ends a night.
+            # A full disk is noticed when the next record is written; a missed heartbeat must not end the night.
             return
 
 

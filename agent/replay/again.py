@@ -9,13 +9,11 @@ from typing import Any
 from agent.claude.protocol import LLMClient
 from agent.guard.reply import ProposalReply, parse_reply, reply_schema
 from agent.guard.verdict import Verdict
-from agent.ledger.evidence import Evidence
+from agent.ledger.open_run import Run, open_run
 from agent.night.ask import conversation, read_reply
 from agent.replay.records import Replay
-from state.campaign import begun_campaign
 from state.errors import RunError
-from state.journal import read_records
-from state.paths import RunPaths
+from state.shapes import ReplyReceived
 
 
 @dataclass(frozen=True)
@@ -31,29 +29,23 @@ class Answers:
 
 def ask_again(root: Path, batch: int, llm: LLMClient) -> Answers:
     """The first prompt of ``batch`` (0 = the start call) put to ``llm``; the old reply is the one first received."""
-    paths = RunPaths(root)
-    if not paths.journal.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
-    replay, reply = _until_reply(paths, batch)
+    replay, reply = _until_reply(open_run(root), batch)
     context = replay.context()
     start, n = context.kind == "start", context.n_parallel
     completion = llm.complete(conversation(replay, context), reply_schema(n, start))
     new, verdict = read_reply(replay, context, completion.text)
-    old = _proposals(replay.blobs.text(reply["reply"]), n, start) if reply.get("reply") else None
+    old = _proposals(replay.blobs.text(reply["reply"]), n, start) if reply["reply"] else None
     return Answers(batch, old, new.proposals if new else None, verdict, (reply.get("model", ""), completion.model))
 
 
-def _until_reply(paths: RunPaths, batch: int) -> tuple[Replay, dict[str, Any]]:
+def _until_reply(run: Run, batch: int) -> tuple[Replay, ReplyReceived]:
     """The state just before the first reply of ``batch``, and that reply's record."""
-    replay: Replay | None = None
-    evidence = Evidence(paths.blobs)
-    for record in read_records(paths.journal):
-        if replay is None:
-            replay = Replay(begun_campaign(record.data, evidence.text(record.data["campaign"])), evidence)
+    replay = Replay(run.campaign(), run.blobs)
+    for record in run.records():
         if record.type == "reply_received" and record.batch == batch:
-            return replay, record.data
+            return replay, record.of(ReplyReceived)
         replay.fold(record)
-    raise RunError(f"{paths.root}: no reply was received about batch {batch}; see `nightfly replay` for its batches")
+    raise RunError(f"{run.paths.root}: no reply was received about batch {batch}; `nightfly replay` lists its batches")
 
 
 def _proposals(text: str, n: int, start: bool) -> list[ProposalReply] | None:
@@ -66,10 +58,9 @@ def _proposals(text: str, n: int, start: bool) -> list[ProposalReply] | None:
 def client_of(root: Path, dry_run: bool | None) -> LLMClient:
     """The model that the run itself used, or the mocked one when ``dry_run`` says so."""
     from agent.claude.choose import make_llm
-    from agent.night.derived import read_ledger
 
-    ledger, _ = read_ledger(RunPaths(root))
-    return make_llm(ledger.campaign, ledger.history.dry_run if dry_run is None else dry_run)
+    run = open_run(root)
+    return make_llm(run.campaign(), run.started()["dry_run"] if dry_run is None else dry_run)
 
 
 def as_data(answers: Answers) -> dict[str, Any]:

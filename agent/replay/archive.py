@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.ledger.open_run import open_run
 from state.errors import RunError
 from state.files import sync_folder
 from state.lock import is_held
-from state.paths import RunPaths, is_passing
+from state.paths import is_passing
 
 SUFFIX = ".tar.gz"
 
@@ -23,10 +24,7 @@ def export(root: Path, out: Path | None) -> Path:
 
     Equal runs give equal archives. RunError while a driver is at work, and when ``out`` exists.
     """
-    paths = RunPaths(root)
-    if not paths.journal.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
-    if is_held(paths.lock):
+    if is_held(open_run(root).paths.lock):
         raise RunError(f"{root}: a driver is at work; export when it has ended, so that the archive is whole")
     name = root.resolve().name
     out = out or root.resolve().parent / f"{name}{SUFFIX}"

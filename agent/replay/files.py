@@ -55,7 +55,7 @@ def tree_fault(derived: Derived, ledger: Ledger) -> str | None:
     """Where the tree told by analysis.md differs from the tree told by the journal."""
     text = derived.contents()[derived.paths.log].decode("utf-8")
     finished = {n: it for n, it in ledger.history.iterations.items() if it.entry is not None}
-    # Results whose entry is still to be written stand in the journal only.
+    # A result has no entry in the log until its batch is committed.
     tree = ledger.views.tree()
     tree.remove_nodes_from([n for n in ledger.views.nodes if n not in finished])
     found = same_tree(build_tree(parse_log(text)), tree)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
 
 from agent.briefing.context import build_context
 from agent.ledger.evidence import Evidence
@@ -16,6 +16,19 @@ from prompts.context import Context
 from prompts.render import template_hashes
 from state.campaign import Campaign
 from state.journal import Record
+from state.shapes import (
+    BatchCommitted,
+    DriverStarted,
+    PromptRendered,
+    ReplyAccepted,
+    ReplyReceived,
+    ReplyRejected,
+    SlotEnded,
+    SlotStarted,
+    UserInputTaken,
+)
+
+PARTS: tuple[Literal["system"], Literal["text"]] = ("system", "text")
 
 
 class Replay(Ledger):
@@ -46,13 +59,13 @@ class Replay(Ledger):
         """Take in one record; what the prompts are made of changes with results and commits."""
         super().fold(record)
         if record.type == "driver_started":
-            self._price_table = record.data.get("packages", {}).get("genai-prices")
+            self._price_table = record.of(DriverStarted).get("packages", {}).get("genai-prices")
         if record.type not in ("prompt_rendered", "reply_received", "reply_rejected"):
             self._context = None
 
     def check(self, record: Record) -> Iterator[str]:
         """Every way in which ``record`` departs from what the records before it imply."""
-        return self._checks.get(record.type, lambda record: iter(()))(record)
+        return self._checks[record.type](record) if record.type in self._checks else iter(())
 
     def context(self) -> Context:
         """The facts of the conversation in hand, gathered once."""
@@ -70,34 +83,35 @@ class Replay(Ledger):
             yield f"batch {record.batch} is planned while batch {self.history.committed} was the last committed"
 
     def _started(self, record: Record) -> Iterator[str]:
-        iteration = self.history.iterations[record.data["iteration"]]
+        iteration = self.history.iterations[record.of(SlotStarted)["iteration"]]
         run_id = f"{iteration.planned.run_id}.a{iteration.attempts + 1}"
         yield from _differs({"run_id": run_id, "slot": iteration.planned.slot}, _part(record, "run_id", "slot"))
         if iteration.result is not None:
             yield f"iteration {iteration.planned.iteration} is started although it has a result"
 
     def _finished(self, record: Record) -> Iterator[str]:
-        iteration = self.history.iterations[record.data["iteration"]]
-        result, planned = record.data["result"], iteration.planned
+        ended = record.of(SlotEnded)
+        iteration = self.history.iterations[ended["iteration"]]
+        result, planned = ended["result"], iteration.planned
         made = {"run_id": iteration.run_id, "config_hash": planned.config_hash}
         yield from _differs(made, {key: result.get(key) for key in made})
         if iteration.result is not None:
             yield f"iteration {planned.iteration} has a second result"
         if (result["status"] == "failed") != (record.type == "slot_failed"):
             yield f"iteration {planned.iteration} has status {result['status']} in a {record.type} record"
-        yield from self._faults(record.data["artifacts"].values())
+        yield from self._faults(ended["artifacts"].values())
 
     def _prompt(self, record: Record) -> Iterator[str]:
-        made, stored = prompt_data(self, self.context()), record.data
-        for part in ("system", "text"):
+        made, stored = prompt_data(self, self.context()), record.of(PromptRendered)
+        for part in PARTS:
             if made[part] != stored[part]:
                 yield self._other_text(part, made[part], stored)
-        for part in ("kind", "images"):
-            yield from _differs({part: made[part]}, {part: stored[part]})
+        for key in ("kind", "images"):
+            yield from _differs({key: made[key]}, {key: stored[key]})
         yield from self._faults(stored["images"].values())
         yield from self._faults([stored["system"], stored["text"]])
 
-    def _other_text(self, part: str, made: str, stored: dict[str, Any]) -> str:
+    def _other_text(self, part: Literal["system", "text"], made: str, stored: PromptRendered) -> str:
         changed = [name for name, digest in self._templates.items() if stored["templates"].get(name) != digest]
         why = f"templates changed since: {', '.join(changed)}" if changed else "templates are the same: code changed"
         fault = self.blobs.fault(stored[part])
@@ -105,11 +119,12 @@ class Replay(Ledger):
         return fault or f"{text_difference(ours, self.blobs.text(stored[part]), f'prompt ({part})')} ({why})"
 
     def _reply(self, record: Record) -> Iterator[str]:
-        if record.data["reply"] is not None:
-            yield from self._faults([record.data["reply"]])
-            yield from self._cost(record.data)
+        data = record.of(ReplyReceived)
+        if data["reply"] is not None:
+            yield from self._faults([data["reply"]])
+            yield from self._cost(data)
 
-    def _cost(self, data: dict[str, Any]) -> Iterator[str]:
+    def _cost(self, data: ReplyReceived) -> Iterator[str]:
         """The recorded cost follows from usage and price table, as long as the table is the one of that night."""
         from agent.claude.prices import price, table_version
 
@@ -121,15 +136,19 @@ class Replay(Ledger):
         kind, made = judged(self, self.context())
         if kind != record.type:
             yield f"the reply is recorded as {record.type}; the guard of today says {kind} ({_why(made)})"
+        elif kind == "reply_rejected" and "codes" not in record.data:
+            # Journals of early runs name the broken rules only in the sentences.
+            yield from _differs({key: value for key, value in made.items() if key != "codes"}, record.data)
         else:
             yield from _differs(made, record.data)
 
     def _committed(self, record: Record) -> Iterator[str]:
         yield from _differs(committed_data(self), record.data)
-        yield from self._faults([record.data["memory"]])
+        yield from self._faults([record.of(BatchCommitted)["memory"]])
 
     def _input(self, record: Record) -> Iterator[str]:
-        yield from self._faults([record.data["text"]] if "text" in record.data else [])
+        taken = record.of(UserInputTaken)
+        yield from self._faults([taken["text"]] if "text" in taken else [])
 
     def _faults(self, names: Any) -> Iterator[str]:
         yield from filter(None, map(self.blobs.fault, names))
@@ -139,11 +158,11 @@ def _part(record: Record, *keys: str) -> dict[str, Any]:
     return {key: record.data.get(key) for key in keys}
 
 
-def _differs(made: dict[str, Any], stored: dict[str, Any]) -> Iterator[str]:
+def _differs(made: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[str]:
     difference = first_difference(made, stored)
     if difference is not None:
         yield difference
 
 
-def _why(made: dict[str, Any]) -> str:
-    return "; ".join(made.get("violations", [])[:1]) or "it is accepted"
+def _why(made: ReplyRejected | ReplyAccepted) -> str:
+    return "it is accepted" if "proposals" in made else made["violations"][0]

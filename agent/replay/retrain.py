@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.ledger.ledger import Ledger
-from agent.night.derived import read_ledger
+from agent.ledger.open_run import open_run
 from state.errors import RunError
 from state.history import Iteration
-from state.paths import RunPaths
 from state.records import METRICS, SlotResult
 from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.inline import InlineEngine
 
-# Another kind of device sums in another order; training amplifies that to about the spread of training seeds.
+# Another device adds numbers in another order; training amplifies the rounding to about the spread of training seeds.
 TOLERANCE = 0.05
 TIMED = "training_time_min"
 A_DAY_S = 86_400.0
@@ -25,7 +24,7 @@ A_DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class Row:
-    """One metric, recorded and now; ``agrees`` None = not compared (a time)."""
+    """One metric, recorded and now; ``agrees`` None = not compared (a time, or not measured by one of the two)."""
 
     metric: str
     recorded: float | None
@@ -51,7 +50,7 @@ class Retraining:
 
 def retrain(root: Path, number: int) -> Retraining:
     """Train iteration ``number`` of the run in ``root`` again, in a folder of its own that is removed after."""
-    ledger, _ = read_ledger(RunPaths(root))
+    ledger = open_run(root).ledger()
     iteration = ledger.history.iterations.get(number)
     if iteration is None or iteration.result is None:
         last = max((n for n, it in ledger.history.iterations.items() if it.result), default=0)
@@ -86,7 +85,8 @@ def compare(number: int, old: SlotResult, new: SlotResult) -> Retraining:
     rows = []
     for metric in METRICS:
         a, b = old.metrics.get(metric), new.metrics.get(metric)
-        agrees = None if metric == TIMED else _agree(a, b, tolerance)
+        compared = metric != TIMED and metric in old.metrics and metric in new.metrics
+        agrees = _agree(a, b, tolerance) if compared else None
         rows.append(Row(metric, a, b, agrees))
     return Retraining(number, devices, tolerance, rows)
 

@@ -16,21 +16,21 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agent.ledger.evidence import Evidence
+from agent.ledger.open_run import Run, open_run
 from agent.night.derived import Derived
 from agent.replay.files import config_faults, derived_faults, slot_faults, tree_fault
 from agent.replay.records import Replay
-from state.campaign import Campaign, begun_campaign
-from state.errors import JournalError, NightflyError, RunError
+from state.errors import JournalError, NightflyError
 from state.journal import Record, read_records
 from state.lock import is_held
 from state.paths import RunPaths
+from state.shapes import SlotEnded
 
-# What a journal with an intact chain but impossible contents may raise while it is replayed.
+# Errors that a journal can cause whose hashes are right and whose contents make no sense.
 IMPOSSIBLE = (NightflyError, ValidationError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
-LONG = 1_000_000  # bytes of journal from which starting processes pays
-# Measured, over the time to fold and compare a batch: to fold it, and its part in looking at the run as a whole.
+LONG = 1_000_000  # bytes; a shorter journal is replayed faster by one process
+# Measured costs of a batch, in units of folding and comparing it: folding alone, and its share of the whole-run checks.
 FOLDING = 0.25
 WHOLE = 0.15
 
@@ -72,17 +72,16 @@ def replay_run(root: Path, only: int | None = None, workers: int | None = None) 
     A long run is cut into ranges of batches for ``workers`` processes (default: one a core). Each folds the records
     before its range and compares those in it; the last one also looks at the run as a whole.
     """
-    paths = RunPaths(root)
-    if not paths.journal.exists():
-        raise RunError(f"{root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart")
+    run = open_run(root)
+    paths = run.paths
     if only is not None:
-        return _share(paths, (only, only + 1), whole=False)
+        return _share(run, (only, only + 1), whole=False)
     long = paths.journal.stat().st_size > LONG
     cuts = ranges(last_batch(paths.journal) + 1, workers or (len(os.sched_getaffinity(0)) if long else 1))
     if len(cuts) == 1:
-        return _share(paths, cuts[0], whole=True)
+        return _share(run, cuts[0], whole=True)
     with ProcessPoolExecutor(len(cuts), mp_context=get_context("fork")) as pool:
-        shares = [pool.submit(_share, paths, cut, whole=cut is cuts[-1]) for cut in cuts]
+        shares = [pool.submit(_share, run, cut, whole=cut is cuts[-1]) for cut in cuts]
         return _merged([share.result() for share in shares], cuts)
 
 
@@ -118,15 +117,15 @@ def _merged(outcomes: list[Outcome], cuts: list[tuple[int, int]]) -> Outcome:
     return whole
 
 
-def _share(paths: RunPaths, wanted: tuple[int, int], whole: bool) -> Outcome:
+def _share(run: Run, wanted: tuple[int, int], whole: bool) -> Outcome:
     """Compare the batches from ``wanted[0]`` to before ``wanted[1]``; with ``whole`` also the run's own files."""
     outcome, collecting = Outcome(), gc.isenabled()
-    # Nothing here makes cycles, and looking for some among all the records takes a sixth of the time.
+    # No reference cycles arise here, and the garbage collector's search for them takes a sixth of the time.
     gc.disable()
     try:
-        state = _replay(paths, outcome, wanted, to_the_end=whole or wanted[1] == wanted[0] + 1)
+        state = _replay(run, outcome, wanted, to_the_end=whole or wanted[1] == wanted[0] + 1)
         if whole and state is not None:
-            _add_run_faults(paths, *state, outcome)
+            _add_run_faults(run.paths, *state, outcome)
     except JournalError as error:
         outcome.faults.append(str(error))
     finally:
@@ -135,11 +134,9 @@ def _share(paths: RunPaths, wanted: tuple[int, int], whole: bool) -> Outcome:
     return outcome
 
 
-def _replay(
-    paths: RunPaths, outcome: Outcome, wanted: tuple[int, int], to_the_end: bool
-) -> tuple[Replay, Derived] | None:
+def _replay(run: Run, outcome: Outcome, wanted: tuple[int, int], to_the_end: bool) -> tuple[Replay, Derived] | None:
     """Fold all records, or those up to the end of ``wanted``; None when that could not be done."""
-    evidence, replay, derived = Evidence(paths.blobs), None, None
+    paths, replay, derived = run.paths, None, None
     last = last_batch(paths.journal)
     for record in read_records(paths.journal):
         if record.batch >= wanted[1] and not to_the_end:
@@ -150,19 +147,20 @@ def _replay(
         place.records += 1
         try:
             if replay is None or derived is None:
-                replay = Replay(_campaign(record, evidence), evidence)
+                replay = Replay(run.campaign(), run.blobs)
                 derived = Derived(paths, replay)
             if compared:
                 place.faults += [_at(record, fault) for fault in replay.check(record)]
             replay.fold(record)
             if to_the_end:
-                # The batch in hand at the end is planned, perhaps not committed.
-                derived.apply(record, passing=record.batch < last - 1)
+                # The last batch may be planned and not committed; then the files are those of the one before.
+                derived.apply(record, replaced_later=record.batch < last - 1)
             if record.type in ("slot_finished", "slot_failed"):
-                place.iterations.append(record.data["iteration"])
+                ended = record.of(SlotEnded)
+                place.iterations.append(ended["iteration"])
                 if compared:
-                    iteration = replay.history.iterations[record.data["iteration"]]
-                    place.faults += slot_faults(paths, replay, iteration, record.data["result"])
+                    iteration = replay.history.iterations[ended["iteration"]]
+                    place.faults += slot_faults(paths, replay, iteration, ended["result"])
         except IMPOSSIBLE as error:
             place.faults.append(_at(record, f"cannot be replayed: {_one_line(error)}"))
             outcome.remarks.append("nothing after this record was replayed")
@@ -171,12 +169,6 @@ def _replay(
         outcome.faults.append(f"{paths.journal}: holds no record")
         return None
     return replay, derived
-
-
-def _campaign(record: Record, evidence: Evidence) -> Campaign:
-    if record.type != "campaign_started":
-        raise RunError(f"the first record is {record.type}, expected campaign_started")
-    return begun_campaign(record.data, evidence.text(record.data["campaign"]))
 
 
 def _add_run_faults(paths: RunPaths, replay: Replay, derived: Derived, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""The data of the page: plain lists and mappings that its script draws from. Knows no HTML."""
+"""The data of the page: plain lists and mappings that its script draws from."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from agent.report.story import PHASES, Story, Talk
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
-from state.records import METRICS
+from state.records import METRICS, NOT_MEASURED
 from ucb.entry import LogEntry
-from ucb.layout import place
+from ucb.layout import SHAPES, place
 from ucb.log import render_entry
 from ucb.score import score_block
 from ucb.tree import TreeNode
 
 DIGITS = 6
-# Entries and trajectories of a very long night make a page that no browser opens; those of most interest stay.
+# All entries and trajectories of a very long night would make a page too large for a browser: the rest is left out.
 ENTRY_CHARACTERS = 6_000_000
 CURVE_POINTS = 100_000
 
@@ -40,6 +40,7 @@ def page_data(
     return {
         "metrics": list(METRICS),
         "phases": list(PHASES),
+        "shapes": {role: symbol for role, (_, symbol) in SHAPES.items()},
         "tree": {"root": layout.root, "batches": layout.batches, "lanes": layout.lanes},
         "keys": _keys(ledger),
         "configs": _configs(ledger),
@@ -96,7 +97,7 @@ def _keys(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def _is_log(rule: Explorable) -> bool:
-    """Whether values are best shown on a logarithmic axis: told so, or positive choices over more than a decade."""
+    """Whether values are best shown on a logarithmic axis: scale log, or positive choices over a factor of ten."""
     if rule.choices is None:
         return bool(rule.scale == "log")
     numbers = [c for c in rule.choices if isinstance(c, int | float) and not isinstance(c, bool)]
@@ -159,7 +160,7 @@ def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str,
         "hypothesis": planned.hypothesis,
         "pattern": ledger.views.patterns[node.id],
         "metrics": [_rounded(node.metrics.get(name)) for name in METRICS],
-        "missing": story.missing.get(node.id, {}),
+        "missing": _not_measured(node) | story.missing.get(node.id, {}),
         "failure": None if result.failure is None else [result.failure.kind, result.failure.message],
         "device": result.device,
         "whole": whole,
@@ -169,6 +170,11 @@ def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str,
         "pictures": pictures,
         **_judged(iteration, whole),
     }
+
+
+def _not_measured(node: TreeNode) -> dict[str, str]:
+    """The metrics that came after the run was made, with that as the reason."""
+    return {} if node.failure else {name: NOT_MEASURED for name in METRICS if name not in node.metrics}
 
 
 def _judged(iteration: Iteration, whole: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What was learned in a night, in five sentences made from figures. Knows no page, no pictures."""
+"""What was learned in a night, in five sentences made from figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ucb.variance import RANKED_FROM, ConfigStats, Spread
 PRINCIPLES = "### Established Principles"
 NAMED = 6
 LONGEST = 300
-# One mark and a space: a minus sign or the stars of bold text are the model's own.
+# A bullet is one mark and a space: `-0.1` and `**bold**` are text of the model.
 BULLET = re.compile(r"^[-*•](\s+|$)")
 
 

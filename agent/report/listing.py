@@ -1,4 +1,4 @@
-"""The list of runs: a line each with name, state, batches, best config. Knows no report, no directory."""
+"""The list of runs: a line each with name, state, batches, best config."""
 
 from __future__ import annotations
 

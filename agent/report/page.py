@@ -1,5 +1,5 @@
 """Puts the page together: template, style, script, plotting library and data in one file that asks the network for
-nothing. Knows no figures of its own."""
+nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, gu
 from ucb.variance import RANKED_FROM, TABLE_METRICS
 
 FOLDER = Path(__file__).parent / "page"
-SCRIPTS = ("look.js", "state.js", "tree.js", "details.js", "plots.js", "timeline.js", "runs.js", "main.js")
-# A page of a long night stays one that a phone opens.
+SCRIPTS = (
+    *("look.js", "state.js", "tree.js", "curve.js", "conversation.js", "details.js"),
+    *("trajectories.js", "parameters.js", "timeline.js", "runs.js", "main.js"),
+)
+# Limits that keep the page of a long night small enough for a phone.
 PICTURE_BYTES = 6_000_000
 TEXT_CHARACTERS = 4_000_000
 
@@ -48,12 +51,17 @@ def _plotly() -> str:
     return script
 
 
+@lru_cache(maxsize=1)
+def _own_script() -> str:
+    """The page's scripts in one closure: they share names with each other and with nothing else on the page."""
+    return "(() => {\n" + "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS) + "})();\n"
+
+
 def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = None, live: bool = False) -> str:
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
     texts = shown_texts(ledger, story, TEXT_CHARACTERS)
     data = page_data(ledger, story, (album or Album(PICTURE_BYTES)).pictures(ledger), texts)
-    own = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    scripts = [_plotly(), own]
+    scripts = [_plotly(), _own_script()]
     facts = {
         "title": ledger.campaign.name,
         "badges": _badges(ledger),
@@ -93,7 +101,7 @@ def _policy(scripts: list[str], live: bool) -> str:
     """The content security policy: these scripts by their hashes, no others, and no address to fetch from."""
     digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     connect = " connect-src 'self';" if live else ""
-    # Pictures of other slots lie beside the page, which browsers call an origin of its own when it is a file.
+    # Linked pictures are files beside the page; a browser treats a page opened as a file as an origin of its own.
     return (
         f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob: 'self' file:;"
         f"{connect} base-uri 'none'; form-action 'none'"

@@ -43,7 +43,7 @@ class Album:
         if blob not in self._made:
             try:
                 self._made[blob] = _data_address(ledger.blobs.get(blob))
-            # Pillow calls a broken PNG a SyntaxError or a ValueError, depending on where it is broken.
+            # Pillow raises SyntaxError or ValueError for a broken PNG, depending on where it is broken.
             except (RunError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 self._made[blob] = ""
         return self._made[blob]

@@ -15,7 +15,7 @@ from agent.report.shelf import Shelf
 from state.errors import NightflyError, RunError
 
 HTML = "text/html; charset=utf-8"
-# Seconds that a silent connection is kept.
+# Seconds until a connection that sends nothing is closed.
 PATIENCE_S = 60.0
 
 
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _find(self) -> tuple[HTTPStatus, str, bytes]:
         if not self.server.knows(self.headers.get("Host", "")):
-            # A page elsewhere whose name was made to point here must not read along (DNS rebinding).
+            # DNS rebinding: a page of another site whose name resolves to this address must not read the reports.
             return HTTPStatus.MISDIRECTED_REQUEST, "text/plain", b"this server is not called that\n"
         try:
             shelf, path = self.server.shelf, unquote(urlsplit(self.path).path)
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         return (HTTPStatus.OK, *found) if found else (HTTPStatus.NOT_FOUND, "text/plain", b"no such file\n")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: whoever looks at a report has no use for a line per picture."""
+        """Log nothing: a line for each picture that is sent helps nobody."""
 
 
 def _headers(kind: str, length: int) -> dict[str, str]:

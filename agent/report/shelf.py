@@ -1,4 +1,4 @@
-"""What `nightfly serve` shows of a directory, made anew only when a journal has grown. Knows no HTTP."""
+"""What `nightfly serve` shows of a directory, made anew only when a journal has grown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agent.report.pictures import Album
 from agent.report.story import read_story
 from state.paths import RunPaths
 
-# The only files that are ever sent, and as what; a name that a model or a stranger chose opens nothing else.
+# The only files that are ever sent, with their content types; no other path of a request opens a file.
 FILES = (
     (re.compile(r"slots/[0-9]{4,9}/(activity|embedding)\.png"), "image/png"),
     (re.compile(r"tree\.png"), "image/png"),
@@ -105,7 +105,7 @@ class Shelf:
             real = path.resolve()
             return real.is_file() and real.is_relative_to(self.root.resolve())
         except (PermissionError, RuntimeError):
-            # A folder of somebody else's, or links that lead in a circle.
+            # PermissionError: the folder belongs to another user. RuntimeError: symbolic links lead in a circle.
             return False
 
 

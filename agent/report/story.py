@@ -6,12 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.ledger.ledger import Ledger
-from state.blobs import BlobStore
-from state.campaign import begun_campaign
+from agent.ledger.open_run import open_run
 from state.config import Scalar
-from state.errors import JournalError, RunError
-from state.journal import Record, read_records
+from state.journal import Record
 from state.paths import RunPaths
+from state.shapes import (
+    BatchCommitted,
+    DriverStarted,
+    PromptRendered,
+    ReplyAccepted,
+    ReplyReceived,
+    ReplyRejected,
+    SlotEnded,
+    SlotStarted,
+    Stopped,
+    UserInputTaken,
+)
 
 PHASES = ("joint", "V_rest", "standard")
 DIGITS = 5
@@ -55,7 +65,7 @@ class Story:
     trajectories: dict[int, list[list[Any]]] = field(default_factory=dict)
     missing: dict[int, dict[str, str]] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
-    drivers: list[dict[str, Any]] = field(default_factory=list)
+    drivers: list[DriverStarted] = field(default_factory=list)
     summaries: dict[int, str] = field(default_factory=dict)
     # Batch -> what the model set for the whole campaign with it.
     settings: dict[int, dict[str, Scalar]] = field(default_factory=dict)
@@ -69,24 +79,26 @@ class Story:
             handler(record)
 
     def _driver_started(self, record: Record) -> None:
-        self.drivers.append(record.data)
-        self.events.append((record.time, f"driver started on {record.data.get('host', 'an unknown host')}"))
+        started = record.of(DriverStarted)
+        self.drivers.append(started)
+        self.events.append((record.time, f"driver started on {started.get('host', 'an unknown host')}"))
 
     def _driver_stopped(self, record: Record) -> None:
-        self.events.append((record.time, f"driver stopped: {record.data['reason']}"))
+        self.events.append((record.time, f"driver stopped: {record.of(Stopped)['reason']}"))
 
     _budget_stop = _driver_stopped
 
     def _user_input_taken(self, record: Record) -> None:
-        kind = record.data["kind"]
+        kind = record.of(UserInputTaken)["kind"]
         told = "Claude acknowledged the instructions" if kind == "acknowledged" else f"a person: {kind}"
         self.events.append((record.time, told))
 
     def _slot_started(self, record: Record) -> None:
-        self.attempts.setdefault(record.data["iteration"], []).append([record.time, None])
+        self.attempts.setdefault(record.of(SlotStarted)["iteration"], []).append([record.time, None])
 
     def _slot_finished(self, record: Record) -> None:
-        iteration, result = record.data["iteration"], record.data["result"]
+        ended = record.of(SlotEnded)
+        iteration, result = ended["iteration"], ended["result"]
         spans = self.attempts.setdefault(iteration, [[record.time, None]])
         spans[-1][1] = record.time
         self.missing[iteration] = result.get("missing", {})
@@ -95,22 +107,22 @@ class Story:
     _slot_failed = _slot_finished
 
     def _prompt_rendered(self, record: Record) -> None:
-        data = record.data
+        data = record.of(PromptRendered)
         self.talks.append(Talk(record.batch, data["kind"], record.time, data["system"], data["text"]))
 
     def _reply_received(self, record: Record) -> None:
-        talk, data = self.talks[-1], record.data
+        talk, data = self.talks[-1], record.of(ReplyReceived)
         talk.answered, talk.reply = record.time, data["reply"]
         talk.outcome = data.get("stop_reason") or data.get("outcome", "")
         talk.model, talk.seconds = data.get("model") or "", data.get("seconds")
         talk.cost_usd, talk.usage, talk.tries = data.get("cost_usd"), data.get("usage") or {}, data.get("tries") or []
 
     def _reply_rejected(self, record: Record) -> None:
-        self.talks[-1].violations = record.data["violations"]
+        self.talks[-1].violations = record.of(ReplyRejected)["violations"]
 
     def _reply_accepted(self, record: Record) -> None:
-        self.talks[-1].accepted, self.talks[-1].warnings = True, record.data["warnings"]
-        self.talks[-1].fallbacks = record.data["fallbacks"]
+        talk, data = self.talks[-1], record.of(ReplyAccepted)
+        talk.accepted, talk.warnings, talk.fallbacks = True, data["warnings"], data["fallbacks"]
 
     def setting(self, key: str, batch: int, default: Scalar) -> Scalar:
         """The value of ``key`` once ``batch`` was committed."""
@@ -118,10 +130,11 @@ class Story:
         return values[-1] if values else default
 
     def _batch_committed(self, record: Record) -> None:
-        if record.data.get("settings"):
-            self.settings[record.batch] = record.data["settings"]
-        if record.data["block_summary"]:
-            self.summaries[record.batch] = record.data["block_summary"]
+        data = record.of(BatchCommitted)
+        if settings := data.get("settings"):
+            self.settings[record.batch] = settings
+        if summary := data["block_summary"]:
+            self.summaries[record.batch] = summary
 
 
 def _columns(points: list[dict[str, Any]]) -> list[list[Any]]:
@@ -137,25 +150,8 @@ def _short(value: float | None) -> float | None:
 
 
 def read_story(paths: RunPaths) -> tuple[Ledger, Story]:
-    """Ledger and story of the run at ``paths``, read without the driver's lock; RunError when it never began."""
-    if not paths.journal.exists():
-        raise RunError(
-            f"{paths.root}: holds no nightfly run (no journal.jsonl); give a directory such as runs/quickstart"
-        )
-    ledger: Ledger | None = None
-    story, blobs = Story(), BlobStore(paths.blobs)
-    for record in read_records(paths.journal):
-        if ledger is None:
-            ledger = Ledger(begun_campaign(record.data, blobs.text(record.data["campaign"])), blobs)
-        try:
-            ledger.fold(record)
-            story.apply(record)
-        # A chain that holds says nothing of what another version of nightfly, or a stranger, wrote into it.
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise JournalError(
-                f"{paths.journal}, line {record.seq + 1}: a {record.type} that this nightfly cannot read; use the "
-                "version that wrote it"
-            ) from error
-    if ledger is None:
-        raise RunError(f"{paths.journal}: holds no record; the run never began")
+    """Ledger and story of the run at ``paths``, read without the driver's lock; RunError for what is no run."""
+    run = open_run(paths.root)
+    ledger, story = run.new_ledger(), Story()
+    run.fold(ledger.fold, story.apply)
     return ledger, story

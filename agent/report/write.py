@@ -1,4 +1,4 @@
-"""`nightfly report`: writes the page of a run. Knows no driver."""
+"""`nightfly report`: writes the page of a run."""
 
 from __future__ import annotations
 

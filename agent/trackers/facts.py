@@ -1,4 +1,4 @@
-"""What a tracker is told of one iteration, from journal and blobs. Knows no tracker."""
+"""What a tracker is told of one iteration, from journal and blobs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _result(ledger: Ledger, iteration: Iteration) -> bytes:
     """The result as the journal has it; its trajectory is kept in memory for the batch in hand only."""
     assert iteration.result is not None
     blob = iteration.artifacts.get("result.json")
-    # What a worker wrote before it was ended does not count.
+    # A slot that was ended from outside failed, whatever its result.json says.
     counts = blob is not None and iteration.result.failure is None
     return ledger.blobs.get(str(blob)) if counts else iteration.result.model_dump_json().encode()
 

@@ -89,7 +89,7 @@ class MlflowTracker:
         return str(self._client.create_experiment(name, artifact_location=place))
 
     def _fault(self, error: Exception) -> TrackerError:
-        # A store's address may hold a password, and its errors may hold the address.
+        # The address may contain a password, and error messages may contain the address: neither is shown.
         store = "its SQLite store in the run directory" if self._own else "the store of MLFLOW_TRACKING_URI"
         return TrackerError(f"tracker: MLflow: {store} failed ({type(error).__name__})")
 

@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 from typing import cast, get_args
 
+from agent.ledger.open_run import open_run
 from agent.report.story import read_story
 from agent.trackers.facts import judged, run_of, tracked
 from agent.trackers.tracker import Tracker, TrackerError
 from state.campaign import load_campaign
 from state.errors import NightflyError, UserError
 from state.evening import TrackerKind
-from state.journal import read_records
-from state.paths import RunPaths
 
 
 def open_tracker(kind: TrackerKind, root: Path) -> Tracker:
@@ -35,9 +34,9 @@ def sync(root: Path, kind: TrackerKind) -> int:
     Can be called as often as one likes. RunError for what is no run, TrackerError when the tracker fails; what was told
     before stays told.
     """
-    paths = RunPaths(root)
-    ledger, story = read_story(paths)
-    genesis = next(iter(read_records(paths.journal))).hash
+    run = open_run(root)
+    ledger, story = read_story(run.paths)
+    genesis = run.first().hash
     tracker = open_tracker(kind, root)
     known, told = tracker.known(run_of(genesis)), 0
     for iteration in judged(ledger):
@@ -49,11 +48,8 @@ def sync(root: Path, kind: TrackerKind) -> int:
 
 def track(root: Path, asked: str | None) -> None:
     """Sync by hand; without ``asked`` as the run's campaign says. UserError for a tracker that is none."""
-    paths = RunPaths(root)
     if asked is None:
-        if not paths.campaign.exists():
-            read_story(paths)
-        asked = load_campaign(paths.campaign).tracker
+        asked = load_campaign(open_run(root).paths.campaign).tracker
     kind = next((known for known in get_args(TrackerKind) if known == asked), None)
     if kind is None:
         raise UserError(f"--to {asked}: is no tracker; give mlflow or wandb")

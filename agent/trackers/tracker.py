@@ -16,7 +16,7 @@ class Tracker(Protocol):
     """A tracker, opened. Each method raises TrackerError."""
 
     def known(self, run: str) -> set[str]:
-        """Keys of the iterations of ``run`` that it holds whole; what it holds in part is forgotten and told anew."""
+        """Keys of the iterations of ``run`` that it holds whole, those held in part are deleted and told again."""
 
     def tell(self, run: TrackedRun) -> None:
         """Hand over one iteration, whole."""

@@ -6,11 +6,11 @@ from prompts.context import (
     Candidate,
     ConfigView,
     Context,
-    Curve,
+    CurveView,
     Demand,
     NodeView,
     Owed,
-    Phase,
+    PhaseView,
     ReplicateRules,
     Rule,
     SeedOffer,
@@ -142,7 +142,7 @@ def _slot(number: int) -> SlotView:
         metrics=dict.fromkeys(METRICS, 0.9) | {"V_rest_R2": None},
         missing={"V_rest_R2": "the true V_rest is constant"},
         curves={
-            "connectivity_R2": Curve(
+            "connectivity_R2": CurveView(
                 peak=0.93,
                 peak_phase="joint",
                 peak_iteration=2560,
@@ -150,11 +150,11 @@ def _slot(number: int) -> SlotView:
                 trend="stable",
                 gain_in_vrest_phase=-0.01,
             ),
-            "V_rest_R2": Curve(peak=None, peak_phase="", peak_iteration=None, final=None, trend="unknown"),
+            "V_rest_R2": CurveView(peak=None, peak_phase="", peak_iteration=None, final=None, trend="unknown"),
         },
         phases=[
-            Phase(epoch=0, phase="joint", moves={"connectivity_R2": (0.4, 0.93), "V_rest_R2": (None, None)}),
-            Phase(epoch=0, phase="V_rest", moves={"connectivity_R2": (0.92, 0.91), "V_rest_R2": (None, None)}),
+            PhaseView(epoch=0, phase="joint", moves={"connectivity_R2": (0.4, 0.93), "V_rest_R2": (None, None)}),
+            PhaseView(epoch=0, phase="V_rest", moves={"connectivity_R2": (0.92, 0.91), "V_rest_R2": (None, None)}),
         ],
         minutes=95.25,
         over_time=True,

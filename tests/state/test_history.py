@@ -76,18 +76,18 @@ def test_every_record_type_has_a_fold() -> None:
 def test_the_start_call_with_its_repair_turn() -> None:
     history = fold(*BEGUN[:5])
     assert history.committed == -1
-    assert [attempt.rejected for attempt in history.attempts] == [{"violations": ["v"]}]
+    assert [exchange.rejected for exchange in history.exchanges] == [{"violations": ["v"]}]
     history = fold(*BEGUN)
     assert (history.campaign_blob, history.campaign_identity, history.dry_run) == ("blob", "id", True)
     assert (history.committed, history.planned, history.next_iteration, history.memory) == (0, 0, 1, "m0")
-    assert [attempt.accepted is None for attempt in history.attempts] == [True, False]
+    assert [exchange.accepted is None for exchange in history.exchanges] == [True, False]
     assert len(history.proposals) == 2
     assert history.records == len(BEGUN)
 
 
 def test_a_batch_from_plan_to_commit() -> None:
     history = fold(*BEGUN, PLANNED)
-    assert (history.planned, history.committed, history.next_iteration, history.attempts) == (1, 0, 3, [])
+    assert (history.planned, history.committed, history.next_iteration, history.exchanges) == (1, 0, 3, [])
     assert [iteration.planned.slot for iteration in history.batch(1)] == [0, 1]
     assert history.config_ids == {"x": "C1"}
     history = fold(*BEGUN, PLANNED, STARTED)

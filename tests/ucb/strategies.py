@@ -7,10 +7,10 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from state.config import Scalar
-from state.records import METRICS, Failure, FailureKind, Planned, Role, SeedRationale, SlotResult
+from state.records import METRICS, Failure, FailureKind, Phase, Planned, Role, SeedRationale, SlotResult
 from ucb.entry import SHORT_NAMES, Judgement, LogEntry
 from ucb.grammar import render_mutation
-from ucb.trajectory import Curve, Phase, Trajectory, Trend
+from ucb.trajectory import Curve, Trajectory, Trend
 from ucb.tree import TreeNode
 
 HOSTILE = [

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.records import TrajectoryPoint
+from state.records import Phase, TrajectoryPoint
 from state.thresholds import Thresholds
 from tests.ucb.strategies import metric
-from ucb.trajectory import Phase, curve, pattern, peak, run_status, trajectory
+from ucb.trajectory import curve, pattern, peak, run_status, trajectory
 
 
 def points(*rows: tuple[Phase, float | None, float | None, float | None], epoch: int = 0) -> list[TrajectoryPoint]:

@@ -12,7 +12,7 @@ from tests.ucb.strategies import failed_result, judgement, node, planned, result
 from ucb.entry import LogEntry, entry_from
 from ucb.grammar import render_mutation
 from ucb.log import parse_log, render_entry, render_header
-from ucb.tree import ROOT, TreeError, build_tree, grow, new_tree, nodes_of, same_tree, tree_from_records
+from ucb.tree import ROOT, TreeError, build_tree, grow, new_tree, node_from_record, nodes_of, same_tree
 
 Row = tuple[Planned, SlotResult, LogEntry]
 
@@ -43,7 +43,9 @@ def campaigns(draw: st.DrawFn) -> list[Row]:
 def test_the_tree_of_the_log_equals_the_tree_of_the_journal(rows: list[Row]) -> None:
     text = render_header("n") + "".join(render_entry(entry) for _, _, entry in rows)
     tree = build_tree(parse_log(text))
-    assert same_tree(tree, tree_from_records((plan, outcome, entry.status) for plan, outcome, entry in rows)) is None
+    recorded = new_tree()
+    grow(recorded, (node_from_record(plan, outcome, entry.status) for plan, outcome, entry in rows))
+    assert same_tree(tree, recorded) is None
     for plan, _, _ in rows:
         assert list(tree.predecessors(plan.iteration)) == [plan.parent or ROOT]
 

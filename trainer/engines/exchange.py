@@ -23,7 +23,7 @@ class Exchange:
 def exchange(scheduler: Scheduler, one: Exchange) -> Exchange:
     """Cancel, submit, list; stops at the first question without an answer."""
     try:
-        # A submission that went unanswered may have arrived: it is only repeated when the job is not there.
+        # An unanswered submission may have succeeded: it is repeated only when the scheduler does not list the job.
         known = scheduler.jobs() if one.look_first else {}
         if one.cancel:
             scheduler.cancel(one.cancel)

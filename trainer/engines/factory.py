@@ -8,8 +8,7 @@ import subprocess
 from collections.abc import Sequence
 
 from state.campaign import Campaign
-from state.engine import EngineConfig, LsfConfig, RayConfig, Remote, SlurmConfig
-from state.engine import Shell as ShellConfig
+from state.engine import CommandScheduler, EngineConfig, LsfConfig, RayConfig, Remote, SlurmConfig
 from trainer.engines.contract import Dispatcher
 from trainer.engines.inline import InlineEngine
 from trainer.engines.local import WORKER, LocalEngine
@@ -120,5 +119,5 @@ def make_queued(config: EngineConfig, worker: Sequence[str] = WORKER) -> QueuedE
     )
 
 
-def _shell(config: ShellConfig) -> Shell:
+def _shell(config: CommandScheduler) -> Shell:
     return Shell(config.login_host, tuple(config.ssh_options), config.command_timeout_s)

@@ -22,7 +22,7 @@ WORKER = (sys.executable, "-m", "trainer.slot")
 
 
 def process_start(pid: int) -> str | None:
-    """When the process began, in ticks since boot (pid and start name it for ever); None when it is not alive."""
+    """When the process began, in ticks since boot (with its pid, this identifies it); None when it is not alive."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -160,7 +160,7 @@ class LocalEngine:
         threads = str(self.threads)
         own = dict.fromkeys(THREAD_VARIABLES, threads)
         own["CUDA_VISIBLE_DEVICES"] = self._device(place)
-        # The worker must find the same packages wherever the driver was started.
+        # The worker imports the driver's own packages, wherever the driver was started.
         root = str(Path(__file__).resolve().parents[2])
         own["PYTHONPATH"] = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         return os.environ | own
@@ -174,7 +174,7 @@ class LocalEngine:
             _signal_group(run.pid, signal.SIGKILL)
 
     def _sweep(self, run: _Running) -> None:
-        """Whatever the worker left in its process group goes with it."""
+        """Kill what is left of a worker's process group."""
         _signal_group(run.pid, signal.SIGKILL)
 
 
@@ -202,7 +202,7 @@ def find_workers(worker: str) -> dict[str, int]:
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                # A forked child of a worker has the same words; only the leader answers for its group.
+                # A forked child has the worker's command line; only the leader of the group is the worker.
                 if worker in words[:-2] and os.getpgid(int(entry.name)) == int(entry.name):
                     found[words[-2]] = int(entry.name)
     return found

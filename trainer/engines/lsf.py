@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from state.engine import LsfConfig
 from state.errors import UserError
-from trainer.engines.scheduler import Phase, Seen, Ticket, Unreachable
+from trainer.engines.scheduler import JobState, Seen, Ticket, Unreachable
 from trainer.engines.shell import Shell
 from trainer.engines.slurm import MARGIN_S
 
-PHASES: dict[str, Phase] = {"PEND": "waiting", "PSUSP": "waiting", "WAIT": "waiting", "DONE": "over", "EXIT": "over"}
+STATES: dict[str, JobState] = {"PEND": "waiting", "PSUSP": "waiting", "WAIT": "waiting", "DONE": "over", "EXIT": "over"}
 NOTHING = ("no job found", "no unfinished job found", "no matching job found", "is not found")
 REFUSALS = ("bad ", "no such queue", "invalid", "illegal", "not permitted", "permission denied", "unknown option")
 
@@ -59,10 +59,10 @@ class Lsf:
         seen: dict[str, Seen] = {}
         for line in answer.out.splitlines():
             name, _, word = line.strip().rpartition("|")
-            # UNKWN and ZOMBI: the host does not answer, the job may live.
-            phase = PHASES.get(word, "running")
-            if phase != "over" or name not in seen:
-                seen[name] = Seen(phase, word)
+            # UNKWN and ZOMBI mean that the host does not answer: the job may still run.
+            state = STATES.get(word, "running")
+            if state != "over" or name not in seen:
+                seen[name] = Seen(state, word)
         return seen
 
     def cancel(self, names: list[str]) -> None:

@@ -82,7 +82,7 @@ class QueuedEngine:
         try:
             while self._jobs and time.monotonic() < end:
                 for ended in self.poll()[1]:
-                    # Nothing of it is left to look for, and the slot is to run again another evening.
+                    # Without its name file a later driver does not look for this job, and starts the slot anew.
                     SlotPaths(ended.job.folder).attempt(ended.job.run_id).name.unlink(missing_ok=True)
                 time.sleep(0.02 if self._jobs else 0)
         except UserError as error:
@@ -96,7 +96,7 @@ class QueuedEngine:
         now = time.monotonic()
         if self._round is not None or not self._jobs:
             return
-        # Something new is handed over at once, but a scheduler that does not answer is asked at its interval only.
+        # New jobs are submitted at once, unless the scheduler did not answer last time.
         if now - self._asked_at < self.poll_interval_s and (self._trouble or not self._urgent):
             return
         self._asked_at, self._urgent = now, False
@@ -109,7 +109,7 @@ class QueuedEngine:
         self._round = self._thread.submit(exchange, self.scheduler, asked)
 
     def _next(self) -> list[Watched]:
-        """Jobs to hand over: asked ones first, they may hold a place already."""
+        """Jobs to submit now; those whose submission went unanswered come first: the scheduler may have them."""
         there = sum(one.handed for one in self._jobs.values())
         ready = [one for one in self._jobs.values() if not one.handed and not one.cancelled]
         ready.sort(key=lambda one: not one.asked)
@@ -133,9 +133,9 @@ class QueuedEngine:
         began = []
         for one in self._jobs.values():
             found = seen.get(one.name, Seen("over", "the scheduler does not know it"))
-            if found.phase != "over":
+            if found.state != "over":
                 one.handed, one.absent_since, one.absences = True, None, 0
-                if found.phase == "running" and not one.running:
+                if found.state == "running" and not one.running:
                     one.running = True
                     began.append(one.job)
             elif found.never_began and not one.cancelled and one.queue_again():
@@ -180,7 +180,7 @@ class QueuedEngine:
             return True
         if one.never_start():
             return False
-        # It did start. It may have done so a moment ago, or its exit file is still on its way through the file system.
+        # The job did start: perhaps just now, or a network file system does not show its exit file yet.
         end = time.monotonic() + self.lost_after_s
         while True:
             seen = self._list()
@@ -200,4 +200,4 @@ class QueuedEngine:
 
 
 def _lives(one: Watched, seen: dict[str, Seen]) -> bool:
-    return one.name in seen and seen[one.name].phase != "over"
+    return one.name in seen and seen[one.name].state != "over"

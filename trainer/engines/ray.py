@@ -13,11 +13,11 @@ from typing import Any
 
 from state.engine import RayConfig
 from state.errors import UserError
-from trainer.engines.scheduler import Phase, Seen, Ticket, Unreachable
+from trainer.engines.scheduler import JobState, Seen, Ticket, Unreachable
 
 # Ray fails a job that has waited for its resources for a quarter of an hour.
 START_TIMEOUT = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
-PHASES: dict[str, Phase] = {
+STATES: dict[str, JobState] = {
     "PENDING": "waiting",
     "RUNNING": "running",
     "STOPPED": "over",
@@ -85,7 +85,7 @@ class Ray:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.config.address + path, data, method=method)
         request.add_header("Content-Type", "application/json")
-        # A proxy of the environment is for the internet, not for a cluster.
+        # Proxies set in the environment are not used: the cluster is reached directly.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=self.config.request_timeout_s) as answer:
@@ -98,7 +98,7 @@ class Ray:
 
 
 def _seen(row: dict[str, Any]) -> Seen:
-    """A state that is not known counts as running: nothing is lost by waiting."""
+    """What Ray says of a job; an unknown state counts as running, so that the job is waited for."""
     word = str(row.get("status"))
     gave_up = word == "FAILED" and row.get("error_type") == START_TIMEOUT
-    return Seen(PHASES.get(word, "running"), f"{word} {row.get('message') or ''}".strip(), gave_up)
+    return Seen(STATES.get(word, "running"), f"{word} {row.get('message') or ''}".strip(), gave_up)

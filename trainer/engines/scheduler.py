@@ -1,4 +1,4 @@
-"""What the queued engine needs of a scheduler: hand over, list, cancel, all by job name. Knows no scheduler."""
+"""What the queued engine needs of a scheduler: hand over, list, cancel, all by job name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from state.errors import NightflyError
 
-Phase = Literal["waiting", "running", "over"]
+JobState = Literal["waiting", "running", "over"]
 
 
 class Unreachable(NightflyError):
@@ -32,7 +32,7 @@ class Seen:
     ``never_began``: the scheduler gave up on it in its queue, where others are simply left waiting.
     """
 
-    phase: Phase
+    state: JobState
     word: str = ""
     never_began: bool = False
 

@@ -1,4 +1,4 @@
-"""The shell script that a scheduler runs for one attempt, and the exit file it leaves. Knows no scheduler."""
+"""The shell script that a scheduler runs for one attempt, and the exit file it leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.engines.contract import Job
 from trainer.engines.local import THREAD_VARIABLES
 
 KILL_AFTER_S = 30
-# Where data are found; everything else, keys above all, stays with the driver.
+# Variables that a job gets from the driver's environment; API keys must not be among them.
 PASSED_ON = ("NIGHTFLY_CACHE", "DATAVIS_ROOT", "FLYVIS_ROOT_DIR")
 ROOT = Path(__file__).resolve().parents[2]
 

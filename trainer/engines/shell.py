@@ -1,4 +1,4 @@
-"""Runs a scheduler's commands, here or over SSH. Knows no scheduler and no job."""
+"""Runs a scheduler's commands, here or over SSH."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from state.errors import UserError
 from trainer.engines.scheduler import Unreachable
 
 SSH_FAILED = 255
-# A command's own 255 (sbatch with an option it does not know) must not look like ssh's.
+# ssh exits with 255 when it cannot connect; a command's own 255 (sbatch, unknown option) is turned into another code.
 OWN_CODE = "; code=$?; if [ $code = 255 ]; then exit 254; fi; exit $code"
 NOT_FOUND = 127
 SECRETS = ("ANTHROPIC_", "NIGHTFLY_WEBHOOK")
@@ -48,7 +48,7 @@ class Shell:
             ssh = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", *self.ssh_options, self.host, "--"]
             line = [*ssh, f"sh -c {shlex.quote(shlex.join(command) + OWN_CODE)}"]
         try:
-            # A session of its own: Ctrl-C must not reach a submission half way. The model's key stays here.
+            # A session of its own: Ctrl-C must not interrupt a submission. Claude's key is not passed on.
             done = subprocess.run(
                 line,
                 input=text.encode(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from state.engine import SlurmConfig
 from state.errors import UserError
-from trainer.engines.scheduler import Phase, Seen, Ticket, Unreachable
+from trainer.engines.scheduler import JobState, Seen, Ticket, Unreachable
 from trainer.engines.shell import Answer, Shell
 
 OVER = (
@@ -15,12 +15,12 @@ OVER = (
     *("OUT_OF_MEMORY", "REVOKED"),
 )
 WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
-# What asking again cannot mend, in the words of sbatch.
+# Parts of sbatch's messages for errors that trying again does not solve.
 REFUSALS = (
     *("invalid", "unrecognized option", "unrecognised option", "unable to open file", "permission denied"),
     *("requested node configuration is not available", "not permitted", "more processors requested than permitted"),
 )
-# The script's own limit comes first, with time for its KILL.
+# Slurm's limit lies above the script's own, which ends the worker first.
 MARGIN_S = 300.0
 
 
@@ -46,7 +46,7 @@ class Slurm:
     def _refuse(self, answer: Answer) -> None:
         if answer.code:
             words = answer.err.lower()
-            # "Invalid authentication credential" is said while munge is down, and passes.
+            # Slurm says "Invalid authentication credential" while munge is down: that passes, so it is tried again.
             if any(refusal in words for refusal in REFUSALS) and "credential" not in words:
                 raise UserError(f"engine.slurm: sbatch refused the job ({answer.last}); change the campaign's options")
             raise Unreachable(f"sbatch: {answer.last}")
@@ -77,10 +77,10 @@ class Slurm:
         seen: dict[str, Seen] = {}
         for line in answer.out.splitlines():
             name, _, word = line.strip().rpartition("|")
-            phase = _phase(word)
-            # Two jobs of one name: the one that lives counts.
-            if phase != "over" or name not in seen:
-                seen[name] = Seen(phase, word)
+            state = _state(word)
+            # Of two jobs with one name, the one that is not over counts.
+            if state != "over" or name not in seen:
+                seen[name] = Seen(state, word)
         return seen
 
     def cancel(self, names: list[str]) -> None:
@@ -90,8 +90,8 @@ class Slurm:
             raise Unreachable(f"scancel: {answer.last}")
 
 
-def _phase(word: str) -> Phase:
-    """A state that is not known counts as running: nothing is lost by waiting."""
+def _state(word: str) -> JobState:
+    """The state of a job in Slurm's word; an unknown one counts as running, so that the job is waited for."""
     if word in OVER:
         return "over"
     return "waiting" if word in WAITING else "running"

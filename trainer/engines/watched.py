@@ -1,4 +1,4 @@
-"""One attempt that a scheduler has or may have: its name, its files, how it ended. Knows no scheduler."""
+"""One attempt that a scheduler has or may have: its name, its files, how it ended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Watched:
 
     @property
     def exit(self) -> Exit | None:
-        """How it ended, if it left word."""
+        """How it ended, from its exit file; None while there is none."""
         return read_exit(self.paths, self.job.time_limit_s)
 
     def ended_itself(self) -> bool:

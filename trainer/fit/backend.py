@@ -1,4 +1,4 @@
-"""Who computes a model's passes: by hand (`fast`), or torch_geometric and autograd (`pyg`). Knows no training loop."""
+"""Who computes a model's passes: by hand (`fast`), or torch_geometric and autograd (`pyg`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_model(
     """The model with all parameters 0; `Model.initialise` draws them."""
     if config.backend == "fast":
         return GNN(config, connectome, device, dtype)
-    # Imported here: torch_geometric takes two seconds, and most slots do without it.
+    # Imported here because torch_geometric takes two seconds to import and most slots do not use it.
     from trainer.model.pyg import PygModel
 
     return PygModel(config, connectome, device, dtype)

@@ -1,7 +1,7 @@
 """Training iterations on a GPU as one replayed CUDA graph: one launch an iteration, nothing read back in between.
 
 All that changes from one iteration to the next - frames, Adam's corrections, the penalties' subset - stands in tables
-on the device, and the device counts for itself which row is next. Knows no schedule and no metrics.
+on the device, and the device counts for itself which row is next.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class GraphedIterations:
     def _capture(self) -> Callable[[], object]:
         """Record the body once; the iterations that warm up the allocator and the libraries are undone."""
         kept = [part.clone() for part in self._changed()]
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):

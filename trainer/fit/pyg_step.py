@@ -77,9 +77,11 @@ class PygStep:
                 tensors = [torch.cat([tensor.reshape(-1) for tensor in tensors])]
             for tensor in tensors:
                 total = total + l1 * tensor.abs().sum() + l2 * _norm(tensor)
-        return self.strength * total
+        found: Tensor = self.strength * total
+        return found
 
 
 def _norm(x: Tensor) -> Tensor:
     """||x||_2 whose gradient at 0 is 0."""
-    return torch.linalg.vector_norm(x)
+    found: Tensor = torch.linalg.vector_norm(x)
+    return found

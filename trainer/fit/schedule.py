@@ -1,16 +1,15 @@
-"""When training does what: phases, learning-rate factors, measured iterations, annealing. Knows no torch."""
+"""When training does what: phases, learning-rate factors, measured iterations, annealing."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from state.config import SlotConfig, TrainingConfig
+from state.records import Phase
 
 BLOCK = 250  # iterations between two looks at the loss, at the clock and at the annealing
-Phase = Literal["joint", "V_rest", "standard"]
 
 
 @dataclass(frozen=True)

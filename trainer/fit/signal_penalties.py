@@ -1,4 +1,4 @@
-"""The penalties on g_phi's signal, their gradients, and the rows they need. Knows no data and no optimiser."""
+"""The penalties on g_phi's signal, their gradients, and the rows they need."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SignalPenalties:
         self.frames = 1 if training.penalty_frames == "one" else batch
         self._step = (1.0, STEP * xnorm) if training.g_phi_diff_step == "additive" else (STEP_UP, 0.0)
         every = torch.arange(0, model.n_neurons, stride, device=model.theta.device)
-        # Indices past the last neuron start again at the first; len(every) * stride < N + stride, so none comes twice.
+        # Indices go on from the first neuron; len(every) * stride < N + stride, so none appears twice.
         self._subsets = [(every + offset) % model.n_neurons for offset in range(stride)]
         self.n_subset = len(every)
         self.n_diff = self.frames * self.n_subset if self.diff > 0 else 0
@@ -128,5 +128,5 @@ def add_columns(to: Tensor, columns: Tensor, part: Tensor) -> None:
     if to.device.type == "cpu":
         to.index_add_(1, columns, part)
     else:
-        # Adding in place uses atomics on a GPU, or a slow sort where they are forbidden; here neither is needed.
+        # On a GPU index_add_ uses atomics, or a slow sort in deterministic mode; distinct columns need neither.
         to.index_copy_(1, columns, to.index_select(1, columns).add_(part))

@@ -1,4 +1,4 @@
-"""One training iteration by hand: forward, loss, backward. Knows no schedule, no optimiser, no files."""
+"""One training iteration by hand: forward, loss, backward."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop: two-stage or standard, with a row of metrics now and then. Knows no files, makes no data."""
+"""The training loop: two-stage or standard, with a row of metrics now and then."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from state.config import SlotConfig, TrainingConfig
 from state.errors import NightflyError
-from state.records import TRACED, TrajectoryPoint, undefined_line
+from state.records import TRACED, Phase, TrajectoryPoint, undefined_line
 from trainer.fit.adam import Adam
 from trainer.fit.backend import make_step
 from trainer.fit.cuda_graph import GraphedIterations
-from trainer.fit.schedule import BLOCK, Phase, Stage, annealing, blocks, iterations_per_epoch, stages
+from trainer.fit.schedule import BLOCK, Stage, annealing, blocks, iterations_per_epoch, stages
 from trainer.fit.step import Step
 from trainer.model.protocol import Model
 from trainer.score.metrics import Activity, recover, recovery_scores
@@ -148,7 +148,7 @@ class Trainer:
                 self.step(batch, self.iteration + index)
                 self.adam.step(index)
         self.iteration += n
-        # Some products turn a NaN into 0, so the loss alone may look healthy over broken parameters.
+        # ReLU and masks can turn NaN into 0, so a finite loss does not prove that the parameters are finite.
         if not math.isfinite(float(self.step.loss + self.model.theta.sum())):
             raise TrainingDiverged(self.iteration)
 

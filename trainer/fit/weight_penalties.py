@@ -1,4 +1,4 @@
-"""The L1 and L2 penalties on the parameters themselves, and their gradients. Knows no data and no optimiser."""
+"""The L1 and L2 penalties on the parameters themselves, and their gradients."""
 
 from __future__ import annotations
 

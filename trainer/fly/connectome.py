@@ -53,11 +53,6 @@ class Connectome:
         """E."""
         return len(self.source)
 
-    @property
-    def n_columns(self) -> int:
-        """Hexals of an eye of this extent."""
-        return 3 * self.extent * (self.extent + 1) + 1
-
     def save(self, path: Path) -> None:
         """Write everything to one .npz, atomically."""
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Movies from DAVIS 2017 480p: each video through the hexagonal eye once, kept in the cache. Knows no simulation."""
+"""Movies from DAVIS 2017 480p: each video through the hexagonal eye once, kept in the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sums over edges: messages from sources to targets and their gradients. Knows no perceptron and no loss."""
+"""The sums over edges: messages from sources to targets and their gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
-# One gathered element then carries a whole row of the batch.
+# A row of 2 or 4 float32 values is gathered as one 8- or 16-byte element: one memory access an edge, not 2 or 4.
 _PACKED = {8: torch.complex64, 16: torch.complex128}
 
 
@@ -30,7 +30,7 @@ class SparseMatrix:
         if self._csr is not None:
             return torch.mm(self._csr, x)
         terms = x.index_select(0, self._column).mul_(self._values[:, None])
-        # unsafe: the offsets were made here, and checking them would wait for the device.
+        # unsafe: the offsets are made here; checking them on a GPU would wait for the device.
         return torch.segment_reduce(terms, "sum", offsets=self._pointer, axis=0, initial=0, unsafe=True)
 
 
@@ -68,7 +68,7 @@ class EdgeSums:
 
 
 def _short_row_sums(rows: Tensor, out: Tensor) -> None:
-    # A product with ones beats a reduction over rows this short.
+    # For rows this short a product with ones is faster than sum().
     torch.mv(rows, rows.new_ones(rows.shape[1]), out=out)
 
 

@@ -18,7 +18,7 @@ from state.errors import ConfigError
 from trainer.fly.wiring import Wiring, column_of
 
 CONNECTOME_FILE = "fib25-fib19_v2.2.json"
-# Every (source type, target type, du, dv) of the pretrained parameters occurs from this extent on.
+# From this extent on, the network contains every (source type, target type, du, dv) of the pretrained parameters.
 COMPLETE_EXTENT = 5
 CHECKPOINTS = (
     "results/flow/0000/000/best_chkpt",
@@ -68,7 +68,7 @@ def _import(folder: Path) -> ModuleType:
         raise ConfigError(
             f"flyvis cannot be imported ({error}); install it, or use connectome.source: file with an exported one"
         ) from error
-    # A second use in one process finds flyvis imported already, with the folder of the first.
+    # flyvis is imported once a process and keeps the folder of its first use.
     datamate.set_root_dir(folder)
     module: ModuleType = flyvis
     return module

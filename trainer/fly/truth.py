@@ -1,4 +1,4 @@
-"""Synthetic true parameters on flyvis's own wiring, signs and counts: seeded, stable, and recoverable. Knows no torch.
+"""Synthetic true parameters on flyvis's own wiring, signs and counts: seeded, stable, and recoverable.
 
 What is real: who connects to whom, the signs, and the relative synapse counts within each pair of cell types. What is
 made up, per seed: strengths (one per pair of types: the inverse of its mean count, times a gain of the target type, and
@@ -137,7 +137,7 @@ class _Search:
         assert self._v_rest is not None
         factor = np.clip((SPREAD / np.maximum(spread, 1e-3)) ** self.rate, 0.7, 1.4)
         self._gain = np.clip(self._gain * factor, 0.02 * self._unit, 4 * self._unit)
-        # What a new gain adds to the mean input is taken back at once; the rest is corrected with damping.
+        # V_rest makes up at once for what a new gain adds to the mean input; the rest is corrected with damping.
         shift = self._by_type((self._matrix(self._gain) - matrix) @ output)
         self._v_rest = self._v_rest - shift + self.rate * (self.level - level)
 

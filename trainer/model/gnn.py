@@ -1,4 +1,4 @@
-"""The graph network: all parameters in one flat vector, and the predicted derivative. Knows no loss, no optimiser."""
+"""The graph network: all parameters in one flat vector, and the predicted derivative."""
 
 from __future__ import annotations
 
@@ -111,11 +111,11 @@ class GNN:
         sizes = [rows * columns for rows, columns in shapes]
         views = []
         for flat in (self.theta, self.gradient):
-            parts = flat[self.groups[name]].split(sizes)
+            parts = flat[self.groups[name]].split(sizes)  # type: ignore[no-untyped-call]
             views.append([part.view(shape) for part, shape in zip(parts, shapes, strict=True)])
         return Perceptron(*views)
 
     def _constant_rows(self, name: str, flat: Tensor) -> list[Tensor]:
         shapes = [matrix.shape for matrix in getattr(self, name).matrices]
-        parts = flat[self.groups[name]].split([rows * columns for rows, columns in shapes])
+        parts = flat[self.groups[name]].split([rows * columns for rows, columns in shapes])  # type: ignore[no-untyped-call]
         return [part.view(shape)[-1] for part, shape in zip(parts[:-1], shapes, strict=False)]

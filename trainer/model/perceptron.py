@@ -1,4 +1,4 @@
-"""A ReLU perceptron with hand-written forward and backward passes. Knows no neurons, no loss, no optimiser."""
+"""A ReLU perceptron with hand-written forward and backward passes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-# Columns handled at once on the CPU: one layer's activations then stay in the cache between two operations.
+# Columns handled at once on the CPU, so few that a layer's activations stay in the cache between two operations.
 CPU_CHUNK = 8192
-# Below this many multiply-adds the set-up of a oneDNN product costs more than it saves.
+# With fewer multiply-adds, setting up a oneDNN product takes longer than it saves.
 _SMALL_PRODUCT = 1_500_000
 
 
@@ -25,7 +25,7 @@ def layer_shapes(n_in: int, hidden: int, n_layers: int) -> list[tuple[int, int]]
 
 def _onednn_linear(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the fp32 product of oneDNN is there; it uses AVX-512 where the default BLAS stays at half the speed."""
-    usable = device.type == "cpu" and dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    usable = device.type == "cpu" and dtype == torch.float32 and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return usable and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
@@ -109,12 +109,14 @@ class Perceptron:
 
     def _product(self, a: Tensor, b: Tensor) -> Tensor:
         if self._onednn and a.shape[0] * a.shape[1] * b.shape[1] >= _SMALL_PRODUCT:
-            return torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "none", [], "")
+            found: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "none", [], "")
+            return found
         return torch.mm(a, b)
 
     def _relu_product(self, a: Tensor, b: Tensor) -> Tensor:
         if self._onednn and (a.shape[0] * a.shape[1] * b.shape[1] >= _SMALL_PRODUCT or b.shape[1] >= 3000):
-            return torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "relu", [], "")
+            found: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "relu", [], "")
+            return found
         return torch.mm(a, b).relu_()
 
 

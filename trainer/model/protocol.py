@@ -1,4 +1,4 @@
-"""What training and metrics need of a model, whichever backend computes it. Knows no backend."""
+"""What training and metrics need of a model, whichever backend computes it."""
 
 from __future__ import annotations
 

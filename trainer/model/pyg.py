@@ -33,8 +33,8 @@ def graph(connectome: Connectome) -> Data:
     return Data(edge_index=edges, num_nodes=n, inputs=torch.as_tensor(connectome.input_index).long())
 
 
-class FlyGNN(MessagePassing):
-    """dv_i/dt = f_theta(v_i, a_i, msg_i, I_i) with msg_i = sum_j W_ij g_phi(v_j, a_j)^2 (DOMAIN's equations).
+class FlyGNN(MessagePassing):  # type: ignore[misc]
+    """dv_i/dt = f_theta(v_i, a_i, msg_i, I_i) with msg_i = sum_j W_ij g_phi(v_j, a_j)^2 (the published equations).
 
     The frames of a batch are the features of a node: x [N, B].
     """
@@ -50,11 +50,13 @@ class FlyGNN(MessagePassing):
 
     def signal(self, v: Tensor, a: Tensor) -> Tensor:
         """g_phi(v, a)^2: what neurons with embeddings ``a`` [N, D] send at voltages ``v`` [B, N]."""
-        return self.g_phi(torch.cat([v[..., None], a.expand(*v.shape, -1)], -1))[..., 0] ** 2
+        found: Tensor = self.g_phi(torch.cat([v[..., None], a.expand(*v.shape, -1)], -1))[..., 0] ** 2
+        return found
 
     def messages(self, v: Tensor) -> Tensor:
         """sum_j W_ij g_phi(v_j, a_j)^2, [B, N]. g_phi knows the source alone, so it is asked once a neuron."""
-        return self.propagate(self.wiring.edge_index, x=self.signal(v, self.a).t(), W=self.W).t()
+        found: Tensor = self.propagate(self.wiring.edge_index, x=self.signal(v, self.a).t(), W=self.W).t()
+        return found
 
     def message(self, x_j: Tensor, W: Tensor) -> Tensor:
         """What arrives over each edge, [E, B]."""
@@ -66,7 +68,8 @@ class FlyGNN(MessagePassing):
         if stimulus is not None:
             light = light.index_copy(1, self.wiring.inputs.to(v.device), stimulus)
         parts = [v[..., None], self.a.expand(*v.shape, -1), message[..., None], light[..., None]]
-        return self.f_theta(torch.cat(parts, -1))[..., 0]
+        found: Tensor = self.f_theta(torch.cat(parts, -1))[..., 0]
+        return found
 
     def forward(self, v: Tensor, stimulus: Tensor) -> Tensor:
         """dv/dt [B, N] in 1/s from voltages [B, N] and stimulus [B, n_in]."""
@@ -109,11 +112,13 @@ class PygModel:
 
     @property
     def W(self) -> Tensor:
-        return self.module.W.data
+        found: Tensor = self.module.W.data
+        return found
 
     @property
     def a(self) -> Tensor:
-        return self.module.a.data.t()
+        found: Tensor = self.module.a.data.t()
+        return found
 
     def initialise(self, training: TrainingConfig) -> None:
         """Draw all parameters from ``training.seed``, the same numbers as with the fast backend."""
@@ -133,18 +138,21 @@ class PygModel:
     def signal(self, v: Tensor) -> Tensor:
         """g_phi(v, a)^2; [B, N] -> [B, N]."""
         with apart(grad=False):
-            return self.module.signal(v.clone(), self.module.a)
+            found: Tensor = self.module.signal(v.clone(), self.module.a)
+            return found
 
     def messages(self, v: Tensor) -> Tensor:
         """sum_j W_ij g_phi(v_j, a_j)^2; [B, N] -> [B, N]."""
         with apart(grad=False):
-            return self.module.messages(v.clone())
+            found: Tensor = self.module.messages(v.clone())
+            return found
 
     def update(self, v: Tensor, message: Tensor, stimulus: Tensor | None) -> Tensor:
         """f_theta [B, N]."""
         with apart(grad=False):
             light = None if stimulus is None else stimulus.clone()
-            return self.module.update_rate(v.clone(), message.clone(), light)
+            found: Tensor = self.module.update_rate(v.clone(), message.clone(), light)
+            return found
 
     def message_gain(self, v: Tensor, message: Tensor, stimulus: Tensor | None) -> Tensor:
         """d f_theta / d message [B, N]."""

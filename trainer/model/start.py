@@ -1,4 +1,4 @@
-"""Where training starts: W and the perceptrons, drawn from one generator on the CPU. Knows no backend."""
+"""Where training starts: W and the perceptrons, drawn from one generator on the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the learned description of each neuron gives away its cell type. Knows no network."""
+"""Whether the learned description of each neuron gives away its cell type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same quantities by the definitions of others, so that published figures can be compared. Knows no training.
+"""The same quantities by the definitions of others, so that published figures can be compared.
 
 The newest predecessor (since 2026-04-27) gives for W, tau and V_rest the R2 about the identity line, over all values
 and over those within an outlier threshold; and test_pearson over neurons whose true and predicted traces both vary.

@@ -1,4 +1,4 @@
-"""All metrics of a trained network, with the reasons of those that are undefined. Knows no files."""
+"""All metrics of a trained network, with the reasons of those that are undefined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well the true parameters are recovered. Knows no training.
+"""How well the true parameters are recovered.
 
 Every R2 here is that of the least-squares line learned = slope * true + b, that is the squared Pearson correlation.
 """
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 N_GRID = 32  # points of each neuron's range at which its line is fitted
 N_GRADIENT_FRAMES = 8
-MIN_SIGMA = 1e-3  # a neuron that never moves is probed in this range around its mean
+MIN_SIGMA = 1e-3  # least standard deviation of a neuron's voltage that counts; a smaller one is taken as this
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Recovered:
 def activity(data: Recording) -> Activity:
     """Statistics of the training voltages [F, N], noise included."""
     sigma, mu = torch.std_mean(data.voltage, dim=0, correction=0)
-    # Var = mean of the variances + variance of the means: one pass over the frames, not two.
+    # Total variance = mean of the neurons' variances + variance of their means, so the frames are read once.
     std = float(((sigma.double() ** 2).mean() + mu.double().var(correction=0)).sqrt())
     return Activity(mu, sigma, std)
 
@@ -132,7 +132,8 @@ def message_gains(model: Model, data: Recording) -> Array:
     frames = torch.linspace(0, len(data.voltage) - 1, N_GRADIENT_FRAMES).round().long().to(data.voltage.device)
     v = data.voltage[frames]
     gains = model.message_gain(v, model.messages(v), data.stimulus[frames])
-    return np.median(gains.double().cpu().numpy(), axis=0)
+    found: Array = np.median(gains.double().cpu().numpy(), axis=0)
+    return found
 
 
 def active_score(found: Recovered, truth: Connectome, stats: Activity) -> tuple[Score, int]:

@@ -1,4 +1,4 @@
-"""The two pictures of a slot: activity.png and embedding.png. Knows no training; draws without any display."""
+"""The two pictures of a slot, activity.png and embedding.png, drawn without a display."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ DPI = 110
 def type_colours(n_types: int) -> NDArray[np.float64]:
     """One colour a cell type [n_types, 4]; neighbours in the list differ in hue."""
     hues = (np.arange(n_types) * 0.618034) % 1.0
-    return np.asarray(colormaps["hsv"](hues)) * np.array([0.85, 0.8, 0.85, 1.0])
+    found: NDArray[np.float64] = np.asarray(colormaps["hsv"](hues)) * np.array([0.85, 0.8, 0.85, 1.0])
+    return found
 
 
 def draw_activity(path: Path, truth: Connectome, true: Tensor, learned: Tensor, delta_t: float) -> None:

@@ -1,4 +1,4 @@
-"""How well held-out activity is predicted: one step ahead, and in a rollout. Knows no training."""
+"""How well held-out activity is predicted: one step ahead, and in a rollout."""
 
 from __future__ import annotations
 

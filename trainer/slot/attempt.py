@@ -1,4 +1,4 @@
-"""One attempt at a slot, from connectome to pictures, training resumed where it stood. Knows no job, no result.json."""
+"""One attempt at a slot, from connectome to pictures, training resumed where it stood."""
 
 from __future__ import annotations
 

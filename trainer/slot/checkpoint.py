@@ -1,4 +1,4 @@
-"""The checkpoint of a training: one file, whole or absent, of this config or ignored. Knows no training loop."""
+"""The checkpoint of a training: one file, whole or absent, of this config or ignored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 120.0
 FORMAT = 1
-# What a file that is not a whole checkpoint raises on the way: archive, pickle, fields.
+# Errors of reading a file that is no whole checkpoint: from the archive, the pickle, or the fields.
 UNREADABLE = (
     OSError,
     RuntimeError,
@@ -113,7 +113,7 @@ class CheckpointFile:
         return None
 
     def _head(self) -> dict[str, Any]:
-        # Blocks of another length would draw frames and anneal at other points.
+        # With another block length, frames would be drawn and penalties annealed at other iterations.
         return {"format": FORMAT, "block": BLOCK, "config_hash": self._owner.config_hash, "truth": self._owner.truth}
 
     def _foreign(self, content: Any) -> str | None:

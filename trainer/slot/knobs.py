@@ -1,4 +1,4 @@
-"""Which explorable keys of a campaign change the training at all. Knows no torch until it trains, and no night.
+"""Which explorable keys of a campaign change the training at all.
 
 `python -m trainer.slot.knobs CAMPAIGN` prints one JSON list, from the cache when neither campaign nor trainer changed.
 """

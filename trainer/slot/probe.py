@@ -1,4 +1,4 @@
-"""A short training of a tiny network, to see whether a setting matters. Knows no campaign and no metric's meaning."""
+"""A short training of a tiny network, to see whether a setting matters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bench:
         self.data = _recording(self.truth)
         self.stats = activity(self.data)
         t = base.training
-        # Twice the sequences' number, so that any frame count divides.
+        # Even, because the recording consists of two sequences of equal length.
         self._n_frames = 2 * max(32, math.ceil(ITERATIONS * t.batch_size / (0.4 * t.data_augmentation_loop)))
         self._known: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""Answers that cost seconds of training, kept in the cache until config or trainer change. Knows no question."""
+"""Answers that cost seconds of training, kept in the cache until config or trainer change."""
 
 from __future__ import annotations
 

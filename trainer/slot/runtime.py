@@ -1,4 +1,4 @@
-"""Device, threads, determinism and memory of this process. Knows no model and no data."""
+"""Device, threads, determinism and memory of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM during training: end at the next safe point if that is near, else at once. Knows no training, no files."""
+"""SIGTERM during training: end at the next safe point if that is near, else at once."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from trainer.slot.remembered import remembered
 
 ITERATIONS = 300  # of all epochs together, or at least one per phase
 ERROR_FRAMES = 64
-MUST_FALL = 0.97  # the error after training, as a share of that before, is to be below this
+MUST_FALL = 0.97  # a config learns if its error after training is below this share of the error before
 
 
 @dataclass(frozen=True)

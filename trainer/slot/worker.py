@@ -1,7 +1,7 @@
-"""One slot: `python -m trainer.slot DIR` trains what DIR/config.yaml says and leaves result.json there, last and whole.
+"""One slot: `python -m trainer.slot DIR` trains what DIR/config.yaml says; result.json is written last and as a whole.
 
-Knows no campaign and no other slot. Ends with 0 when done, 3 when failed; SIGTERM ends it without a result, at once or
-after a last checkpoint if that takes no longer than a second. The same command then goes on from the checkpoint.
+Ends with 0 when done, 3 when failed; SIGTERM ends it without a result, at once or after a last checkpoint if that takes
+no longer than a second. The same command then goes on from the checkpoint.
 """
 
 from __future__ import annotations

@@ -1,37 +1,55 @@
 // All that is known of the chosen run. Everything a model wrote is set as text, never as HTML.
 
-const CURVES = [["connectivity_R2", 2], ["V_rest_R2", 3], ["tau_R2", 4]];
-const curveColours = () => [colour("accent"), colour("bad"), colour("good")];
-
 function stepButton(text, id) {
-  return make("button", { type: "button", disabled: id === undefined ? "" : null, on: { click: () => choose(id) } }, text);
+  return make(
+    "button",
+    { type: "button", disabled: id === undefined ? "" : null, on: { click: () => choose(id) } },
+    text,
+  );
 }
 
 function steps(node) {
-  const row = make("p", { class: "steps" }, stepButton("‹ before", nodeOf.has(node.id - 1) ? node.id - 1 : undefined),
-    stepButton("after ›", nodeOf.has(node.id + 1) ? node.id + 1 : undefined));
+  const row = make(
+    "p",
+    { class: "steps" },
+    stepButton("‹ before", nodeOf.has(node.id - 1) ? node.id - 1 : undefined),
+    stepButton("after ›", nodeOf.has(node.id + 1) ? node.id + 1 : undefined),
+  );
   if (node.parent !== null) row.append(stepButton(`parent ${node.parent}`, node.parent));
   for (const child of node.children.slice(0, 8)) row.append(stepButton(`child ${child}`, child));
-  if (node.children.length > 8) row.append(make("span", { class: "quiet" }, `and ${node.children.length - 8} more children`));
+  if (node.children.length > 8)
+    row.append(make("span", { class: "quiet" }, `and ${node.children.length - 8} more children`));
   return row;
 }
 
 function table(head, rows) {
-  const line = (cells, tag) => make("tr", {}, ...cells.map((cell, i) => make(tag, { class: i ? "number" : null }, cell)));
-  return make("div", { class: "wide" }, make("table", {}, make("thead", {}, line(head, "th")),
-    make("tbody", {}, ...rows.map((row) => line(row, "td")))));
+  const line = (cells, tag) =>
+    make("tr", {}, ...cells.map((cell, i) => make(tag, { class: i ? "number" : null }, cell)));
+  return make(
+    "div",
+    { class: "wide" },
+    make("table", {}, make("thead", {}, line(head, "th")), make("tbody", {}, ...rows.map((row) => line(row, "td")))),
+  );
 }
 
 // A difference that is rounded away has no sign.
-const signed = (value, digits) => (Number(value.toFixed(digits)) === 0 ? "" : value > 0 ? "+" : "") + value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "");
+const signed = (value, digits) =>
+  (Number(value.toFixed(digits)) === 0 ? "" : value > 0 ? "+" : "") +
+  value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "");
 
 function metricsTable(node) {
   const parent = nodeOf.get(node.parent);
   const rows = data.metrics.map((name) => {
-    const value = measured(node, name), before = parent && !parent.failure ? measured(parent, name) : null;
+    const value = measured(node, name),
+      before = parent && !parent.failure ? measured(parent, name) : null;
     const digits = name === "training_time_min" ? 1 : 4;
     const change = value === null || before === null ? "" : signed(value - before, digits);
-    return [name, value === null ? node.missing[name] || "undefined" : figure(value, digits), parent ? figure(before, digits) : "", change];
+    return [
+      name,
+      value === null ? node.missing[name] || "undefined" : figure(value, digits),
+      parent ? figure(before, digits) : "",
+      change,
+    ];
   });
   return table(["metric", "value", parent ? `parent ${parent.id}` : "", parent ? "difference" : ""], rows);
 }
@@ -46,107 +64,116 @@ function againstDefaults(node) {
   const values = data.configs[node.config].values;
   const rows = data.keys.map((key, i) => [key, values[i]]).filter(([key, value]) => value !== key.default);
   if (!rows.length || node.parent === null) return null;
-  return make("details", {}, make("summary", {}, `Departures from the defaults: ${rows.length}`),
-    table(["parameter", "default", "this run"], rows.map(([key, value]) => [key.name, String(key.default), String(value)])));
-}
-
-const curvePlot = (node) => (node.curve.length && node.curve[0].length ? make("div", { class: "small-plot" }) : null);
-
-function drawCurve() {
-  const box = byId("details").querySelector(".small-plot"), node = nodeOf.get(state.chosen);
-  if (!box) return;
-  const x = node.curve[0], bands = phaseBands(node);
-  const traces = CURVES.map(([name, column], i) => ({
-    x, y: node.curve[column], mode: "lines+markers", name, line: { color: curveColours()[i], width: 2 }, marker: { size: 4 },
-  }));
-  draw(box, traces, {
-    height: 240, showlegend: true, shapes: bands, margin: { l: 40, r: 8, t: 30, b: 42 },
-    xaxis: { title: { text: bands.length ? "iteration (shaded: V_rest phase)" : "iteration" } }, yaxis: { range: [Math.min(-0.05, lowest(node)), 1.03] },
-  });
-}
-
-const lowest = (node) => Math.max(-1, ...[Math.min(...node.curve.slice(2).flat().filter((value) => value !== null))]);
-
-function phaseBands(node) {
-  const [x, phase] = node.curve, bands = [];
-  for (let i = 0; i < x.length; i++) {
-    if (data.phases[phase[i]] !== "V_rest") continue;
-    const from = i ? x[i - 1] : 0, last = bands[bands.length - 1];
-    if (last && last.x1 === from) last.x1 = x[i];
-    else bands.push({ type: "rect", xref: "x", yref: "paper", y0: 0, y1: 1, x0: from, x1: x[i], line: { width: 0 }, fillcolor: colour("model"), opacity: 0.12, layer: "below" });
-  }
-  return bands;
+  return make(
+    "details",
+    {},
+    make("summary", {}, `Departures from the defaults: ${rows.length}`),
+    table(
+      ["parameter", "default", "this run"],
+      rows.map(([key, value]) => [key.name, String(key.default), String(value)]),
+    ),
+  );
 }
 
 function pictures(node) {
-  return node.pictures.map(({ name, source, href }) => make("figure", { style: "margin:.5rem 0" },
-    make("a", { href: data.base + href, target: "_blank", rel: "noopener" },
-      source ? make("img", { src: source, alt: `${name} of run ${node.id}` }) : `${name}.png`),
-    make("figcaption", { class: "quiet" }, source ? `${name}: a small copy; the link leads to the picture itself` : "not copied into this page")));
-}
-
-function blobText(title, name) {
-  const text = data.texts[name];
-  if (text === null) return make("p", { class: "failed" }, `${title}: its blob is missing or damaged`);
-  if (text === undefined) {
-    return make("p", {}, make("a", { href: data.base + "blobs/" + name, target: "_blank", rel: "noopener" }, `${title} (in the run's folder)`));
-  }
-  const fold = make("details", {}, make("summary", {}, `${title}, ${text.length.toLocaleString("en")} characters`));
-  fold.addEventListener("toggle", () => { if (fold.open && fold.children.length === 1) fold.append(make("pre", {}, text)); });
-  return fold;
-}
-
-function fate(talk) {
-  if (!talk.accepted) return talk.rejected ? "sent back" : "not yet judged";
-  return talk.filled ? `accepted, ${talk.filled} slots filled by the program` : "accepted";
-}
-
-function conversation(batch, title) {
-  const talks = data.talks.filter((talk) => talk.batch === batch);
-  if (!talks.length) return [];
-  const parts = [make("h3", {}, title)];
-  for (const talk of talks) {
-    parts.push(blobText("System prompt", talk.system), blobText(`Prompt (${talk.kind})`, talk.prompt));
-    parts.push(talk.reply ? blobText(`Reply, ${fate(talk)}`, talk.reply) : make("p", {}, `No reply: ${talk.outcome || "waiting"}`));
-  }
-  return parts;
+  return node.pictures.map(({ name, source, href }) =>
+    make(
+      "figure",
+      { style: "margin:.5rem 0" },
+      make(
+        "a",
+        { href: data.base + href, target: "_blank", rel: "noopener" },
+        source ? make("img", { src: source, alt: `${name} of run ${node.id}` }) : `${name}.png`,
+      ),
+      make(
+        "figcaption",
+        { class: "quiet" },
+        source ? `${name}: a small copy; the link leads to the picture itself` : "not copied into this page",
+      ),
+    ),
+  );
 }
 
 function facts(node) {
-  const rows = [["block, batch, slot", `${node.block}, ${node.batch}, ${node.slot}`],
+  const rows = [
+    ["block, batch, slot", `${node.block}, ${node.batch}, ${node.slot}`],
     ["seeds", `simulation ${node.seeds[0]}, training ${node.seeds[1]} (${node.seeds[2]})`],
-    ["UCB in its block", node.ucb === null ? "n/a" : figure(node.ucb)], ["pattern", node.pattern], ["device", node.device || "n/a"],
-    ["data, training, evaluation", ["data", "training", "evaluation"].map((k) => node.seconds[k] === undefined ? "n/a" : `${node.seconds[k].toFixed(1)} s`).join(", ")]];
-  return make("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+    ["UCB in its block", node.ucb === null ? "n/a" : figure(node.ucb)],
+    ["pattern", node.pattern],
+    ["device", node.device || "n/a"],
+    [
+      "data, training, evaluation",
+      ["data", "training", "evaluation"]
+        .map((k) => (node.seconds[k] === undefined ? "n/a" : `${node.seconds[k].toFixed(1)} s`))
+        .join(", "),
+    ],
+  ];
+  return make(
+    "dl",
+    { class: "facts" },
+    ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+  );
 }
 
 function logEntry(node) {
   if (node.entry) return make("details", {}, make("summary", {}, "Log entry"), make("pre", {}, node.entry));
   if (node.whole) return make("p", { class: "quiet" }, "No entry yet.");
-  return make("p", { class: "quiet" }, "This page is too full for its log entry and trajectory: the entry stands in ",
-    make("a", { href: data.base + "analysis.md" }, "analysis.md"), ", both in the journal.");
+  return make(
+    "p",
+    { class: "quiet" },
+    "This page is too full for its log entry and trajectory: the entry stands in ",
+    make("a", { href: data.base + "analysis.md" }, "analysis.md"),
+    ", both in the journal.",
+  );
 }
 
 function showDetails() {
-  const node = nodeOf.get(state.chosen), place = byId("details");
+  const node = nodeOf.get(state.chosen),
+    place = byId("details");
   if (!node) return;
   const step = place.contains(document.activeElement) ? document.activeElement.textContent : null;
   const model = (text) => make("p", { class: "model prose" }, text);
-  place.replaceChildren(...[
-    make("h3", { tabindex: -1 }, `Run ${node.id} · `, make("button", { type: "button", class: "link", on: { click: () => setFilter("config", node.config) } }, node.config),
-      ` · ${node.role} · `, make("span", { class: node.status }, node.status)),
-    steps(node),
-    node.failure ? make("p", { class: "failed" }, `${node.failure[0].replaceAll("_", " ")}: ${node.failure[1]}`) : null,
-    !node.failure && node.status === "failed" ? make("p", { class: "failed" }, "It ran to its end; its connectivity_R2 is too low, or undefined, for another status.") : null,
-    changesTable(node), againstDefaults(node),
-    node.failure ? null : metricsTable(node), curvePlot(node), facts(node),
-    make("h3", {}, "Why"), model(node.rule), model(node.hypothesis),
-    node.verdict ? make("p", {}, "Verdict: ", make("span", { class: node.verdict }, node.verdict)) : null,
-    ...node.checks.map((text) => make("p", { class: "failed" }, `Check: ${text}`)),
-    ...pictures(node),
-    logEntry(node),
-    ...conversation(node.batch - 1, "Proposed in"), ...conversation(node.batch, "Judged in"),
-  ].filter(Boolean));
+  place.replaceChildren(
+    ...[
+      make(
+        "h3",
+        { tabindex: -1 },
+        `Run ${node.id} · `,
+        make(
+          "button",
+          { type: "button", class: "link", on: { click: () => setFilter("config", node.config) } },
+          node.config,
+        ),
+        ` · ${node.role} · `,
+        make("span", { class: node.status }, node.status),
+      ),
+      steps(node),
+      node.failure
+        ? make("p", { class: "failed" }, `${node.failure[0].replaceAll("_", " ")}: ${node.failure[1]}`)
+        : null,
+      !node.failure && node.status === "failed"
+        ? make(
+            "p",
+            { class: "failed" },
+            "It ran to its end; its connectivity_R2 is too low, or undefined, for another status.",
+          )
+        : null,
+      changesTable(node),
+      againstDefaults(node),
+      node.failure ? null : metricsTable(node),
+      curvePlot(node),
+      facts(node),
+      make("h3", {}, "Why"),
+      model(node.rule),
+      model(node.hypothesis),
+      node.verdict ? make("p", {}, "Verdict: ", make("span", { class: node.verdict }, node.verdict)) : null,
+      ...node.checks.map((text) => make("p", { class: "failed" }, `Check: ${text}`)),
+      ...pictures(node),
+      logEntry(node),
+      ...conversation(node.batch - 1, "Proposed in"),
+      ...conversation(node.batch, "Judged in"),
+    ].filter(Boolean),
+  );
   requestAnimationFrame(drawCurve);
   place.scrollTop = 0;
   byId("said").textContent = `Run ${node.id}, ${node.config}, ${node.role}, ${node.status}`;
@@ -163,7 +190,14 @@ function setUpDetails() {
   when("choose", showDetails);
   when("look", drawCurve);
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea") || event.target.matches(".wide, pre") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (
+      event.target.closest("input, select, textarea") ||
+      event.target.matches(".wide, pre") ||
+      event.altKey ||
+      event.ctrlKey ||
+      event.metaKey
+    )
+      return;
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step && state.chosen !== null && nodeOf.has(state.chosen + step)) choose(state.chosen + step);
   });

@@ -17,18 +17,23 @@ function whenNear(section, setUp) {
     setUp();
     section.dataset.drawn = "";
   };
-  const observer = new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting)) drawOnce();
-  }, { rootMargin: "600px" });
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) drawOnce();
+    },
+    { rootMargin: "600px" },
+  );
   observer.observe(section);
   addEventListener("beforeprint", drawOnce);
 }
 
 function askForNews() {
-  byId("news").querySelector("a").addEventListener("click", (event) => {
-    event.preventDefault();
-    location.reload();
-  });
+  byId("news")
+    .querySelector("a")
+    .addEventListener("click", (event) => {
+      event.preventDefault();
+      location.reload();
+    });
   setInterval(async () => {
     try {
       const answer = await fetch("version", { cache: "no-store" });
@@ -39,7 +44,8 @@ function askForNews() {
   }, 5000);
 }
 
-// Paper is light and narrow, whatever the screen is. The printer's colours are known at the media's change, later than beforeprint.
+// Paper is light and narrow, whatever the screen is. The printer's colours are known only after beforeprint, when the
+// media changes.
 function lookAgain() {
   tell("look");
   if (paperWidth()) return;
@@ -49,8 +55,14 @@ function lookAgain() {
 
 function listenForLooks() {
   for (const media of [matchMedia("(prefers-color-scheme: dark)"), paper]) media.addEventListener("change", lookAgain);
-  for (const [event, now] of [["beforeprint", true], ["afterprint", false]]) {
-    addEventListener(event, () => { printing = now; lookAgain(); });
+  for (const [event, now] of [
+    ["beforeprint", true],
+    ["afterprint", false],
+  ]) {
+    addEventListener(event, () => {
+      printing = now;
+      lookAgain();
+    });
   }
 }
 
@@ -59,16 +71,24 @@ function start() {
   setUpTree();
   setUpDetails();
   setUpRuns();
-  for (const [id, setUp] of [["curves", setUpCurves], ["parameters", setUpParameters], ["timeline", setUpTimeline]]) {
+  for (const [id, setUp] of [
+    ["curves", setUpCurves],
+    ["parameters", setUpParameters],
+    ["timeline", setUpTimeline],
+  ]) {
     whenNear(byId(id), setUp);
   }
   listenForChoices();
-  const asked = /^#run=(\d+)$/.exec(location.hash), last = data.nodes[data.nodes.length - 1];
+  const asked = /^#run=(\d+)$/.exec(location.hash),
+    last = data.nodes[data.nodes.length - 1];
   if (asked) choose(Number(asked[1]), true);
   else if (last && data.best !== null) choose(data.best, false);
   listenForLooks();
   if (data.live) askForNews();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
+
+// What the page offers to a console, and to its tests.
+window.nightfly = { data, choose, measured, treeLabel, byId, colour };
 
 start();

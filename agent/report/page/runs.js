@@ -2,11 +2,18 @@
 
 const PAGE = 50;
 const COLUMNS = [
-  ["run", (node) => node.id], ["config", (node) => Number(node.config.slice(1)), (node) => node.config],
-  ["role", (node) => node.role], ["status", (node) => node.status],
-  ...["connectivity_R2", "V_rest_R2", "tau_R2", "cluster_accuracy"].map((name) => [name, (node) => measured(node, name), (node) => figure(measured(node, name))]),
+  ["run", (node) => node.id],
+  ["config", (node) => Number(node.config.slice(1)), (node) => node.config],
+  ["role", (node) => node.role],
+  ["status", (node) => node.status],
+  ...["connectivity_R2", "V_rest_R2", "tau_R2", "cluster_accuracy"].map((name) => [
+    name,
+    (node) => measured(node, name),
+    (node) => figure(measured(node, name)),
+  ]),
   ["minutes", (node) => measured(node, "training_time_min"), (node) => figure(measured(node, "training_time_min"), 1)],
-  ["verdict", (node) => node.verdict || ""], ["mutation", (node) => node.mutation],
+  ["verdict", (node) => node.verdict || ""],
+  ["mutation", (node) => node.mutation],
 ];
 const order = { column: 0, down: true, shown: PAGE };
 
@@ -20,8 +27,19 @@ function compareBy(value) {
 }
 
 function runRow(node) {
-  const cells = COLUMNS.map(([name, value, show]) => make("td", { class: ["role", "mutation", "config"].includes(name) ? null : `number ${name === "status" || name === "verdict" ? value(node) : ""}` },
-    name === "run" ? make("button", { type: "button", class: "link", "data-node": node.id }, String(node.id)) : String((show || value)(node))));
+  const cells = COLUMNS.map(([name, value, show]) =>
+    make(
+      "td",
+      {
+        class: ["role", "mutation", "config"].includes(name)
+          ? null
+          : `number ${name === "status" || name === "verdict" ? value(node) : ""}`,
+      },
+      name === "run"
+        ? make("button", { type: "button", class: "link", "data-node": node.id }, String(node.id))
+        : String((show || value)(node)),
+    ),
+  );
   return make("tr", { class: node.id === state.chosen ? "chosen" : null }, ...cells);
 }
 
@@ -29,10 +47,13 @@ function drawRuns() {
   const focused = document.activeElement?.closest("#run-table tbody") ? document.activeElement.dataset.node : undefined;
   const nodes = [...filtered()].sort(compareBy(COLUMNS[order.column][1]));
   byId("run-table").tBodies[0].replaceChildren(...nodes.slice(0, order.shown).map(runRow));
-  if (focused !== undefined) byId("run-table").querySelector(`button[data-node="${focused}"]`)?.focus({ preventScroll: true });
+  if (focused !== undefined)
+    byId("run-table").querySelector(`button[data-node="${focused}"]`)?.focus({ preventScroll: true });
   byId("run-more").hidden = nodes.length <= order.shown;
   byId("run-more").textContent = `Show more (${nodes.length - order.shown} left)`;
-  [...byId("run-table").tHead.rows[0].cells].forEach((cell, i) => cell.setAttribute("aria-sort", i === order.column ? (order.down ? "descending" : "ascending") : "none"));
+  [...byId("run-table").tHead.rows[0].cells].forEach((cell, i) =>
+    cell.setAttribute("aria-sort", i === order.column ? (order.down ? "descending" : "ascending") : "none"),
+  );
 }
 
 function setUpRuns() {
@@ -41,9 +62,21 @@ function setUpRuns() {
     order.column = column;
     drawRuns();
   };
-  byId("run-table").tHead.append(make("tr", {}, ...COLUMNS.map(([name], i) => make("th", {}, make("button", { type: "button", on: { click: sortBy(i) } }, name)))));
-  byId("run-more").addEventListener("click", () => { order.shown += 4 * PAGE; drawRuns(); });
+  byId("run-table").tHead.append(
+    make(
+      "tr",
+      {},
+      ...COLUMNS.map(([name], i) => make("th", {}, make("button", { type: "button", on: { click: sortBy(i) } }, name))),
+    ),
+  );
+  byId("run-more").addEventListener("click", () => {
+    order.shown += 4 * PAGE;
+    drawRuns();
+  });
   drawRuns();
-  when("filter", () => { order.shown = PAGE; drawRuns(); });
+  when("filter", () => {
+    order.shown = PAGE;
+    drawRuns();
+  });
   when("choose", drawRuns);
 }

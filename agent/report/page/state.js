@@ -17,8 +17,10 @@ for (const node of data.nodes) {
 for (const node of data.nodes) if (node.parent !== null) nodeOf.get(node.parent).children.push(node.id);
 
 function passes(node) {
-  return ["status", "role", "config", "verdict"].every((name) => !state[name] || node[name] === state[name]) &&
-    (!state.text || node.words.includes(state.text));
+  return (
+    ["status", "role", "config", "verdict"].every((name) => !state[name] || node[name] === state[name]) &&
+    (!state.text || node.words.includes(state.text))
+  );
 }
 
 let left = null;
@@ -53,16 +55,25 @@ function choose(id, show) {
 
 function setUpFilters() {
   const kinds = (name) => [...new Set(data.nodes.map((node) => node[name]).filter(Boolean))].sort();
-  for (const name of ["status", "role", "verdict"]) fill(byId("f-" + name), kinds(name).map((kind) => [kind, kind]));
+  for (const name of ["status", "role", "verdict"])
+    fill(
+      byId("f-" + name),
+      kinds(name).map((kind) => [kind, kind]),
+    );
   const number = (id) => Number(id.slice(1));
   const configs = kinds("config").sort((a, b) => number(a) - number(b));
-  fill(byId("f-config"), configs.map((id) => [id, `${id} (${data.configs[id].runs})`]));
+  fill(
+    byId("f-config"),
+    configs.map((id) => [id, `${id} (${data.configs[id].runs})`]),
+  );
   for (const name of ["status", "role", "config", "verdict"]) {
     byId("f-" + name).addEventListener("change", (event) => setFilter(name, event.target.value));
   }
   byId("f-text").addEventListener("input", (event) => setFilter("text", event.target.value));
   byId("f-clear").addEventListener("click", clearFilters);
-  const count = () => { byId("f-count").textContent = `${filtered().length} of ${data.nodes.length} runs`; };
+  const count = () => {
+    byId("f-count").textContent = `${filtered().length} of ${data.nodes.length} runs`;
+  };
   when("filter", count);
   count();
   byId("filters").hidden = false;

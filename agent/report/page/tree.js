@@ -1,18 +1,21 @@
 // The tree of runs: columns are batches, colour is a metric, shape is a role, a cross has failed.
 
-const SHAPES = {
-  baseline: "square", exploit: "circle", explore: "diamond", replicate: "triangle-up",
-  "principle-test": "star", fallback: "triangle-down",
-};
-
 function treeEdges() {
-  const x = [], y = [];
+  const x = [],
+    y = [];
   for (const node of data.nodes) {
     const parent = node.parent === null ? { x: 0, y: data.tree.root } : nodeOf.get(node.parent);
     x.push(parent.x, node.x, null);
     y.push(parent.y, node.y, null);
   }
-  return { x, y, mode: "lines", hoverinfo: "skip", showlegend: false, line: { color: colour("edge"), width: data.nodes.length > 200 ? 0.7 : 1.2 } };
+  return {
+    x,
+    y,
+    mode: "lines",
+    hoverinfo: "skip",
+    showlegend: false,
+    line: { color: colour("edge"), width: data.nodes.length > 200 ? 0.7 : 1.2 },
+  };
 }
 
 function treeLabel(node) {
@@ -22,19 +25,29 @@ function treeLabel(node) {
 }
 
 function treeNodes(metric) {
-  const many = data.nodes.length, size = many <= 60 ? 15 : many <= 400 ? 10 : 7;
+  const many = data.nodes.length,
+    size = many <= 60 ? 15 : many <= 400 ? 10 : 7;
   const values = data.nodes.map((node) => measured(node, metric));
   const [low, high] = scaleEnds(metric);
   return {
     showlegend: false,
-    x: data.nodes.map((node) => node.x), y: data.nodes.map((node) => node.y),
-    mode: many <= 60 ? "markers+text" : "markers", text: data.nodes.map((node) => String(node.id)),
-    textposition: "top center", textfont: { size: 10, color: colour("quiet") },
-    hovertext: data.nodes.map(treeLabel), hoverinfo: "text", customdata: data.nodes.map((node) => node.id),
+    x: data.nodes.map((node) => node.x),
+    y: data.nodes.map((node) => node.y),
+    mode: many <= 60 ? "markers+text" : "markers",
+    text: data.nodes.map((node) => String(node.id)),
+    textposition: "top center",
+    textfont: { size: 10, color: colour("quiet") },
+    hovertext: data.nodes.map(treeLabel),
+    hoverinfo: "text",
+    customdata: data.nodes.map((node) => node.id),
     marker: {
-      size, symbol: data.nodes.map((node) => (node.failure ? "x" : SHAPES[node.role] || "circle")),
-      color: values.map((value, i) => (data.nodes[i].failure || value === null ? colour("bad") : scaleColour(value, low, high))),
-      opacity: data.nodes.map((node) => (passes(node) ? 1 : 0.12)), line: { width: 1, color: colour("edge") },
+      size,
+      symbol: data.nodes.map((node) => (node.failure ? "x" : data.shapes[node.role])),
+      color: values.map((value, i) =>
+        data.nodes[i].failure || value === null ? colour("bad") : scaleColour(value, low, high),
+      ),
+      opacity: data.nodes.map((node) => (passes(node) ? 1 : 0.12)),
+      line: { width: 1, color: colour("edge") },
     },
   };
 }
@@ -42,8 +55,13 @@ function treeNodes(metric) {
 // A few wrong runs must not wash out all differences: runs of failed status are left out while there are others, and
 // the scale begins at the lowest of the rest within Tukey's fence.
 function scaleEnds(metric) {
-  const of = (nodes) => nodes.map((node) => measured(node, metric)).filter((value) => value !== null).sort((a, b) => a - b);
-  const good = of(data.nodes.filter((node) => node.status !== "failed")), known = good.length ? good : of(data.nodes);
+  const of = (nodes) =>
+    nodes
+      .map((node) => measured(node, metric))
+      .filter((value) => value !== null)
+      .sort((a, b) => a - b);
+  const good = of(data.nodes.filter((node) => node.status !== "failed")),
+    known = good.length ? good : of(data.nodes);
   if (!known.length) return [0, 1];
   const [low, high] = [0.25, 0.75].map((share) => known[Math.floor((known.length - 1) * share)]);
   return [known.find((value) => value >= low - 1.5 * (high - low)), known[known.length - 1]];
@@ -53,32 +71,62 @@ function treeScale(metric) {
   const [cmin, cmax] = scaleEnds(metric);
   const bar = { thickness: 10, len: 0.9, outlinewidth: 0, tickfont: { size: 10 }, nticks: 5 };
   return {
-    x: [null], y: [null], mode: "markers", showlegend: false,
-    marker: { color: [cmin], cmin, cmax, colorscale: VIRIDIS.map((rgb, i) => [i / (VIRIDIS.length - 1), `rgb(${rgb})`]), showscale: true, colorbar: bar },
+    x: [null],
+    y: [null],
+    mode: "markers",
+    showlegend: false,
+    marker: {
+      color: [cmin],
+      cmin,
+      cmax,
+      colorscale: VIRIDIS.map((rgb, i) => [i / (VIRIDIS.length - 1), `rgb(${rgb})`]),
+      showscale: true,
+      colorbar: bar,
+    },
   };
 }
 
 // Viridis, by hand: failed runs keep their own colour, which a colour axis would not let them.
-const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+const VIRIDIS = [
+  [68, 1, 84],
+  [59, 82, 139],
+  [33, 145, 140],
+  [94, 201, 98],
+  [253, 231, 37],
+];
 function scaleColour(value, low, high) {
   const at = Math.min(1, Math.max(0, high > low ? (value - low) / (high - low) : 1)) * (VIRIDIS.length - 1);
-  const i = Math.min(VIRIDIS.length - 2, Math.floor(at)), part = at - i;
+  const i = Math.min(VIRIDIS.length - 2, Math.floor(at)),
+    part = at - i;
   return `rgb(${VIRIDIS[i].map((a, c) => Math.round(a + (VIRIDIS[i + 1][c] - a) * part)).join(",")})`;
 }
 
 function treeRing() {
   const node = nodeOf.get(state.chosen);
   return {
-    x: node ? [node.x] : [], y: node ? [node.y] : [], mode: "markers", hoverinfo: "skip", showlegend: false,
+    x: node ? [node.x] : [],
+    y: node ? [node.y] : [],
+    mode: "markers",
+    hoverinfo: "skip",
+    showlegend: false,
     marker: { size: 24, symbol: "circle-open", color: colour("accent"), line: { width: 3 } },
   };
 }
 
 function treeLegend() {
-  const shown = [...new Set(data.nodes.map((node) => node.role))].map((role) => [role, SHAPES[role] || "circle", colour("quiet")]);
+  const shown = [...new Set(data.nodes.map((node) => node.role))].map((role) => [
+    role,
+    data.shapes[role],
+    colour("quiet"),
+  ]);
   if (data.nodes.some((node) => node.failure)) shown.push(["failed", "x", colour("bad")]);
   return shown.map(([name, symbol, color]) => ({
-    x: [null], y: [null], mode: "markers", name, showlegend: true, marker: { symbol, color, size: 10 },
+    x: [null],
+    y: [null],
+    mode: "markers",
+    name,
+    showlegend: true,
+    marker: { symbol, color, size: 10 },
   }));
 }
 
@@ -87,20 +135,44 @@ function drawTree() {
     byId("tree-plot").textContent = "Nothing has finished yet.";
     return;
   }
-  const metric = byId("tree-metric").value, lanes = data.tree.lanes;
+  const metric = byId("tree-metric").value,
+    lanes = data.tree.lanes;
   const height = Math.min(760, Math.max(340, 110 + lanes * 38));
-  const root = { x: [0], y: [data.tree.root], mode: "markers", hovertext: "root: the campaign's defaults", hoverinfo: "text", showlegend: false,
-    marker: { size: 12, symbol: "square-open", color: colour("ink") } };
-  draw(byId("tree-plot"), [treeEdges(), root, treeNodes(metric), treeRing(), treeScale(metric), ...treeLegend()], {
-    height, showlegend: true, margin: { l: 12, r: 12, t: onTouch ? 70 : 40, b: 40 },
-    xaxis: { title: { text: "batch" }, range: [-0.4, Math.max(4, data.tree.batches) + 0.6], zeroline: false,
-      dtick: data.tree.batches > 30 ? undefined : 1, tickformat: "d" },
-    yaxis: { visible: false, range: [Math.max(lanes, 4) - 0.3, -1], zeroline: false },
-  }, { displayModeBar: onTouch ? true : "hover" });
+  const root = {
+    x: [0],
+    y: [data.tree.root],
+    mode: "markers",
+    hovertext: "root: the campaign's defaults",
+    hoverinfo: "text",
+    showlegend: false,
+    marker: { size: 12, symbol: "square-open", color: colour("ink") },
+  };
+  draw(
+    byId("tree-plot"),
+    [treeEdges(), root, treeNodes(metric), treeRing(), treeScale(metric), ...treeLegend()],
+    {
+      height,
+      showlegend: true,
+      margin: { l: 12, r: 12, t: onTouch ? 70 : 40, b: 40 },
+      xaxis: {
+        title: { text: "batch" },
+        range: [-0.4, Math.max(4, data.tree.batches) + 0.6],
+        zeroline: false,
+        dtick: data.tree.batches > 30 ? undefined : 1,
+        tickformat: "d",
+      },
+      yaxis: { visible: false, range: [Math.max(lanes, 4) - 0.3, -1], zeroline: false },
+    },
+    { displayModeBar: onTouch ? true : "hover" },
+  );
 }
 
 function setUpTree() {
-  fill(byId("tree-metric"), data.metrics.map((name) => [name, name]), "connectivity_R2");
+  fill(
+    byId("tree-metric"),
+    data.metrics.map((name) => [name, name]),
+    "connectivity_R2",
+  );
   byId("tree-metric").addEventListener("change", drawTree);
   drawTree();
   if (!data.nodes.length) return;
@@ -109,7 +181,9 @@ function setUpTree() {
     if (id !== undefined) choose(id, onTouch);
   });
   when("look", drawTree);
-  when("filter", () => Plotly.restyle(byId("tree-plot"), { "marker.opacity": [data.nodes.map((n) => (passes(n) ? 1 : 0.12))] }, [2]));
+  when("filter", () =>
+    Plotly.restyle(byId("tree-plot"), { "marker.opacity": [data.nodes.map((n) => (passes(n) ? 1 : 0.12))] }, [2]),
+  );
   when("choose", () => {
     const ring = treeRing();
     Plotly.restyle(byId("tree-plot"), { x: [ring.x], y: [ring.y] }, [3]);

@@ -33,7 +33,7 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[int], set[str]
         start(night, MockLLM())
         for _ in range(400):
             run_batch(night, MockLLM(), InlineEngine(), lambda *_: None)
-            prompt = night.history.attempts[0].prompt
+            prompt = night.history.exchanges[0].prompt
             lengths.append(len(night.blobs.text(prompt["text"])))
             systems.add(prompt["system"])
     finally:

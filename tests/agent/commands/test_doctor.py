@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent.commands import doctor
-from agent.commands.doctor import Finding, examine
+from agent.commands.doctor import Checked, examine
 from agent.commands.doctor_checks import _time
 from agent.commands.prepare import prepare
 from state.campaign import load_campaign
@@ -68,7 +68,7 @@ def test_a_night_with_a_dead_knob_does_not_start(tmp_path: Path) -> None:
 def test_further_checks_join_the_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = Finding("disk", False, "full", "free some space")
+    bad = Checked("disk", False, "full", "free some space")
     monkeypatch.setattr(doctor, "CHECKS", (lambda campaign, file: [bad],))
     assert examine(write(tmp_path, ALIVE), dry_run=True, as_json=False) == 1
     assert "free some space" in capsys.readouterr().out

@@ -58,7 +58,7 @@ def test_what_comes_next_is_what_is_then_sent(
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     night: Night = play(campaign_file, root, 2)
     assert sent(root, 2) == [shown["prompt (batch)"]]
-    assert night.blobs.text(night.history.attempts[0].prompt["system"]) == shown["system"]
+    assert night.blobs.text(night.history.exchanges[0].prompt["system"]) == shown["system"]
 
 
 def test_what_cannot_be_shown_is_one_sentence(campaign_file: Path, tmp_path: Path) -> None:

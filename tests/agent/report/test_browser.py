@@ -40,7 +40,7 @@ def test_a_click_on_a_node_shows_all_that_is_known_of_it(opened: Page) -> None:
 
 
 def test_prompt_and_reply_stand_on_the_page_as_they_were_sent(opened: Page) -> None:
-    opened.page.evaluate("choose(6)")
+    opened.page.evaluate("nightfly.choose(6)")
     opened.page.click("#details summary:has-text('Reply')")
     shown = opened.page.evaluate("document.querySelector('#details pre:last-of-type') !== null")
     assert shown
@@ -49,16 +49,18 @@ def test_prompt_and_reply_stand_on_the_page_as_they_were_sent(opened: Page) -> N
 
 def test_hostile_text_is_shown_and_does_nothing(opened: Page) -> None:
     for number in (*range(1, 25), 10):
-        opened.page.evaluate("id => choose(id)", number)
+        opened.page.evaluate("id => nightfly.choose(id)", number)
     assert " ".join(HOSTILE.split()) in " ".join(opened.text("#details").split())
     assert opened.page.locator("#details img, #details b, #details script").count() == 0
     # Plotly reads HTML in what it shows beside the mouse.
-    label = opened.page.evaluate("treeLabel({...data.nodes[0], mutation: '<a href=\"https://x.example\">y</a>'})")
+    label = opened.page.evaluate(
+        "nightfly.treeLabel({...data.nodes[0], mutation: '<a href=\"https://x.example\">y</a>'})"
+    )
     assert "&lt;a href" in label
 
 
 def test_filters_leave_what_fits_everywhere(opened: Page) -> None:
-    replicates = opened.page.evaluate("data.nodes.filter((node) => node.role === 'replicate').length")
+    replicates = opened.page.evaluate("nightfly.data.nodes.filter((node) => node.role === 'replicate').length")
     opened.page.select_option("#f-role", "replicate")
     assert opened.text("#f-count") == f"{replicates} of 24 runs"
     assert opened.page.locator("#run-table tbody tr").count() == replicates
@@ -74,7 +76,7 @@ def test_filters_leave_what_fits_everywhere(opened: Page) -> None:
 
 def test_a_config_of_the_table_filters_by_itself(opened: Page) -> None:
     opened.page.click("table.configs button[data-config='C1'] >> nth=0")
-    runs = opened.page.evaluate("data.configs.C1.runs")
+    runs = opened.page.evaluate("nightfly.data.configs.C1.runs")
     assert opened.text("#f-count") == f"{runs} of 24 runs"
 
 
@@ -91,7 +93,7 @@ def test_runs_are_sorted_by_any_column(opened: Page) -> None:
 
 
 def test_arrow_keys_go_through_the_runs(opened: Page) -> None:
-    opened.page.evaluate("choose(3)")
+    opened.page.evaluate("nightfly.choose(3)")
     opened.page.keyboard.press("ArrowRight")
     assert opened.text("#details h3").startswith("Run 4 ")
     opened.page.keyboard.press("ArrowLeft")
@@ -111,7 +113,7 @@ def test_a_difference_that_is_rounded_away_has_no_sign(opened: Page) -> None:
 
 
 def test_a_label_is_cut_between_characters(opened: Page) -> None:
-    label = opened.page.evaluate("treeLabel({...data.nodes[0], mutation: 'x'.repeat(158) + '&&&'})")
+    label = opened.page.evaluate("nightfly.treeLabel({...data.nodes[0], mutation: 'x'.repeat(158) + '&&&'})")
     assert "x&amp;&amp;<br>" in label
 
 
@@ -125,7 +127,7 @@ def test_the_keyboard_walks_through_the_runs(opened: Page) -> None:
     assert opened.text("#details h3").startswith("Run 10 ")
     assert opened.page.evaluate("document.activeElement.textContent") == "after ›"
     assert opened.page.inner_text("#said").startswith("Run 10, ")
-    opened.page.evaluate("choose(23)")
+    opened.page.evaluate("nightfly.choose(23)")
     opened.page.focus("#details button:has-text('after')")
     opened.page.keyboard.press("Enter")
     assert opened.page.evaluate("document.activeElement.textContent").startswith("Run 24 ")
@@ -145,7 +147,7 @@ def test_whatever_can_be_operated_has_a_name(opened: Page) -> None:
 
 
 def test_what_was_sent_back_and_what_was_said_first_can_be_read(opened: Page) -> None:
-    opened.page.evaluate("choose(data.nodes.find((node) => node.batch === 2).id)")
+    opened.page.evaluate("nightfly.choose(nightfly.data.nodes.find((node) => node.batch === 2).id)")
     summaries = opened.page.locator("#details summary").all_inner_texts()
     assert any(text.startswith("System prompt, ") for text in summaries)
     assert any(text.startswith("Reply, sent back, ") for text in summaries)
@@ -164,7 +166,7 @@ def test_an_open_page_tells_when_there_is_news(browser: Any, plain: Path, tmp_pa
         page.page.click("#news a")
         page.page.wait_for_selector("#news", state="hidden", timeout=20_000)
         page.page.wait_for_selector("html[data-ready]")
-        assert page.page.evaluate("data.events.at(-1).text") == "a person: pause"
+        assert page.page.evaluate("nightfly.data.events.at(-1).text") == "a person: pause"
         assert page.complaints == []
         page.page.context.close()
         server.shutdown()

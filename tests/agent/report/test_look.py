@@ -80,10 +80,10 @@ def test_paper_is_light_and_shows_the_whole_run(browser: Any, address: str) -> N
     )
     assert luminance(ink) < 0.1
     assert luminance(paper) > 0.9
-    page.until("byId('tree-plot').layout.font.color === colour('ink')")
+    page.until("nightfly.byId('tree-plot').layout.font.color === nightfly.colour('ink')")
     page.until("document.documentElement.scrollWidth <= 720")
     shown = page.page.evaluate(
-        "[getComputedStyle(byId('details')).maxHeight, getComputedStyle(byId('filters')).display,"
+        "[getComputedStyle(nightfly.byId('details')).maxHeight, getComputedStyle(nightfly.byId('filters')).display,"
         " getComputedStyle(document.querySelector('.wide')).overflowX]"
     )
     assert shown == ["none", "none", "visible"]

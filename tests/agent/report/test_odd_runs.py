@@ -19,21 +19,21 @@ def test_failed_and_unmeasured_runs_can_all_be_looked_at(browser: Any, odd_addre
     page = Page(browser, odd_address, viewport={"width": 1300, "height": 900})
     for section in ("curves", "parameters", "timeline"):
         page.see(section)
-    for name in page.page.evaluate("data.metrics"):
+    for name in page.page.evaluate("nightfly.data.metrics"):
         page.page.select_option("#par-metric", name)
         page.page.select_option("#tree-metric", name)
-    for index in range(page.page.evaluate("data.keys.length")):
+    for index in range(page.page.evaluate("nightfly.data.keys.length")):
         page.page.select_option("#par-key", str(index))
     for number in range(1, 31):
-        page.page.evaluate("id => choose(id)", number)
+        page.page.evaluate("id => nightfly.choose(id)", number)
     assert page.complaints == []
     assert page.page.evaluate("window.hacked") is None
-    page.page.evaluate("choose(1)")
+    page.page.evaluate("nightfly.choose(1)")
     assert "out of memory: </script>" in page.text("#details")
-    page.page.evaluate("choose(4)")
+    page.page.evaluate("nightfly.choose(4)")
     assert "-3.2500" in page.text("#details")
     assert "connectivity_R2 is too low" in page.text("#details")
-    page.page.evaluate("choose(data.nodes.find((node) => node.missing.V_rest_R2).id)")
+    page.page.evaluate("nightfly.choose(nightfly.data.nodes.find((node) => node.missing.V_rest_R2).id)")
     assert "onerror" in page.text("#details")
     assert "shaded" not in page.page.inner_html("#details .small-plot")
 
@@ -41,7 +41,7 @@ def test_failed_and_unmeasured_runs_can_all_be_looked_at(browser: Any, odd_addre
 def test_a_few_wrong_runs_do_not_wash_out_the_others(browser: Any, odd_address: str) -> None:
     page = Page(browser, odd_address)
     low, high = page.page.evaluate("scaleEnds('connectivity_R2')")
-    values = page.page.evaluate("data.nodes.map((node) => measured(node, 'connectivity_R2'))")
+    values = page.page.evaluate("nightfly.data.nodes.map((node) => nightfly.measured(node, 'connectivity_R2'))")
     assert min(value for value in values if value is not None) == -3.25
     assert 0.8 < low < high < 1
 

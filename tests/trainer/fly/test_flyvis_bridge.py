@@ -84,7 +84,7 @@ def test_pretrained_parameters_give_flyvis_own_voltages(tmp_path: Path, monkeypa
     ours = load_connectome(ConnectomeConfig(source="pretrained"), 5, 0.02)
     assert (np.unique(ours.tau) <= 0.0201).sum() >= 1
     assert 0.15 < ours.V_rest.std() < 0.17
-    light = np.random.default_rng(0).random((30, 1, ours.n_columns)).astype(np.float32)
+    light = np.random.default_rng(0).random((30, 1, int(ours.input_column.max()) + 1)).astype(np.float32)
     theirs = _flyvis_voltages(light[:, 0], MODEL / "flow" / "0000" / "000" / "best_chkpt")
     simulator = Simulator(ours, 0.02, torch.device("cpu"))
     v, mine = torch.as_tensor(theirs[0])[:, None], []

@@ -1,0 +1,198 @@
+"""What each type of journal record says, one TypedDict a type; NotRequired is what some journals or records lack."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal, NotRequired
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from state.config import Scalar
+from state.records import Role, SeedRationale
+
+
+class CampaignStarted(TypedDict):
+    """The first record of every journal; ``campaign`` is the blob of its text."""
+
+    name: str
+    campaign: str
+    identity: str
+    dry_run: bool
+    format: NotRequired[int]
+
+
+class DriverStarted(TypedDict):
+    """A process that drives the night: with which software, where, and what it may spend."""
+
+    version: NotRequired[str | None]
+    git_commit: NotRequired[str | None]
+    python: NotRequired[str]
+    packages: NotRequired[dict[str, str | None]]
+    host: NotRequired[str]
+    pid: NotRequired[int]
+    gpus: NotRequired[list[Any]]
+    torn_bytes_cut: NotRequired[int]
+    connectome: NotRequired[dict[str, Any]]
+    budget: NotRequired[dict[str, Any]]
+
+
+class Stopped(TypedDict):
+    """`driver_stopped` and `budget_stop`; ``tries`` are the requests to Claude that failed."""
+
+    reason: str
+    tries: NotRequired[list[dict[str, Any]]]
+
+
+class UserInputTaken(TypedDict):
+    """What a person asked (``kind`` alone), the instructions sent to Claude, or Claude's answer to them."""
+
+    kind: Literal["pause", "resume", "stop", "instruction", "acknowledged"]
+    text: NotRequired[str]
+    answer: NotRequired[str]
+
+
+class Proposal(TypedDict):
+    """One slot of the next batch as accepted; ``changes``: key -> value of the parent and of the child."""
+
+    role: Role
+    parent: int | None
+    parent_rule: str
+    mutation: str
+    changes: dict[str, list[Scalar]]
+    edits: list[dict[str, Any]]
+    simulation_seed: int
+    training_seed: int
+    seed_rationale: SeedRationale
+    hypothesis: str
+
+
+class BatchPlanned(TypedDict):
+    """``slots`` are `Planned` as JSON; ``new_config_ids``: identity of a config -> the short name it gets."""
+
+    slots: list[dict[str, Any]]
+    new_config_ids: dict[str, str]
+
+
+class SlotStarted(TypedDict):
+    """A try at an iteration, written before its process exists."""
+
+    iteration: int
+    slot: int
+    run_id: str
+
+
+class SlotEnded(TypedDict):
+    """`slot_finished` and `slot_failed`; ``result`` is a `SlotResult` as JSON, ``artifacts``: file name -> blob."""
+
+    iteration: int
+    slot: int
+    result: dict[str, Any]
+    artifacts: dict[str, str]
+
+
+class PromptRendered(TypedDict):
+    """A request; ``system`` and ``text`` are blobs, ``images``: name -> blob, ``templates``: name -> hash."""
+
+    kind: Literal["start", "batch", "repair"]
+    system: str
+    text: str
+    images: dict[str, str]
+    templates: dict[str, str]
+
+
+class ReplyReceived(TypedDict):
+    """A reply (``reply`` is its blob), or that none could be had (``reply`` None, ``outcome`` says why)."""
+
+    reply: str | None
+    outcome: NotRequired[str]
+    stop_reason: NotRequired[str | None]
+    usage: NotRequired[dict[str, Any]]
+    request_id: NotRequired[str | None]
+    model: NotRequired[str]
+    cost_usd: NotRequired[float | None]
+    tries: NotRequired[list[dict[str, Any]]]
+    seconds: NotRequired[float]
+
+
+class ReplyRejected(TypedDict):
+    """``codes``: the rules that were broken, one a violation. ``fresh``: the same prompt is sent once more."""
+
+    violations: list[str]
+    codes: NotRequired[list[str]]
+    fresh: NotRequired[bool]
+
+
+class ReplyAccepted(TypedDict):
+    """What stands at the end of a conversation; ``fallbacks``: slot -> why its proposal was replaced."""
+
+    proposals: list[Proposal]
+    judgements: list[dict[str, Any]]
+    memory: str
+    block_summary: str | None
+    acknowledged: str | None
+    checks: list[list[str]]
+    memory_checks: list[str]
+    warnings: list[str]
+    fallbacks: dict[str, list[str]]
+    settings: NotRequired[dict[str, Scalar]]
+
+
+class BatchCommitted(TypedDict):
+    """``entries`` are `LogEntry` as JSON, ``memory`` is a blob, ``settings`` what Claude set for the campaign."""
+
+    entries: list[dict[str, Any]]
+    memory: str
+    proposals: list[Proposal]
+    block_summary: str | None
+    settings: NotRequired[dict[str, Scalar]]
+
+
+Shape = (
+    CampaignStarted
+    | DriverStarted
+    | Stopped
+    | UserInputTaken
+    | BatchPlanned
+    | SlotStarted
+    | SlotEnded
+    | PromptRendered
+    | ReplyReceived
+    | ReplyRejected
+    | ReplyAccepted
+    | BatchCommitted
+)
+
+SHAPES: dict[str, type] = {
+    "campaign_started": CampaignStarted,
+    "driver_started": DriverStarted,
+    "driver_stopped": Stopped,
+    "budget_stop": Stopped,
+    "user_input_taken": UserInputTaken,
+    "batch_planned": BatchPlanned,
+    "slot_started": SlotStarted,
+    "slot_finished": SlotEnded,
+    "slot_failed": SlotEnded,
+    "prompt_rendered": PromptRendered,
+    "reply_received": ReplyReceived,
+    "reply_rejected": ReplyRejected,
+    "reply_accepted": ReplyAccepted,
+    "batch_committed": BatchCommitted,
+}
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(SHAPES[kind])
+
+
+def check_shape(kind: str, data: dict[str, Any]) -> None:
+    """ValidationError when ``data`` is not what a record of type ``kind`` says."""
+    _adapter(kind).validate_python(data)
+
+
+def codes_of(rejected: ReplyRejected) -> list[str]:
+    """The rules that a rejected reply broke; early journals have them only at the head of each sentence."""
+    if "codes" in rejected:
+        return rejected["codes"]
+    return [sentence[1:].partition("]")[0] for sentence in rejected["violations"] if sentence.startswith("[")]
