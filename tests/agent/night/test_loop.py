@@ -18,7 +18,9 @@ from state.errors import RunError
 from state.files import read_yaml
 from state.journal import Journal, read_records
 from state.schema import validate
+from state.surrogate import SurrogateConfig
 from tests.agent.conftest import play, write_campaign
+from trainer.engines.inline import InlineEngine
 from ucb.grammar import parse_mutation
 from ucb.log import parse_log
 from ucb.tree import build_tree, same_tree
@@ -78,7 +80,8 @@ def test_a_proposal_is_fixed_before_its_run(finished: Callable[[int], Night]) ->
 
 
 def test_failed_slots_become_failed_entries_and_the_night_goes_on(tmp_path: Path) -> None:
-    night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 12)
+    often = InlineEngine(SurrogateConfig(failure_share=0.15))
+    night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 12, engine=often)
     failed = [it for it in night.history.iterations.values() if it.result and it.result.failure]
     assert failed, "the surrogate fails now and then; this seed range must hold a failure"
     text = night.paths.log.read_text()
