@@ -44,6 +44,7 @@ class Confirmations:
     baseline_runs: int
     trials: list[Trial] = field(default_factory=list)
     leaders: list[Leader] = field(default_factory=list)
+    _untried: dict[str, None] = field(default_factory=dict)  # with data seeds enough to lead, in order of when
 
     @property
     def open(self) -> Trial | None:
@@ -91,12 +92,17 @@ class Confirmations:
         number = len(self.trials) + 1
         first = batch[0].iteration
         error = trial_error(self.goal.error_budget, self.spent)
+        self._untried.pop(leader.config_id, None)
         self.trials.append(Trial(leader.config_id, number, first, len(self.table), leader.seeds, error))
 
     def take(self, run: Run) -> None:
         """Take in a finished run that the table has already taken."""
         if (trial := self.open) is not None and run.iteration in trial.expected:
             trial.runs.append(run)
+        name = run.config_id
+        new = name != BASELINE and name not in self._untried and self.of(name) is None
+        if new and self.table[name].simulation_seeds >= MIN_SEEDS:
+            self._untried[name] = None
         self.estimates.changed([trial.runs for trial in self.trials if trial.runs])
 
     def settle(self) -> None:
@@ -113,19 +119,17 @@ class Confirmations:
         sd = self.estimates.noise(self.goal.primary).seeds.square ** 0.5
         if base.mean is None or base.seeds < MIN_SEEDS or not sd:
             return []
-        found = [self._leader(name, base.mean, base.seeds, sd) for name in self.table.names()]
+        best = self.best
+        floor = base.mean if best is None else base.mean + self._gain(best)
+        found = [self._leader(name, base.mean, base.seeds, sd, floor) for name in self._untried]
         return sorted((one for one in found if one is not None), key=lambda one: (-one.lead, one.config_id))
 
-    def _leader(self, name: str, base: float, base_seeds: int, sd: float) -> Leader | None:
-        if name == BASELINE or len(self.table[name].runs) < MIN_SEEDS or self.of(name) is not None:
-            return None
+    def _leader(self, name: str, base: float, base_seeds: int, sd: float, floor: float) -> Leader | None:
         cells = self.estimates.cells(name, self.goal.primary)
-        if cells.mean is None or cells.seeds < MIN_SEEDS:
+        if cells.mean is None or cells.seeds < MIN_SEEDS or (floor > base and cells.mean <= floor):
             return None
         lead = (cells.mean - base) / (sd * math.sqrt(1 / cells.seeds + 1 / base_seeds))
-        best = self.best
-        beaten = best is not None and cells.mean <= base + self._gain(best)
-        if lead < LEAD or beaten or not self._keeps(name):
+        if lead < LEAD or not self._keeps(name):
             return None
         seeds = self._free_seeds(name)
         return Leader(name, lead, seeds) if len(seeds) >= MIN_SEEDS else None

@@ -18,6 +18,7 @@ BASELINE = "C1"
 # A night of ten thousand batches must not slow down: more runs than these change an estimate little.
 LATEST_RUNS = 48
 POOLED_CONFIGS = 64
+POOLED_TRIALS = 16
 NONE = Cells({})
 
 
@@ -75,7 +76,7 @@ class Estimates:
         """The noise pooled over the baseline and the latest configs."""
         if metric not in self._noise:
             names = [BASELINE, *(name for name in self._table.latest(POOLED_CONFIGS) if name != BASELINE)]
-            crossed = [self.of_runs(runs, metric) for runs in self._series[-POOLED_CONFIGS:]]
+            crossed = [self.of_runs(runs, metric) for runs in self._series[-POOLED_TRIALS:]]
             if crossed:
                 crossed.append(self.cells(BASELINE, metric))
             self._noise[metric] = pool([self.cells(name, metric) for name in names], crossed)

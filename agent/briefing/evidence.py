@@ -17,7 +17,7 @@ from ucb.noise import Noise
 from ucb.shares import is_bad
 
 SHOWN_RUNS = 64
-REGRESSED_RUNS = 240
+REGRESSED_RUNS = 160
 COLUMNS = ("connectivity_R2", "V_rest_R2", "tau_R2")
 
 
