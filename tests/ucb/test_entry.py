@@ -40,7 +40,7 @@ def test_facts_come_from_the_plan_and_the_result() -> None:
     )
     assert entry.trajectory.tau.peak is None
     assert entry.config == config_line(FLAT, ["training.coeff_W_L1"])
-    assert entry.config["coeff_W_L1"] == 5e-5
+    assert entry.config["coeff_W_L1"] == 3.3e-5
 
 
 def test_a_failed_slot_has_a_reason_and_no_metrics() -> None:

@@ -34,7 +34,8 @@ GOLDEN = """\
 Node: id=5, parent=2
 Mode/Strategy: exploit
 Seeds: sim_seed=1005, train_seed=505, rationale=suggested-default
-Config: lr_W=0.0005, lr=0.0012, lr_emb=0.00155, joint_ratio=0.4, lr_ratio=0.1, n_epochs=2, aug_loop=20, coeff_W_L1=5e-05
+Config: lr_W=0.0005, lr=0.0012, lr_emb=0.00155, joint_ratio=0.4, lr_ratio=0.1, n_epochs=2, aug_loop=20, \
+coeff_W_L1=3.3e-05
 Metrics: connectivity_R2=0.9123456789012345, tau_R2=0.5, V_rest_R2=0.5, cluster_accuracy=0.5, test_R2=0.5, \
 test_pearson=0.5, training_time_min=0.5
 R2 trajectory: conn peak=nan final=nan trend=undefined, vrest peak=nan final=nan trend=undefined, \

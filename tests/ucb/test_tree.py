@@ -23,7 +23,7 @@ def campaigns(draw: st.DrawFn) -> list[Row]:
     rows: list[Row] = []
     for number in range(1, draw(st.integers(1, 20)) + 1):
         parent = draw(st.none() | st.integers(1, number - 1)) if number > 1 else None
-        changes = draw(st.sampled_from([{}, {"training.n_epochs": (2, 3)}, {"training.coeff_W_L1": (5e-5, 1e-4)}]))
+        changes = draw(st.sampled_from([{}, {"training.n_epochs": (2, 3)}, {"training.coeff_W_L1": (3.3e-5, 1e-4)}]))
         plan = planned(number, parent, changes=changes, mutation=render_mutation(changes, "exploit", parent))
         outcome = draw(st.sampled_from([result(0.9), result(0.123456789), result(None), failed_result()]))
         entry = entry_from(
