@@ -80,5 +80,5 @@ def test_crossed_ignores_data_that_one_config_alone_ran_on() -> None:
 def test_visibly_different_is_a_matter_of_one_per_cent() -> None:
     assert not differs(Variance(4.0, 5), Variance(1.0, 30))
     assert differs(Variance(5.0, 5), Variance(1.0, 30))
-    assert not differs(Variance(1e-9, 1), Variance(1.0, 30))
+    assert not differs(Variance(0.01, 1), Variance(1.0, 30))
     assert not differs(Variance(9.0, 5), Variance())
