@@ -1,8 +1,8 @@
 """The trial of one candidate: fresh runs on the baseline's data seeds, and what they say. Knows no night.
 
 A candidate leads by luck as well as by merit, so the runs that made it lead do not count. The test is a paired t test
-on seed means at fixed numbers of runs (looks). Each trial gets a share of the night's error budget when it begins, each
-look a part of that, and the parts of all looks ever made sum to less than the budget, whatever is tried, and when.
+on seed means at fixed numbers of runs (looks). The error budget of the night is shared out before any of them is made,
+so that by Bonferroni's inequality the chance of any false confirmation stays below it whatever is tried, and when.
 """
 
 from __future__ import annotations
@@ -36,9 +36,13 @@ def looks(seeds: int) -> tuple[tuple[int, float], ...]:
     return (*made, (min(seeds, LOOKS[-1][0]), 1 - sum(part for _, part in made))) if len(made) < len(LOOKS) else LOOKS
 
 
-def trial_error(budget: float, spent: float) -> float:
-    """The error of the next trial: half of what the looks so far have left of the night's ``budget``."""
-    return (budget - spent) / 2
+def trial_error(budget: float, number: int) -> float:
+    """The share of the ``number``-th trial in the night's error ``budget``: 1/2, 1/4, 1/8, ... which sum to less than 1.
+
+    What a trial that was given up did not use is not handed on: all trials share the baseline's runs, so that no bound
+    would hold for what is handed on.
+    """
+    return budget / 2**number
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,9 @@ def test_the_parts_of_all_looks_make_one_share() -> None:
 
 
 def test_no_number_of_trials_spends_the_budget() -> None:
-    spent = 0.0
-    for _ in range(50):
-        spent += trial_error(0.05, spent)
-    assert 0.0499 < spent < 0.05
+    shares = [trial_error(0.05, number) for number in range(1, 50)]
+    assert shares[:3] == [0.025, 0.0125, 0.00625]
+    assert sum(shares) < 0.05 or sum(shares) == pytest.approx(0.05)
 
 
 def test_a_clear_gain_is_confirmed_at_a_look_and_not_between() -> None:
