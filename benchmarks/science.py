@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from state.campaign import load_campaign
-from state.config import Scalar, SlotConfig
+from state.config import Scalar, SlotConfig, earlier_settings
 from state.files import parse_yaml
 from trainer.slot.worker import train_slot
 
@@ -27,27 +27,14 @@ CAMPAIGNS = Path(__file__).parents[1] / "campaigns"
 SHOWN = ("connectivity_R2", "tau_R2", "V_rest_R2", "cluster_accuracy", "test_R2", "test_pearson")
 TRAINING_SEEDS = 500_000  # training seed = this + data seed - 1000, as a night offers them
 
-# What held before the predecessor's definitions became the default; see state/added.py.
-FORMER: dict[str, Scalar] = {
-    "graph_model.init": "fan_in",
-    "training.w_init_per": "inputs",
-    "training.xnorm_scale": 1.0,
-    "training.penalty_frames": "all",
-    "training.penalty_embedding": "trained",
-    "training.g_phi_diff_step": "relative",
-    "training.perceptron_norms": "per_network",
-    "training.W_L2_beside_L1": "added",
-    "training.annealing": "continuous",
-    "training.adam_restart": "never",
-    "training.cluster_features": "standardised",
-}
 STANDARD: dict[str, Scalar] = {"training.alternate_training": False}
 VARIANTS: dict[str, dict[str, Scalar]] = {
     "two_stage": {},
     "standard": STANDARD,
     "zeros": {"training.w_init_mode": "zeros"},
     "randn": {"training.w_init_mode": "randn_scaled"},
-    "former": FORMER,
+    # What held before the predecessor's definitions became the default; see state/added.py.
+    "former": earlier_settings(),
     "noise0": {"simulation.noise_model_level": 0.0},
     "noise05": {"simulation.noise_model_level": 0.5},
     "dark": {"simulation.blank_prefix_fraction": 0.5},

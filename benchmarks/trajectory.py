@@ -20,7 +20,7 @@ def read(folder: Path) -> list[dict[str, str]]:
 def draw(folders: list[Path], out: Path) -> None:
     """R2 over iterations, phases shaded; one row of axes a folder."""
     figure = Figure(figsize=(9, 2.8 * len(folders)), layout="constrained")
-    axes = figure.subplots(len(folders), 1, squeeze=False)[:, 0]
+    axes = figure.subplots(len(folders), 1, squeeze=False, sharex=True)[:, 0]
     for axis, folder in zip(axes, folders, strict=True):
         rows = read(folder)
         x = [int(row["iteration"]) for row in rows]
@@ -32,7 +32,7 @@ def draw(folders: list[Path], out: Path) -> None:
                 axis.axvspan(start, end, color="0.92", lw=0)
         axis.set(ylim=(0, 1), xlabel="iteration", ylabel="R2", title=f"{folder.name} (grey: V_rest phase)")
         axis.grid(alpha=0.3)
-        axis.legend(loc="lower left")
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(out, dpi=110)
 
 

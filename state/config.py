@@ -218,6 +218,12 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
+def earlier_settings() -> dict[str, Scalar]:
+    """Dotted key -> value of every setting that was added later, as it was before; see `state.added`."""
+    growing = ((name, section) for name, section in SECTIONS.items() if issubclass(section, Growing))
+    return {f"{name}.{key}": value for name, section in growing for key, value in section.earlier().items()}
+
+
 def _derived(changes: dict[str, Scalar]) -> dict[str, Scalar]:
     width = changes.get("graph_model.embedding_dim")
     return dict(zip(DERIVED_KEYS, (1 + width, 3 + width), strict=True)) if isinstance(width, int) else {}

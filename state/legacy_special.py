@@ -25,7 +25,9 @@ def translate_special(
 
 
 def _simulation(part: dict[str, Any], faults: Faults) -> None:
-    if any(value != 1 for row in part.pop("params", []) or [] for value in (row if isinstance(row, list) else [row])):
+    params = part.pop("params", None) or []
+    rows = params if isinstance(params, list) else [params]
+    if any(value != 1 for row in rows for value in (row if isinstance(row, list) else [row])):
         faults.add("simulation.params", "is not all ones; nightfly takes its parameters from the connectome")
     if isinstance(light := part.pop("optogenetics", None), dict) and light.get("enabled"):
         faults.add("simulation.optogenetics", "is enabled, which nightfly does not do; remove it")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from state.added import EARLIER_DEFAULTS, FORMAT, Growing
+from state.added import EARLIER_DEFAULTS, FORMAT
 from state.campaign import begun_campaign, load_campaign
-from state.config import SECTIONS, Scalar, SlotConfig, difference, flatten
+from state.config import Scalar, SlotConfig, difference, earlier_settings, flatten
 from state.errors import RunError
 from state.files import parse_yaml
 from state.journal import Journal
@@ -21,15 +21,6 @@ CONFIG_HASH = "c79d51ac61850fa0f47f7c449a8057c6e5927437f36336b398d1111d85a7d3ba"
 IDENTITY = "3a14dc26d063256ede0ae08df89d8afc3f4a44364a6eca2046605d8150636501"
 
 
-def earlier() -> dict[str, Scalar]:
-    return {
-        f"{name}.{key}": value
-        for name, section in SECTIONS.items()
-        if issubclass(section, Growing)
-        for key, value in section.earlier().items()
-    }
-
-
 def old_config() -> SlotConfig:
     text = (GOLDEN / "slot_config_format1.yaml").read_text()
     return validate(SlotConfig, parse_yaml(text, "old"), "old")
@@ -39,7 +30,7 @@ def test_a_config_of_the_first_release_keeps_its_text_its_hash_and_its_training(
     config = old_config()
     assert config.yaml() == (GOLDEN / "slot_config_format1.yaml").read_text()
     assert config.hash() == CONFIG_HASH
-    assert {key: config.flat()[key] for key in earlier()} == earlier()
+    assert {key: config.flat()[key] for key in earlier_settings()} == earlier_settings()
     assert config.training.annealing == "continuous"
 
 
@@ -47,7 +38,7 @@ def test_the_frozen_campaign_of_an_old_run_is_read_as_it_was_begun() -> None:
     text = (GOLDEN / "campaign_format1.yaml").read_text()
     old = begun_campaign({"campaign": "x"}, text)
     assert old.identity() == IDENTITY
-    assert {key: old.base_config().flat()[key] for key in earlier()} == earlier()
+    assert {key: old.base_config().flat()[key] for key in earlier_settings()} == earlier_settings()
     new = begun_campaign({"campaign": "x", "format": FORMAT}, text)
     assert new.identity() != IDENTITY
     assert new.training.annealing == "epoch"
@@ -77,10 +68,10 @@ def test_a_format_that_is_not_known_is_one_sentence(format: Any) -> None:
         begun_campaign({"format": format}, "name: c\nexplorable: {}\n")
 
 
-@pytest.mark.parametrize("key", sorted(earlier()))
+@pytest.mark.parametrize("key", sorted(earlier_settings()))
 def test_every_added_setting_is_written_and_read_back_with_either_value(key: str) -> None:
     default = SlotConfig().flat()[key]
-    before = earlier()[key]
+    before = earlier_settings()[key]
     other: Scalar = 0.25 if isinstance(before, float) else before
     for value in {default, before, other}:
         config = SlotConfig().replaced({key: value})

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from state.config import Scalar, SlotConfig
+from state.config import Scalar, SlotConfig, earlier_settings
 from trainer.fit.pyg_step import PygStep
 from trainer.fit.step import Step
 from trainer.fit.training import fit
@@ -21,16 +21,9 @@ XNORM, ITERATION = 0.5, 5
 # Every penalty with both norms, so that no term of the loss is out of sight.
 ALL_ON: dict[str, Scalar] = {"training.coeff_W_L2": 0.3, "training.coeff_g_phi_weight_L2": 0.2}
 FORMER: dict[str, Scalar] = {
-    "graph_model.init": "fan_in",
-    "training.w_init_per": "inputs",
-    "training.xnorm_scale": 1.0,
-    "training.penalty_frames": "all",
-    "training.penalty_embedding": "trained",
-    "training.g_phi_diff_step": "relative",
-    "training.perceptron_norms": "per_network",
-    "training.W_L2_beside_L1": "added",
-    "training.annealing": "continuous",
-    "training.adam_restart": "never",
+    key: value
+    for key, value in earlier_settings().items()
+    if not key.startswith("simulation.") and key not in ("graph_model.backend", "training.cluster_features")
 }
 CASES: list[dict[str, Scalar]] = [
     {},
