@@ -42,7 +42,7 @@ def trial_error(budget: float, number: int) -> float:
     What a trial that was given up did not use is not handed on: all trials share the baseline's runs, so that no bound
     would hold for what is handed on.
     """
-    return budget / 2**number
+    return budget * 0.5**number
 
 
 @dataclass(frozen=True)
