@@ -37,12 +37,12 @@ def looks(seeds: int) -> tuple[tuple[int, float], ...]:
 
 
 def trial_error(budget: float, number: int) -> float:
-    """The share of the ``number``-th trial in the night's error ``budget``: 1/2, 1/4, 1/8, ...; less than 1 in all.
+    """The share of the ``number``-th trial in the night's error ``budget``: 1/2, 1/4, 1/8, ..., in all less than 1.
 
     What a trial that was given up did not use is not handed on: all trials share the baseline's runs, so that no bound
     would hold for what is handed on.
     """
-    return budget * 0.5**number
+    return float(budget / 2**number)
 
 
 @dataclass(frozen=True)

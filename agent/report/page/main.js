@@ -89,6 +89,6 @@ function start() {
 }
 
 // What the page offers to a console, and to its tests.
-window.nightfly = { data, choose, measured, treeLabel, byId, colour };
+window.nightfly = { data, choose, measured, treeLabel, byId, colour, signed, make, scaleEnds };
 
 start();

@@ -54,7 +54,7 @@ def test_hostile_text_is_shown_and_does_nothing(opened: Page) -> None:
     assert opened.page.locator("#details img, #details b, #details script").count() == 0
     # Plotly reads HTML in what it shows beside the mouse.
     label = opened.page.evaluate(
-        "nightfly.treeLabel({...data.nodes[0], mutation: '<a href=\"https://x.example\">y</a>'})"
+        "nightfly.treeLabel({...nightfly.data.nodes[0], mutation: '<a href=\"https://x.example\">y</a>'})"
     )
     assert "&lt;a href" in label
 
@@ -108,12 +108,12 @@ def test_an_address_names_a_run(browser: Any, address: str) -> None:
 
 
 def test_a_difference_that_is_rounded_away_has_no_sign(opened: Page) -> None:
-    shown = opened.page.evaluate("[0, 4e-5, -4e-5, 6e-5, -6e-5, -1.5].map((value) => signed(value, 4))")
+    shown = opened.page.evaluate("[0, 4e-5, -4e-5, 6e-5, -6e-5, -1.5].map((value) => nightfly.signed(value, 4))")
     assert shown == ["0.0000", "0.0000", "0.0000", "+0.0001", "-0.0001", "-1.5000"]
 
 
 def test_a_label_is_cut_between_characters(opened: Page) -> None:
-    label = opened.page.evaluate("nightfly.treeLabel({...data.nodes[0], mutation: 'x'.repeat(158) + '&&&'})")
+    label = opened.page.evaluate("nightfly.treeLabel({...nightfly.data.nodes[0], mutation: 'x'.repeat(158) + '&&&'})")
     assert "x&amp;&amp;<br>" in label
 
 

@@ -27,7 +27,7 @@ def test_every_colour_of_text_can_be_read(browser: Any, address: str, scheme: st
         for ground in ("paper", "sheet"):
             pair = page.page.evaluate(
                 """(names) => names.map((name) => {
-                const probe = document.body.appendChild(make("i", { style: `color: var(--${name})` }));
+                const probe = document.body.appendChild(nightfly.make("i", { style: `color: var(--${name})` }));
                 const found = getComputedStyle(probe).color;
                 probe.remove();
                 return found;

@@ -40,7 +40,7 @@ def test_failed_and_unmeasured_runs_can_all_be_looked_at(browser: Any, odd_addre
 
 def test_a_few_wrong_runs_do_not_wash_out_the_others(browser: Any, odd_address: str) -> None:
     page = Page(browser, odd_address)
-    low, high = page.page.evaluate("scaleEnds('connectivity_R2')")
+    low, high = page.page.evaluate("nightfly.scaleEnds('connectivity_R2')")
     values = page.page.evaluate("nightfly.data.nodes.map((node) => nightfly.measured(node, 'connectivity_R2'))")
     assert min(value for value in values if value is not None) == -3.25
     assert 0.8 < low < high < 1
