@@ -39,7 +39,8 @@ def test_the_full_size_campaign_is_the_addendums() -> None:
     }
     base = campaign.base_config()
     assert (base.simulation.extent, base.simulation.n_frames) == (8, 64_000)
-    assert base.training == SlotConfig().training
+    # But for the step of the published runs, it is the predecessor's training as it is today.
+    assert base.training == SlotConfig().training.model_copy(update={"g_phi_diff_step": "relative"})
     assert (campaign.claude.n_parallel, campaign.claude.n_iter_block, campaign.policy.baseline_runs) == (4, 12, 12)
     assert campaign.policy.time_limit_min == 90
 
