@@ -14,7 +14,7 @@ from state.config import SlotConfig
 from trainer.model.protocol import Model
 from trainer.score.cluster import cluster_accuracy, neuron_features
 from trainer.score.comparable import identity_scores, pearson_of_moving, raw_weights
-from trainer.score.metrics import Activity, Recovered, active_score, recover, recovery_scores
+from trainer.score.metrics import Activity, Recovered, active_score, recover, recovery_scores, signal_curves
 from trainer.score.prediction import one_step_pearson, one_step_score, rollout, rollout_scores
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Evaluation:
     extra: dict[str, float] = field(default_factory=dict)
     found: Recovered | None = None
     traces: Tensor | None = None
+    signals: tuple[Tensor, Tensor] | None = None  # voltages [K], and g_phi^2 of each neuron there over its slope [K, N]
 
     def set(self, name: str, value: float | None, reason: str = "", **extra: float | None) -> None:
         """Record one metric and, beside it, the figures in ``extra`` that are defined."""
@@ -69,6 +70,7 @@ def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, co
             "test_pearson_moving": pearson_of_moving(traces, data.rollout_voltage),
         }
         result.set("test_pearson", rolled.mean, rolled.reason, **extra)
+        result.signals = signal_curves(model, stats)
     result.extra |= identity_scores(found, truth) | raw_weights(model.W.double().cpu().numpy(), found, truth)
     result.found, result.traces = found, traces
     return result
