@@ -28,7 +28,6 @@ ALSO = {
     "tests/trainer/fit/test_step.py": "trainer/fit/pyg_step",
     "tests/trainer/model/test_gnn.py": "trainer/model/protocol",
     "tests/trainer/model/test_pyg.py": "trainer/fit/backend",
-    "tests/trainer/score/test_metrics.py": "trainer/score/prediction",
     "tests/trainer/slot/test_trial.py": "trainer/slot/remembered",
     "tests/trainer/fly/test_davis.py": "trainer/fly/stimulus",
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",

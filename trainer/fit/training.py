@@ -17,7 +17,8 @@ from state.records import Phase, TrajectoryPoint
 from trainer.fit.adam import Adam
 from trainer.fit.backend import make_step
 from trainer.fit.cuda_graph import GraphedIterations
-from trainer.fit.schedule import BLOCK, Stage, annealing, blocks, iterations_per_epoch, stages
+from trainer.fit.limits import limit
+from trainer.fit.schedule import BLOCK, Stage, annealing, blocks, iterations_per_epoch, rate_factors, stages
 from trainer.fit.step import Step
 from trainer.model.protocol import Model
 from trainer.score.metrics import Activity, Score, recover, recovery_scores
@@ -123,6 +124,7 @@ class Trainer:
         self.model, self.training = model, config.training
         self.step = make_step(model, data, config.training, stats.std * config.training.xnorm_scale)
         self.adam = Adam(model.theta, model.gradient)
+        limit(self.adam, model.groups["W"], config.training)
         self.iteration = 0
         self._per_epoch = iterations_per_epoch(config)
         self._n_frames = len(data.voltage)
@@ -135,7 +137,7 @@ class Trainer:
         """``n`` iterations without a look at the device, then one look."""
         shape = (n, self.training.batch_size)
         frames = torch.randint(self._n_frames, shape, generator=self._random, device=self.model.theta.device)
-        self.adam.prepare(n)
+        self.adam.prepare(n, rate_factors(self.training, self.iteration, n))
         self.step.set_strength(self._strength(n))
         if self._graphed is not None:
             self._graphed.run(frames, self.iteration)
