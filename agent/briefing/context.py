@@ -8,7 +8,8 @@ from typing import Any
 from agent.briefing.comparisons import comparisons
 from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.slot_view import explored_values, slot_view
-from agent.guard.verdict import Facts, ParentRun
+from agent.guard.ruling import Facts, ParentRun
+from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, slot_minutes
@@ -30,6 +31,7 @@ from state.campaign import Campaign
 from state.config import Scalar
 from state.explorable import protected
 from state.metrics import described
+from state.shapes import codes_of
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -92,7 +94,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
     margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
     told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
     metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
-    told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics}
+    told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics, "demands": demands(campaign)}
     if not any_run:
         return told
     puct, c = campaign.claude.ucb_formula == "puct", float(ledger.views.settings["claude.ucb_c"])
@@ -160,7 +162,13 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         config_ids=ledger.history.config_ids,
         block_end=context.block_end,
         user_input=context.kind == "batch" and bool(context.user_input),
+        sent_back=_sent_back(ledger),
     )
+
+
+def _sent_back(ledger: Ledger) -> frozenset[str]:
+    rejected = [exchange.rejected for exchange in ledger.history.exchanges if exchange.rejected is not None]
+    return frozenset(code for one in rejected for code in codes_of(one))
 
 
 def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
