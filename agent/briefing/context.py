@@ -27,7 +27,7 @@ from prompts.context import (
     SeedOffer,
 )
 from prompts.memory import empty_memory
-from state.campaign import Campaign
+from state.campaign import Campaign, setting_key
 from state.config import Scalar
 from state.explorable import protected
 from state.metrics import described
@@ -55,8 +55,8 @@ def build_context(ledger: Ledger) -> Context:
         kind="batch" if slots else "start",
         campaign=campaign.name,
         mission=_mission(ledger),
-        n_parallel=campaign.claude.n_parallel,
-        n_iter_block=campaign.claude.n_iter_block,
+        n_parallel=campaign.search.n_parallel,
+        n_iter_block=campaign.search.n_iter_block,
         batch=history.planned,
         block=block.number,
         block_iterations=(block.first, block.last),
@@ -97,7 +97,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
     told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics, "demands": demands(campaign)}
     if not any_run:
         return told
-    puct, c = campaign.claude.ucb_formula == "puct", float(ledger.views.settings["claude.ucb_c"])
+    puct, c = campaign.search.ucb_formula == "puct", float(ledger.views.settings[setting_key("ucb_c")])
     return told | {
         "verdicts": verdict_lines(ledger.views),
         "runs": run_lines(ledger),
@@ -122,7 +122,7 @@ def _demand(ledger: Ledger) -> Demand:
     if runs < 1:
         return found
     offered = [
-        Candidate(config_id=one.config_id, simulation_seeds=list(one.seeds[: campaign.claude.n_parallel]))
+        Candidate(config_id=one.config_id, simulation_seeds=list(one.seeds[: campaign.search.n_parallel]))
         for one in candidates
     ]
     return found.model_copy(update={"owed": Owed(runs=runs, candidates=offered)})
@@ -198,8 +198,8 @@ def _rules(ledger: Ledger) -> list[Rule]:
 
 def _settings(ledger: Ledger) -> list[tuple[str, str, str]]:
     """Key, allowed values and meaning of what the model may set for the whole campaign."""
-    rules = ledger.campaign.claude.explorable.items()
-    return [(f"claude.{key}", rule.allowed(), rule.description) for key, rule in rules]
+    rules = ledger.campaign.search.explorable.items()
+    return [(setting_key(key), rule.allowed(), rule.description) for key, rule in rules]
 
 
 def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
@@ -211,7 +211,7 @@ def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
             training_seed=seeds.training_base + first + slot,
             shared_simulation_seed=seeds.simulation_base + first,
         )
-        for slot in range(ledger.campaign.claude.n_parallel)
+        for slot in range(ledger.campaign.search.n_parallel)
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agent.guard.reply import ProposalReply
 from agent.guard.rule import Draft, EditFault
 from agent.guard.ruling import Facts
-from state.campaign import Campaign
+from state.campaign import Campaign, setting_key
 from state.config import Scalar, SlotConfig
 from state.explorable import protection
 from state.records import Edit
@@ -25,12 +25,12 @@ def draft(slot: int, proposal: ProposalReply, facts: Facts) -> Draft:
 
 
 def _setting_rules(facts: Facts) -> list[str]:
-    return [f"claude.{key}" for key in facts.campaign.claude.explorable]
+    return [setting_key(key) for key in facts.campaign.search.explorable]
 
 
 def _settings(edits: Sequence[Edit], facts: Facts) -> tuple[dict[str, Scalar], list[EditFault]]:
     """The edits of `claude.*` keys that the campaign lets the model set. They belong to no slot's config."""
-    rules = {f"claude.{key}": rule for key, rule in facts.campaign.claude.explorable.items()}
+    rules = {setting_key(key): rule for key, rule in facts.campaign.search.explorable.items()}
     settings: dict[str, Scalar] = {}
     faults = []
     for edit in edits:

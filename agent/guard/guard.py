@@ -10,7 +10,7 @@ from agent.guard.reply import Reply
 from agent.guard.rule import Breach, Case, Draft, Rule, Step
 from agent.guard.ruling import Accepted, Facts, Figures, Ruling, Violation
 from agent.guard.table import PLACE, RULES
-from state.config import Scalar, difference
+from state.config import Scalar, SlotConfig, difference
 from state.errors import ConfigError
 
 Found = list[tuple[Rule, Breach]]
@@ -55,21 +55,22 @@ def _with_configs(case: Case) -> Case:
     accepted: list[Accepted | None] = [None] * len(case.reply.proposals)
     misfits = {}
     for one in case.drafts:
+        if one.parent is None:
+            continue
         try:
-            accepted[one.slot] = _child(one)
+            accepted[one.slot] = _child(one, one.parent)
         except ConfigError as error:
             misfits[one.slot] = str(error)
     return replace(case, accepted=accepted, misfits=misfits)
 
 
-def _child(one: Draft) -> Accepted:
-    assert one.parent is not None
+def _child(one: Draft, parent: SlotConfig) -> Accepted:
     seeds: dict[str, Scalar] = {
         "simulation.seed": one.proposal.simulation_seed,
         "training.seed": one.proposal.training_seed,
     }
-    config = one.parent.replaced({**one.changes} | seeds)
-    return Accepted(one.proposal, config, difference(one.parent, config), dict(one.settings))
+    config = parent.replaced({**one.changes} | seeds)
+    return Accepted(one.proposal, config, difference(parent, config), dict(one.settings))
 
 
 def _ruling(case: Case, found: Found) -> Ruling:

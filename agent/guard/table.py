@@ -29,7 +29,7 @@ PLACE = {rule.code: place for place, rule in enumerate(RULES)}
 def numbers(campaign: Campaign) -> dict[str, Any]:
     """What the demands are filled with: the campaign's policy, and the limits and forms of the checks."""
     return campaign.policy.model_dump() | {
-        "n_parallel": campaign.claude.n_parallel,
+        "n_parallel": campaign.search.n_parallel,
         "max_prose": MAX_PROSE,
         "last_seed": SEED_LIMIT - 1,
         "max_lines": MAX_LINES,

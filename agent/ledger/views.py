@@ -9,7 +9,7 @@ import networkx as nx
 from agent.ledger.policy import Standing, TimeModel
 from prompts.context import ConfigView, VerdictView
 from state.blobs import BlobStore
-from state.campaign import Campaign
+from state.campaign import Campaign, setting_key
 from state.config import Scalar, SlotConfig
 from state.errors import ConfigError
 from state.files import parse_yaml, sha256
@@ -92,7 +92,7 @@ class Views:
 
     def block(self, iteration: int) -> Block:
         """The block that an iteration belongs to."""
-        return block_of(iteration, self.campaign.claude.n_iter_block)
+        return block_of(iteration, self.campaign.search.n_iter_block)
 
     def is_block_end(self, iteration: int) -> bool:
         """Whether a batch that ends with ``iteration`` ends its block."""
@@ -100,15 +100,15 @@ class Views:
 
     def scores(self, number: int) -> ScoreTable:
         """UCB scores of a block."""
-        claude = self.campaign.claude
-        block = self.block((number - 1) * claude.n_iter_block + 1)
+        search = self.campaign.search
+        block = self.block((number - 1) * search.n_iter_block + 1)
         nodes = [self.nodes[n] for n in range(block.first, block.last + 1) if n in self.nodes]
-        return score_block(nodes, block, float(self.settings["claude.ucb_c"]), claude.ucb_formula)
+        return score_block(nodes, block, float(self.settings[setting_key("ucb_c")]), search.ucb_formula)
 
     @property
     def settings(self) -> dict[str, Scalar]:
         """The `claude.*` values in force: the campaign's, or what the model has set where the campaign lets it."""
-        return {"claude.ucb_c": self.campaign.claude.ucb_c} | self.history.settings
+        return {setting_key("ucb_c"): self.campaign.search.ucb_c} | self.history.settings
 
     def title(self) -> str:
         """The campaign's name, with a warning when nothing is really trained."""

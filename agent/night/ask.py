@@ -84,7 +84,7 @@ def _images(ledger: Ledger) -> dict[str, str]:
 
 def _send(night: Night, llm: LLMClient, context: Context) -> None:
     start = context.kind == "start"
-    prompt, schema = conversation(night, context), reply_schema(night.campaign.claude.n_parallel, start)
+    prompt, schema = conversation(night, context), reply_schema(night.campaign.search.n_parallel, start)
     began = time.monotonic()
     try:
         with night.interrupt.welcome():

@@ -95,11 +95,11 @@ class Derived:
         """tree.png; drawn at most every few seconds, since a picture costs more than a batch of a fast campaign."""
         from ucb.plot import plot_tree
 
-        claude = self.campaign.claude
+        search = self.campaign.search
         picture = plot_tree(
             self.views.nodes.values(),
-            n_parallel=claude.n_parallel,
-            n_iter_block=claude.n_iter_block,
+            n_parallel=search.n_parallel,
+            n_iter_block=search.n_iter_block,
             title=self.views.title(),
         )
         write_atomic(self.paths.tree_picture, picture)
