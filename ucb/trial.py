@@ -1,4 +1,4 @@
-"""The trial of one candidate: fresh runs on the baseline's data seeds, and what they say. Knows no night.
+"""The trial of one candidate: fresh runs on the baseline's data seeds, and what they say.
 
 A candidate leads by luck as well as by merit, so the runs that made it lead do not count. The test is a paired t test
 on seed means at fixed numbers of runs (looks). The error budget of the night is shared out before any of them is made,

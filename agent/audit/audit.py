@@ -1,4 +1,4 @@
-"""One audit from bytes to findings: read, assume, check, rebuild, recompute. Knows no files and no screen."""
+"""One audit from bytes to findings: read, assume, check, rebuild, recompute."""
 
 from __future__ import annotations
 

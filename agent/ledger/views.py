@@ -7,7 +7,7 @@ from array import array
 import networkx as nx
 
 from agent.ledger.policy import Standing, TimeModel
-from prompts.context import ConfigView, VerdictView
+from prompts.context import ComparisonView, ConfigView
 from state.blobs import BlobStore
 from state.campaign import Campaign, setting_key
 from state.config import Scalar, SlotConfig
@@ -52,7 +52,7 @@ class Views:
         self.nodes: dict[int, TreeNode] = {}
         self.patterns: dict[int, str] = {}
         self.courses: dict[int, Courses] = {}
-        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, VerdictView]] = {}
+        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
 
