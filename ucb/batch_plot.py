@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from state.metrics import main, traced
 from state.records import TrajectoryPoint
-from ucb.trajectory import Column
 from ucb.variance import ConfigStats
 
-COLUMNS: Mapping[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
-STRIPS = ("connectivity_R2", "V_rest_R2")
 _GREY, _INK, _BAND, _FAILED = "#9aa3ad", "#22262b", "#e8ecf1", "#c1272d"
 DPI = 110
 
@@ -40,14 +38,14 @@ def plot_batch(slots: Sequence[Slot], configs: Sequence[ConfigStats], baseline: 
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(2, 6)
     colours = [colormaps["tab10"](number % 10) for number in range(len(slots))]
-    for place, (metric, column) in enumerate(COLUMNS.items()):
+    for place, (metric, trace) in enumerate(list(traced().items())[:3]):
         axes = figure.add_subplot(grid[0, 2 * place : 2 * place + 2])
-        _curves(axes, metric, column, slots, colours)
+        _curves(axes, metric, trace.column, slots, colours)
         _band(axes, baseline, metric)
         if place == 0:
             axes.legend(fontsize=8, loc="lower right")
     mine = {slot.iteration: colour for slot, colour in zip(slots, colours, strict=True)}
-    for place, metric in enumerate(STRIPS):
+    for place, metric in enumerate(row.name for row in main()[:2]):
         axes = figure.add_subplot(grid[1, 3 * place : 3 * place + 3])
         _strip(axes, metric, configs, mine)
         _band(axes, baseline, metric)
@@ -56,9 +54,7 @@ def plot_batch(slots: Sequence[Slot], configs: Sequence[ConfigStats], baseline: 
     return buffer.getvalue()
 
 
-def _curves(
-    axes: Axes, metric: str, column: Column, slots: Sequence[Slot], colours: Sequence[tuple[float, ...]]
-) -> None:
+def _curves(axes: Axes, metric: str, column: str, slots: Sequence[Slot], colours: Sequence[tuple[float, ...]]) -> None:
     for start, end in _vrest_spans(max((slot.points for slot in slots), key=len, default=())):
         axes.axvspan(start, end, color=_BAND, lw=0, zorder=0)
     for slot, colour in zip(slots, colours, strict=True):

@@ -13,11 +13,23 @@ from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, slot_minutes
 from agent.ledger.standing import standing, verdict_lines
-from prompts.context import Candidate, ConfigView, Context, Demand, NodeView, Owed, ReplicateRules, Rule, SeedOffer
+from prompts.context import (
+    Candidate,
+    ConfigView,
+    Context,
+    Demand,
+    MetricView,
+    NodeView,
+    Owed,
+    ReplicateRules,
+    Rule,
+    SeedOffer,
+)
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.config import Scalar
 from state.explorable import protected
+from state.metrics import described
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -81,7 +93,8 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         return {}
     margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
     told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
-    told |= {"thresholds": campaign.thresholds.model_dump()}
+    metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
+    told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics}
     if not any_run:
         return told
     puct, c = campaign.claude.ucb_formula == "puct", float(ledger.views.settings["claude.ucb_c"])

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 
 from state.config import SlotConfig
-from state.records import METRICS
+from state.metrics import METRICS
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
 from trainer.score.evaluate import evaluate
