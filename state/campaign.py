@@ -131,6 +131,10 @@ class Campaign(Section):
         """The format of the run that this is the campaign of; a new run's unless it was read from an earlier one."""
         return self._format
 
+    def title(self) -> str:
+        """The campaign's name, with a warning when nothing is really trained."""
+        return self.name if self.trainer == "gnn" else f"{self.name} (SURROGATE: no network was trained)"
+
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""
         return self._base

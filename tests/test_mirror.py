@@ -54,7 +54,7 @@ ALSO = {
     "tests/agent/guard/test_guard.py": "agent/guard/text_rules agent/guard/verdict",
     "tests/agent/ledger/test_budget.py": "agent/ledger/spending",
     "tests/agent/ledger/test_open_run.py": "state/shapes",
-    "tests/agent/ledger/test_views.py": "agent/ledger/ledger",
+    "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
         "agent/night/commit agent/night/harvest agent/night/night agent/night/plan trainer/engines/inline"

@@ -29,6 +29,7 @@ from state.paths import RunPaths
 from state.schema import validate
 from trainer.engines.contract import Dispatcher
 from trainer.engines.factory import make_engine
+from ucb.tree import TreeError
 
 
 def run_campaign(
@@ -90,6 +91,9 @@ def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, b
         reason = "stopped by the user"
         night.record("driver_stopped", {"reason": reason})
         return reason
+    except TreeError as error:
+        night.record("driver_stopped", {"reason": str(error)})
+        raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
     except LLMUnavailable as error:
         tries = [asdict(one) for one in error.tries]
         night.record("driver_stopped", {"reason": str(error), "tries": tries})
@@ -150,6 +154,9 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
     )
     if first.exists() and first.resolve() != night.paths.root.resolve():
         display.say(f"the earlier run in {first} is untouched; to continue it: nightfly run {first}")
+    for note in night.derived.log.notes:
+        display.say(note)
+    night.derived.log.tell = display.say
     if night.journal.torn_bytes:
         display.say(f"the journal ended in a half-written line ({night.journal.torn_bytes} bytes); it was cut")
 

@@ -34,7 +34,7 @@ def page_data(
     ``pictures``: iteration -> name and source of each; ``texts``: blob name -> text of the prompts and replies that
     stand on the page itself, None where it is lost.
     """
-    nodes = [ledger.views.nodes[number] for number in sorted(ledger.views.nodes)]
+    nodes = ledger.views.tree.nodes()
     layout = place(nodes, ledger.campaign.claude.n_parallel)
     scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
     return {

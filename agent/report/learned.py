@@ -36,7 +36,7 @@ class Lesson:
 
 def lessons(ledger: Ledger, story: Story) -> list[Lesson]:
     """Best config, robustness, failures, what the model believes, cost: always these five, in this order."""
-    if not ledger.views.nodes:
+    if not len(ledger.views.tree):
         waiting = "Nothing has finished yet."
         return [Lesson("Best config", waiting), *_rest(ledger, story)]
     return [Lesson("Best config", best_config(ledger)), *_rest(ledger, story)]
@@ -96,7 +96,7 @@ def failures(ledger: Ledger) -> str:
     kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
-    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.nodes.values())
+    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.tree.nodes())
     if poor:
         slots += (
             f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"
