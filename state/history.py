@@ -23,6 +23,7 @@ from state.shapes import (
     SlotStarted,
     Stopped,
     UserInputTaken,
+    why_useless,
 )
 
 
@@ -65,8 +66,9 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
-    ``settings`` are the campaign's `claude.*` values that the model has changed. ``unreachable`` counts the
-    conversations in a row, up to now, that ended because no reply could be had. ``user_input`` is the blob of the
+    ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
+    conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
+    one), ``useless_before`` is its value when the driver began. ``user_input`` is the blob of the
     instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
     stop-now) and has not taken back.
     """
@@ -86,7 +88,9 @@ class History:
     drivers: int = 0
     stopped: str | None = None
     budget: Budget = field(default_factory=Budget)
-    unreachable: int = 0
+    useless: int = 0
+    useless_before: int = 0
+    why_useless: str = ""
     user_input: str | None = None
     acknowledged: Acknowledgement | None = None
     asked: str | None = None
@@ -119,6 +123,7 @@ class History:
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1
         self.stopped = self.asked = None
+        self.useless_before = self.useless
         if "budget" in (started := record.of(DriverStarted)):
             self.budget = Budget.model_validate(started["budget"])
 
@@ -175,14 +180,15 @@ class History:
         self.exchanges.append(Exchange(record.of(PromptRendered)))
 
     def _reply_received(self, record: Record) -> None:
-        self.exchanges[-1].reply = received = record.of(ReplyReceived)
-        self.unreachable = self.unreachable + 1 if received["reply"] is None else 0
+        self.exchanges[-1].reply = record.of(ReplyReceived)
 
     def _reply_rejected(self, record: Record) -> None:
         self.exchanges[-1].rejected = record.of(ReplyRejected)
 
     def _reply_accepted(self, record: Record) -> None:
-        self.exchanges[-1].accepted = record.of(ReplyAccepted)
+        self.exchanges[-1].accepted = accepted = record.of(ReplyAccepted)
+        self.why_useless = why_useless(accepted)
+        self.useless = self.useless + 1 if self.why_useless else 0
 
     def _batch_committed(self, record: Record) -> None:
         data = record.of(BatchCommitted)

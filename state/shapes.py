@@ -191,6 +191,14 @@ def check_shape(kind: str, data: dict[str, Any]) -> None:
     _adapter(kind).validate_python(data)
 
 
+def why_useless(accepted: ReplyAccepted) -> str:
+    """Why nothing of a conversation was accepted for any slot, or '' when something was."""
+    fallbacks = accepted["fallbacks"]
+    if not accepted["proposals"] or len(fallbacks) < len(accepted["proposals"]):
+        return ""
+    return next((sentence for sentences in fallbacks.values() for sentence in sentences), "no reason is recorded")
+
+
 def codes_of(rejected: ReplyRejected) -> list[str]:
     """The rules that a rejected reply broke; early journals have them only at the head of each sentence."""
     if "codes" in rejected:

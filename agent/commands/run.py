@@ -62,7 +62,7 @@ def run_campaign(
         with night.interrupt, beat, Display(budget.max_batches) as display:
             notifier = Notifier(campaign.notify, campaign.name, display.say)
             background = background_work(night, campaign, display.say)
-            night.observers += [Alarms(night, notifier), *background]
+            night.observers += [Alarms(night, notifier, display.say), *background]
             night.record("driver_started", driver_facts(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:

@@ -17,7 +17,7 @@ from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending
-from agent.ledger.standing import verdict_lines
+from agent.ledger.standing import no_use, verdict_lines
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
 from agent.people.progress import slot_progress
@@ -61,6 +61,7 @@ def _picture(root: Path) -> tuple[Group, bool]:
         f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed",
         f"used: {state['spent']}; left: {state['left']}",
     ]
+    lines += [f"CLAUDE IS OF NO USE: {state['no_use']}"] if state["no_use"] else []
     lines += [f"asked: {history.asked}"] if history.asked and state["driver"] else []
     lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
     parts: list[Text | Table] = [Text("\n".join(lines))]
@@ -93,6 +94,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "finished": len(done),
         "failed": sum(it.result is not None and it.result.failure is not None for it in done),
         "slots": [asdict(row) for row in rows],
+        "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
         # A single lucky run does not lead.
         "best": [_config(stats) for stats in ledger.views.table.ranking(3) or ledger.views.table.by_connectivity(3)],

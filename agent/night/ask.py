@@ -86,7 +86,7 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
             completion = llm.complete(prompt, schema)
     except LLMUnavailable as error:
         # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
-        spent = night.history.unreachable >= night.campaign.claude.max_fallback_batches
+        spent = night.history.useless >= night.campaign.claude.max_fallback_batches
         if error.fatal or start or spent:
             raise
         night.record("reply_received", _unreachable(error, time.monotonic() - began))

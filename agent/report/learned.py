@@ -36,10 +36,20 @@ class Lesson:
 
 def lessons(ledger: Ledger, story: Story) -> list[Lesson]:
     """Best config, robustness, failures, what the model believes, cost: always these five, in this order."""
-    if not ledger.views.nodes:
-        waiting = "Nothing has finished yet."
-        return [Lesson("Best config", waiting), *_rest(ledger, story)]
-    return [Lesson("Best config", best_config(ledger)), *_rest(ledger, story)]
+    first = best_config(ledger) if ledger.views.nodes else "Nothing has finished yet."
+    return [Lesson("Best config", _of_no_use(story) + first), *_rest(ledger, story)]
+
+
+def _of_no_use(story: Story) -> str:
+    """What the first line begins with when Claude was of no use: the slots that follow were nobody's idea."""
+    talks = [talk for talk in story.talks if talk.accepted]
+    vain = [talk for talk in talks if talk.useless]
+    if not vain:
+        return ""
+    return (
+        f"In {len(vain)} of {len(talks)} conversations Claude gave no reply that was accepted (the last: "
+        f"{vain[-1].useless}); the slots that followed were chosen by the program. "
+    )
 
 
 def _rest(ledger: Ledger, story: Story) -> list[Lesson]:

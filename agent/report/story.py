@@ -21,6 +21,7 @@ from state.shapes import (
     SlotStarted,
     Stopped,
     UserInputTaken,
+    why_useless,
 )
 
 PHASES = ("joint", "V_rest", "standard")
@@ -29,7 +30,10 @@ DIGITS = 5
 
 @dataclass
 class Talk:
-    """One request to Claude and what became of it; ``prompt``, ``system`` and ``reply`` are blob names."""
+    """One request to Claude and what became of it; ``prompt``, ``system`` and ``reply`` are blob names.
+
+    ``useless`` says why nothing of the whole conversation was accepted for any slot.
+    """
 
     batch: int
     kind: str
@@ -48,6 +52,7 @@ class Talk:
     violations: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     fallbacks: dict[str, list[str]] = field(default_factory=dict)
+    useless: str = ""
 
 
 @dataclass
@@ -123,6 +128,7 @@ class Story:
     def _reply_accepted(self, record: Record) -> None:
         talk, data = self.talks[-1], record.of(ReplyAccepted)
         talk.accepted, talk.warnings, talk.fallbacks = True, data["warnings"], data["fallbacks"]
+        talk.useless = why_useless(data)
 
     def setting(self, key: str, batch: int, default: Scalar) -> Scalar:
         """The value of ``key`` once ``batch`` was committed."""
