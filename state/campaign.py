@@ -51,7 +51,7 @@ class ClaudeConfig(Section):
     deadline_s: float = Field(900.0, gt=0, description="one request, from the first byte sent to the last received")
     patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
     max_fallback_batches: int = Field(
-        3, ge=0, description="batches in a row that go on without an accepted reply, for whatever reason; then a stop"
+        3, ge=0, description="batches in a row that go on without an accepted reply; then a stop"
     )
     pictures: bool = True
     explorable: dict[Literal["ucb_c"], Explorable] = Field(
