@@ -35,6 +35,7 @@ from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
+Via = Literal["anthropic", "bedrock", "vertex"]
 
 
 class ClaudeConfig(Section):
@@ -45,6 +46,10 @@ class ClaudeConfig(Section):
     ucb_c: float = Field(1.414, ge=0)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
     model: str = "claude-opus-5-5"
+    fallback_model: str | None = Field(
+        None, description="asked where `model` is gone, has refused twice, or was overloaded for patience_minutes"
+    )
+    via: Via = Field("anthropic", description="where the models are served; each has keys of its own")
     effort: Literal["low", "medium", "high", "max"] = "high"
     max_tokens: int = Field(32_000, ge=1000)
     repair_turns: int = Field(2, ge=0, le=5)
@@ -98,7 +103,10 @@ class Seeds(Section):
 # Sections that a person may change between evenings of one run.
 EVENING_KEYS = ("engine", "budget", "notify", "tracker")
 # Of `claude`, what a person must be able to mend after a stop; none of it stands in a prompt or decides on a reply.
-EVENING_CLAUDE_KEYS = ("model", "effort", "max_tokens", "deadline_s", "patience_minutes", "max_fallback_batches")
+EVENING_CLAUDE_KEYS = (
+    *("model", "fallback_model", "via", "effort", "max_tokens", "deadline_s", "patience_minutes"),
+    "max_fallback_batches",
+)
 
 
 class Campaign(Section):

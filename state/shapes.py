@@ -102,7 +102,10 @@ class PromptRendered(TypedDict):
 
 
 class ReplyReceived(TypedDict):
-    """A reply (``reply`` is its blob), or that none could be had (``reply`` None, ``outcome`` says why)."""
+    """A reply (``reply`` is its blob), or that none could be had (``reply`` None, ``outcome`` says why).
+
+    ``form``: in which smaller form the schema was sent; ``until``: when the service will answer again, as it says.
+    """
 
     reply: str | None
     outcome: NotRequired[str]
@@ -113,6 +116,8 @@ class ReplyReceived(TypedDict):
     cost_usd: NotRequired[float | None]
     tries: NotRequired[list[dict[str, Any]]]
     seconds: NotRequired[float]
+    form: NotRequired[str]
+    until: NotRequired[str]
 
 
 class ReplyRejected(TypedDict):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.claude.protocol import LLMUnavailable
-from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+from agent.commands.preflight import batch_schema, estimate, next_prompt, refuse_unfit
 from agent.commands.prepare import NO_USE, NO_USE_MEND, describe, trial
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
@@ -155,7 +155,7 @@ def claude(campaign: Campaign, file: Path) -> list[Checked]:
     ledger = Ledger(campaign, Evidence(Path("blobs")))
     ledger.history.budget = campaign.budget
     try:
-        facts = ClaudeClient(campaign.claude).preflight(*next_prompt(ledger))
+        facts = ClaudeClient(campaign.claude).preflight(*next_prompt(ledger), batch_schema(campaign))
         refuse_unfit(facts, campaign.claude, campaign.budget)
     except (NightflyError, LLMUnavailable) as error:
         return [Checked("claude", False, str(error), "see the sentence, or leave Claude out with --dry-run")]

@@ -112,10 +112,10 @@ def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -
     if night.history.dry_run:
         return
     from agent.claude.client import ClaudeClient
-    from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+    from agent.commands.preflight import batch_schema, estimate, next_prompt, refuse_unfit
 
     if isinstance(llm, ClaudeClient):
-        facts = llm.preflight(*next_prompt(night))
+        facts = llm.preflight(*next_prompt(night), batch_schema(night.campaign))
         refuse_unfit(facts, night.campaign.claude, budget)
         for text in estimate(facts, night, budget):
             display.say(text)

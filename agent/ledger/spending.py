@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
+from typing import Any
 
 from state.history import History
 from state.journal import Record
@@ -47,7 +48,13 @@ class Spending:
 
     def _add_reply(self, record: Record) -> None:
         data = record.of(ReplyReceived)
-        cost, usage = data.get("cost_usd"), data.get("usage") or {}
+        self._add(data.get("cost_usd"), data.get("usage") or {})
+        for one in data.get("tries") or []:
+            # The try that brought the reply is the reply; others may have been paid for as well.
+            if one["outcome"] != "ok":
+                self._add(one.get("cost_usd"), one.get("usage") or {})
+
+    def _add(self, cost: float | None, usage: dict[str, Any]) -> None:
         self.tokens += sum(count for name, count in usage.items() if name in TOKEN_KINDS)
         self.dollars += cost or 0.0
         self.unpriced += cost is None and bool(usage)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from agent.briefing.context import build_context, guard_facts
+from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
 from agent.guard.acceptance import settle
 from agent.guard.checks import CLAIM, check_claims, claim_violations
@@ -96,13 +97,14 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
 
 def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
     tries = [asdict(one) for one in error.tries]
-    return {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
+    received: ReplyReceived = {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
+    return {**received, "until": error.until} if error.until else received
 
 
 def _received(night: Night, completion: Completion, seconds: float) -> ReplyReceived:
     # JSON can contain a lone surrogate, UTF-8 cannot: it is replaced, so that a paid reply is not lost over it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
-    return {
+    received: ReplyReceived = {
         "reply": night.blobs.put(text),
         "stop_reason": completion.stop_reason,
         "usage": completion.usage,
@@ -112,6 +114,7 @@ def _received(night: Night, completion: Completion, seconds: float) -> ReplyRece
         "tries": [asdict(one) for one in completion.tries],
         "seconds": round(seconds, 3),
     }
+    return received if completion.form == "full" else {**received, "form": completion.form}
 
 
 def conversation(ledger: Ledger, context: Context) -> Prompt:
@@ -132,11 +135,15 @@ def conversation(ledger: Ledger, context: Context) -> Prompt:
         context=context,
         turns=tuple(turns),
         images=tuple((name, ledger.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
+        refused_before=begin > 0 and not earlier,
     )
 
 
 def _reply_text(ledger: Ledger, exchange: Exchange) -> str:
-    return ledger.blobs.text(exchange.reply["reply"]) if exchange.reply and exchange.reply["reply"] else ""
+    if exchange.reply is None or exchange.reply["reply"] is None:
+        return ""
+    text = ledger.blobs.text(exchange.reply["reply"])
+    return unwrapped(text) if exchange.reply.get("form") == "text" else text
 
 
 def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected | ReplyAccepted]:
