@@ -13,6 +13,7 @@ from state.shapes import (
     BatchCommitted,
     BatchPlanned,
     CampaignStarted,
+    ClaudeAwaited,
     DriverStarted,
     PromptRendered,
     Proposal,
@@ -68,7 +69,8 @@ class History:
 
     ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
     conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
-    one), ``useless_before`` is its value when the driver began. ``user_input`` is the blob of the
+    one), ``useless_before`` is its value when the driver began;
+    ``awaited`` is the time until which the driver waits for Claude. ``user_input`` is the blob of the
     instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
     stop-now) and has not taken back.
     """
@@ -91,6 +93,7 @@ class History:
     useless: int = 0
     useless_before: int = 0
     why_useless: str = ""
+    awaited: str | None = None
     user_input: str | None = None
     acknowledged: Acknowledgement | None = None
     asked: str | None = None
@@ -122,7 +125,7 @@ class History:
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1
-        self.stopped = self.asked = None
+        self.stopped = self.asked = self.awaited = None
         self.useless_before = self.useless
         if "budget" in (started := record.of(DriverStarted)):
             self.budget = Budget.model_validate(started["budget"])
@@ -181,6 +184,10 @@ class History:
 
     def _reply_received(self, record: Record) -> None:
         self.exchanges[-1].reply = record.of(ReplyReceived)
+        self.awaited = None
+
+    def _claude_awaited(self, record: Record) -> None:
+        self.awaited = record.of(ClaudeAwaited)["until"]
 
     def _reply_rejected(self, record: Record) -> None:
         self.exchanges[-1].rejected = record.of(ReplyRejected)

@@ -31,6 +31,7 @@ RecordType = Literal[
     "reply_accepted",
     "batch_committed",
     "user_input_taken",
+    "claude_awaited",
     "budget_stop",
     "driver_started",
     "driver_stopped",

@@ -120,6 +120,13 @@ class ReplyReceived(TypedDict):
     until: NotRequired[str]
 
 
+class ClaudeAwaited(TypedDict):
+    """The night waits with everything done that it can do without Claude; ``until`` is the time the service named."""
+
+    reason: str
+    until: str
+
+
 class ReplyRejected(TypedDict):
     """``codes``: the rules that were broken, one a violation. ``fresh``: the same prompt is sent once more."""
 
@@ -163,6 +170,7 @@ Shape = (
     | SlotEnded
     | PromptRendered
     | ReplyReceived
+    | ClaudeAwaited
     | ReplyRejected
     | ReplyAccepted
     | BatchCommitted
@@ -180,6 +188,7 @@ SHAPES: dict[str, type] = {
     "slot_failed": SlotEnded,
     "prompt_rendered": PromptRendered,
     "reply_received": ReplyReceived,
+    "claude_awaited": ClaudeAwaited,
     "reply_rejected": ReplyRejected,
     "reply_accepted": ReplyAccepted,
     "batch_committed": BatchCommitted,

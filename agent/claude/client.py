@@ -134,7 +134,8 @@ class ClaudeClient:
 
     def _unavailable(self, trouble: Trouble, tries: list[Try]) -> LLMUnavailable:
         until = None if trouble.wait_s is None else moment_after(trouble.wait_s + LATER_S)
-        return LLMUnavailable(trouble.sentence, trouble.cure != "passing", tuple(tries), until)
+        told = f"{trouble.sentence} (the service says that it answers again at {until})" if until else trouble.sentence
+        return LLMUnavailable(told, trouble.cure != "passing", tuple(tries), until)
 
     async def _patiently(self, model: str, prompt: Prompt, schema: dict[str, Any], tries: list[Try]) -> Completion:
         """Ask one model until it answers, is no help, or the patience is over. A named time is waited for exactly."""

@@ -34,8 +34,7 @@ class Way:
                 what = "your key" if names is self.keys else f"what {self.name} needs"
                 nor = "".join(f", nor is {name}" for name in names[1:])
                 raise UserError(
-                    f"{names[0]} is not set{nor}; export {what} under that name, or add --dry-run for the "
-                    "mocked Claude"
+                    f"{names[0]} is not set{nor}; export {what} under that name, or add --dry-run for the mocked Claude"
                 )
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.claude.protocol import LLMUnavailable
-from agent.commands.preflight import batch_schema, estimate, next_prompt, refuse_unfit
+from agent.commands.preflight import estimate, next_prompt, refuse_unfit
 from agent.commands.prepare import NO_USE, NO_USE_MEND, describe, trial
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
+from agent.night.ask import batch_schema
 from agent.people.alarms import check_notify
 from state.campaign import Campaign
 from state.errors import NightflyError

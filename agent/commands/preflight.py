@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from agent.briefing.context import build_context
 from agent.claude.prices import price
 from agent.claude.protocol import ModelFacts
-from agent.guard.reply import reply_schema
 from agent.ledger.budget import batches_left
 from agent.ledger.ledger import Ledger
 from prompts.render import render_prompt, render_system
-from state.campaign import Campaign, ClaudeConfig
+from state.campaign import ClaudeConfig
 from state.errors import ConfigError
 from state.evening import Budget
 
@@ -28,11 +25,6 @@ def next_prompt(ledger: Ledger) -> tuple[str, str]:
         return ledger.blobs.text(prompt["system"]), ledger.blobs.text(prompt["text"])
     context = build_context(ledger)
     return render_system(context), render_prompt(context)
-
-
-def batch_schema(campaign: Campaign) -> dict[str, Any]:
-    """The larger of the two schemas that a night sends."""
-    return reply_schema(campaign.claude.n_parallel, start=False)
 
 
 def refuse_unfit(facts: ModelFacts, config: ClaudeConfig, budget: Budget) -> None:

@@ -16,6 +16,7 @@ from agent.commands.prepare import prepare
 from agent.commands.provenance import driver_facts
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
+from agent.night.ask import batch_schema
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
 from agent.people.alarms import Alarms, Notifier, check_notify
@@ -112,7 +113,7 @@ def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -
     if night.history.dry_run:
         return
     from agent.claude.client import ClaudeClient
-    from agent.commands.preflight import batch_schema, estimate, next_prompt, refuse_unfit
+    from agent.commands.preflight import estimate, next_prompt, refuse_unfit
 
     if isinstance(llm, ClaudeClient):
         facts = llm.preflight(*next_prompt(night), batch_schema(night.campaign))

@@ -123,10 +123,12 @@ def _state(history: History, driver: dict[str, object] | None) -> str:
     if driver is None:
         return f"not running ({history.stopped or 'the driver died; run it again to go on'})"
     where = f"pid {driver.get('pid')} on {driver.get('host')}"
-    if history.committed < 0:
+    if history.committed < 0 and not history.awaited:
         return f"asking for the first proposals ({where})"
-    if history.planned == history.committed:
+    if history.planned == history.committed and not history.awaited:
         return f"planning batch {history.planned + 1} ({where})"
+    if history.awaited:
+        return f"waiting for Claude until {history.awaited} ({where})"
     doing = "training" if history.unfinished() else "asking about"
     return f"{doing} batch {history.planned} ({where})"
 

@@ -16,9 +16,11 @@ from agent.guard.reply import Reply, Unreadable, parse_reply, reply_schema
 from agent.guard.verdict import Verdict, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
+from agent.night.patience import await_claude
 from agent.night.user_input import pending
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
+from state.campaign import Campaign
 from state.history import Exchange
 from state.journal import RecordType
 from state.shapes import PromptRendered, ReplyAccepted, ReplyReceived, ReplyRejected, codes_of
@@ -38,6 +40,11 @@ def ask(night: Night, llm: LLMClient) -> None:
             _send(night, llm, context)
         else:
             night.record(*judged(night, context))
+
+
+def batch_schema(campaign: Campaign) -> dict[str, Any]:
+    """The larger of the two schemas that a night sends."""
+    return reply_schema(campaign.claude.n_parallel, start=False)
 
 
 def _take_input(night: Night) -> None:
@@ -87,8 +94,10 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
             completion = llm.complete(prompt, schema)
     except LLMUnavailable as error:
         # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
-        spent = night.history.useless >= night.campaign.claude.max_fallback_batches
-        if error.fatal or start or spent:
+        spent = start or night.history.useless >= night.campaign.claude.max_fallback_batches
+        if spent and await_claude(night, error):
+            return
+        if error.fatal or spent:
             raise
         night.record("reply_received", _unreachable(error, time.monotonic() - began))
     else:

@@ -14,7 +14,7 @@ from agent.ledger.ledger import Ledger
 from state.errors import ConfigError
 from state.evening import Event, Notify
 from state.journal import Record
-from state.shapes import ReplyAccepted, SlotEnded, Stopped, why_useless
+from state.shapes import ClaudeAwaited, ReplyAccepted, SlotEnded, Stopped, why_useless
 from ucb.trial import render_trial
 
 Say = Callable[[str], None]
@@ -106,6 +106,11 @@ class Alarms:
             self._committed(record)
         elif record.type == "reply_accepted":
             self._accepted(record)
+        elif record.type == "claude_awaited":
+            awaited = record.of(ClaudeAwaited)
+            text = f"waiting for Claude until {awaited['until']}: {awaited['reason']}"
+            self._say(text)
+            self._notifier.send("claude_unreachable", text)
         elif record.type == "budget_stop":
             self._notifier.send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
         elif record.type == "driver_stopped":

@@ -12,6 +12,7 @@ from state.journal import Record
 from state.paths import RunPaths
 from state.shapes import (
     BatchCommitted,
+    ClaudeAwaited,
     DriverStarted,
     PromptRendered,
     ReplyAccepted,
@@ -97,6 +98,10 @@ class Story:
         kind = record.of(UserInputTaken)["kind"]
         told = "Claude acknowledged the instructions" if kind == "acknowledged" else f"a person: {kind}"
         self.events.append((record.time, told))
+
+    def _claude_awaited(self, record: Record) -> None:
+        awaited = record.of(ClaudeAwaited)
+        self.events.append((record.time, f"waiting for Claude until {awaited['until']}: {awaited['reason']}"))
 
     def _slot_started(self, record: Record) -> None:
         self.attempts.setdefault(record.of(SlotStarted)["iteration"], []).append([record.time, None])

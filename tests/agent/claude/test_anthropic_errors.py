@@ -116,7 +116,7 @@ def test_a_night_behind_such_a_proxy_goes_on_stops_whole_and_tells(
 def test_an_error_of_the_service_itself_is_still_its_own(serve: Callable[..., Server]) -> None:
     prompt = Prompt("s", "t", None)  # type: ignore[arg-type]
     client = ClaudeClient(ClaudeConfig(), base_url=serve(refuse(403, "permission_error")).url, tries=3)
-    with pytest.raises(LLMUnavailable, match="Anthropic .*refused the key in ANTHROPIC_API_KEY") as caught:
+    with pytest.raises(LLMUnavailable, match=r"Anthropic .*refused the key in ANTHROPIC_API_KEY") as caught:
         client.complete(prompt, reply_schema(4, False))
     assert caught.value.fatal
     assert SECRET not in str(caught.value)

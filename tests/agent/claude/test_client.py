@@ -31,7 +31,6 @@ from tests.agent.claude.fake_anthropic import (
 )
 from tests.agent.conftest import play, write_campaign
 
-
 KEY = "ANTHROPIC_API_KEY"
 
 

@@ -14,8 +14,8 @@ from agent.claude.client import ClaudeClient
 from agent.claude.forms import enforced, smaller, told, unwrapped
 from agent.claude.mock import answer
 from agent.claude.protocol import Completion, LLMUnavailable, Prompt
-from agent.commands.preflight import batch_schema
 from agent.guard.reply import reply_schema
+from agent.night.ask import batch_schema
 from agent.night.night import Night
 from agent.replay.whole_run import replay_run
 from state.campaign import load_campaign
@@ -168,5 +168,3 @@ def test_a_fence_is_no_excuse_where_the_schema_was_enforced(serve: Callable[...,
 
     night = play(file, tmp_path / "r", 1, Fenced())
     assert night.history.useless == 2
-
-

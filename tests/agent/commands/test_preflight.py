@@ -10,7 +10,8 @@ import pytest
 
 from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, ModelFacts
-from agent.commands.preflight import batch_schema, estimate, next_prompt, refuse_unfit
+from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+from agent.night.ask import batch_schema
 from state.campaign import ClaudeConfig
 from state.errors import ConfigError
 from state.evening import Budget
