@@ -104,7 +104,8 @@ class PromptRendered(TypedDict):
 class ReplyReceived(TypedDict):
     """A reply (``reply`` is its blob), or that none could be had (``reply`` None, ``outcome`` says why).
 
-    ``form``: in which smaller form the schema was sent; ``until``: when the service will answer again, as it says.
+    ``form``: in which smaller form the schema was sent; ``until``: when the service will answer again, as it says;
+    ``saved_usd``: what the prompt cache saved.
     """
 
     reply: str | None
@@ -117,6 +118,7 @@ class ReplyReceived(TypedDict):
     tries: NotRequired[list[dict[str, Any]]]
     seconds: NotRequired[float]
     form: NotRequired[str]
+    saved_usd: NotRequired[float]
     until: NotRequired[str]
 
 

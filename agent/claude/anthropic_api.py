@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, AsyncAnthropicVertex, transform_schema
 
 from agent.claude.anthropic_errors import trouble_of
-from agent.claude.prices import price
+from agent.claude.prices import price, saved_by_cache
 from agent.claude.protocol import Completion, ModelFacts
 from agent.claude.provider import Request, Trouble
 from agent.claude.ways import WAYS
@@ -123,6 +123,7 @@ def _completion(message: Message, request_id: str | None) -> Completion:
         stop_reason=message.stop_reason,
         usage=usage,
         cost_usd=price(message.model, usage),
+        saved_usd=saved_by_cache(message.model, usage),
         request_id=request_id,
         model=message.model,
     )

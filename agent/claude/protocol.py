@@ -64,6 +64,7 @@ class Completion:
     """A reply, brought by the last of ``tries``. ``stop_reason`` None: cut short; ``usage`` as the API tells it.
 
     ``form``: in which form the schema was sent; only a reply in the form `text` may have words around its JSON.
+    ``saved_usd``: what the prompt cache saved, negative where writing it cost more.
     """
 
     text: str
@@ -74,6 +75,7 @@ class Completion:
     cost_usd: float | None = None
     tries: tuple[Try, ...] = ()
     form: str = "full"
+    saved_usd: float | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from agent.night.loop import run_night
 from agent.night.night import Night, open_night
 from agent.people.alarms import Alarms, Notifier, check_notify
 from agent.people.background import BackgroundWork
+from agent.people.costs import Costs
 from agent.people.display import Display
 from agent.people.heartbeat import Heartbeat
 from state.campaign import Campaign, format_of_run, load_campaign
@@ -63,7 +64,7 @@ def run_campaign(
         with night.interrupt, beat, Display(budget.max_batches) as display:
             notifier = Notifier(campaign.notify, campaign.name, display.say)
             background = background_work(night, campaign, display.say)
-            night.observers += [Alarms(night, notifier, display.say), *background]
+            night.observers += [Alarms(night, notifier, display.say), Costs(night, display.say), *background]
             night.record("driver_started", driver_facts(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:

@@ -16,7 +16,7 @@ from rich.text import Text
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
-from agent.ledger.spending import Spending
+from agent.ledger.spending import Spending, cache_words
 from agent.ledger.standing import no_use, verdict_lines
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
@@ -102,6 +102,8 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "spent": _spent(spending),
         "dollars": None if spending.unpriced else spending.dollars,
         "tokens": spending.tokens,
+        "tokens_cached": spending.cached,
+        "dollars_saved": spending.saved,
         "gpu_hours": spending.gpu_hours,
         "left": budget_left(ledger),
         "pending_input": pending(paths.user_input),
@@ -115,8 +117,9 @@ def _verdicts(history: History) -> list[dict[str, Any]]:
 
 
 def _spent(spending: Spending) -> str:
+    cached = cache_words(spending.cached, spending.saved)
     unknown = f" and {spending.unpriced} replies of unknown cost" if spending.unpriced else ""
-    return f"${spending.dollars:.2f}{unknown}, {spending.tokens:,} tokens, {spending.gpu_hours:.2f} slot hours"
+    return f"${spending.dollars:.2f}{unknown}, {spending.tokens:,} tokens{cached}, {spending.gpu_hours:.2f} slot hours"
 
 
 def _state(history: History, driver: dict[str, object] | None) -> str:

@@ -123,7 +123,11 @@ def _received(night: Night, completion: Completion, seconds: float) -> ReplyRece
         "tries": [asdict(one) for one in completion.tries],
         "seconds": round(seconds, 3),
     }
-    return received if completion.form == "full" else {**received, "form": completion.form}
+    if completion.form != "full":
+        received["form"] = completion.form
+    if completion.saved_usd is not None:
+        received["saved_usd"] = completion.saved_usd
+    return received
 
 
 def conversation(ledger: Ledger, context: Context) -> Prompt:

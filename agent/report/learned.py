@@ -10,7 +10,7 @@ from typing import Any
 from agent.briefing.context import config_changes
 from agent.guard.acceptance import NO_ENTRY
 from agent.ledger.ledger import Ledger
-from agent.ledger.spending import elapsed_s
+from agent.ledger.spending import cache_words, elapsed_s
 from agent.ledger.standing import candidate
 from agent.report.story import Story
 from state.errors import RunError
@@ -157,6 +157,7 @@ def cost(ledger: Ledger, story: Story) -> str:
     else:
         unknown = f" and {used.unpriced} replies of unknown price" if used.unpriced else ""
         money = f"${used.dollars:.2f}{unknown} for {replies} replies{silent}, {used.tokens:,} tokens"
+        money += cache_words(used.cached, used.saved)
     hours = elapsed_s(story.first_time, story.last_time) / 3600
     spent = "slot hours" if ledger.campaign.trainer == "gnn" else "pretended slot hours"
     return f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last."
