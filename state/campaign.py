@@ -83,6 +83,12 @@ class Policy(Section):
     baseline_runs: int = Field(12, ge=1, description="runs of the unchanged defaults before anything is explored")
     min_replicates: int = Field(2, ge=0, description="per batch until the top configs have enough runs")
     min_replicates_later: int = Field(1, ge=0)
+    max_failed_batches: int | None = Field(
+        None,
+        ge=1,
+        description="batches in a row of which every slot failed, then a stop; default: 2, or 1 where all slots failed "
+        "alike within a minute and not by their configs",
+    )
     top_configs: int = Field(3, ge=1)
     runs_of_top: int = Field(3, ge=1)
     max_changes: int = Field(2, ge=1, description="parameters one mutation may change")
@@ -175,6 +181,8 @@ class Campaign(Section):
         """The sections that shape results and decisions."""
         shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
+        # When a night gives up decides on no result, and a person must be able to change it after a stop.
+        shaping["policy"].pop("max_failed_batches")
         # Runs that were begun before there were such settings go on.
         if not self.claude.explorable:
             del shaping["claude"]["explorable"]

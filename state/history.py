@@ -32,11 +32,14 @@ from state.shapes import (
 class Iteration:
     """One training run: what was planned, how often it was started, what came out, what was written about it.
 
+    ``lost``: how many of the starts make up for a loss that was no fault of the config.
+
     The result keeps its trajectory only until the next batch is planned; the journal keeps it for ever.
     """
 
     planned: Planned
     attempts: int = 0
+    lost: int = 0
     run_id: str | None = None
     result: SlotResult | None = None
     artifacts: dict[str, str] = field(default_factory=dict)
@@ -169,6 +172,7 @@ class History:
         data = record.of(SlotStarted)
         iteration = self.iterations[data["iteration"]]
         iteration.attempts += 1
+        iteration.lost += "after" in data
         iteration.run_id = data["run_id"]
 
     def _slot_finished(self, record: Record) -> None:

@@ -75,11 +75,15 @@ class BatchPlanned(TypedDict):
 
 
 class SlotStarted(TypedDict):
-    """A try at an iteration, written before its process exists."""
+    """A try at an iteration, written before its process exists.
+
+    ``after`` is the failure of the try before, through no fault of the config, that this one makes up for.
+    """
 
     iteration: int
     slot: int
     run_id: str
+    after: NotRequired[dict[str, str]]
 
 
 class SlotEnded(TypedDict):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from prompts.context import Context
-from state.errors import NightflyError
+from state.errors import Standstill
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Try:
     form: str = "full"
 
 
-class LLMUnavailable(NightflyError):
+class LLMUnavailable(Standstill):
     """No reply could be had. ``fatal``: waiting does not help, a person must act; else the night goes on without it.
 
     ``until``: the time (RFC 3339) at which the service says that it will answer again, None when it says none.

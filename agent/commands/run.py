@@ -25,10 +25,11 @@ from agent.people.costs import Costs
 from agent.people.display import Display
 from agent.people.heartbeat import Heartbeat
 from state.campaign import Campaign, format_of_run, load_campaign
-from state.errors import RunError, UserError
+from state.errors import RunError, Standstill, UserError
 from state.evening import Budget
 from state.paths import RunPaths
 from state.schema import validate
+from state.shapes import Stopped
 from trainer.engines.contract import Dispatcher
 from trainer.engines.factory import make_engine
 
@@ -84,7 +85,7 @@ def _tell(note: str) -> None:
 
 
 def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, budget: Budget) -> str:
-    """Look ahead and run; returns why the night ended. UserError when Claude cannot be had and a person must act."""
+    """Look ahead and run; returns why the night ended. UserError when a person must act before it can go on."""
     try:
         look_ahead(night, llm, display, budget)
         return run_night(night, llm, engine, display.watch, budget)
@@ -92,9 +93,11 @@ def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, b
         reason = "stopped by the user"
         night.record("driver_stopped", {"reason": reason})
         return reason
-    except LLMUnavailable as error:
-        tries = [asdict(one) for one in error.tries]
-        night.record("driver_stopped", {"reason": str(error), "tries": tries})
+    except Standstill as error:
+        stopped: Stopped = {"reason": str(error)}
+        if isinstance(error, LLMUnavailable):
+            stopped["tries"] = [asdict(one) for one in error.tries]
+        night.record("driver_stopped", stopped)
         raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
 
 

@@ -122,7 +122,12 @@ def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
     begun = load_campaign(paths.campaign)
     today = {key: getattr(campaign.claude, key) for key in EVENING_CLAUDE_KEYS}
     evening = {key: getattr(campaign, key) for key in EVENING_KEYS}
-    return begun.model_copy(update=evening | {"claude": begun.claude.model_copy(update=today)})
+    policy = {"max_failed_batches": campaign.policy.max_failed_batches}
+    sections = {
+        "claude": begun.claude.model_copy(update=today),
+        "policy": begun.policy.model_copy(update=policy),
+    }
+    return begun.model_copy(update=evening | sections)
 
 
 def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:

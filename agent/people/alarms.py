@@ -14,7 +14,7 @@ from agent.ledger.ledger import Ledger
 from state.errors import ConfigError
 from state.evening import Event, Notify
 from state.journal import Record
-from state.shapes import ClaudeAwaited, ReplyAccepted, SlotEnded, Stopped, why_useless
+from state.shapes import ClaudeAwaited, ReplyAccepted, SlotEnded, SlotStarted, Stopped, why_useless
 from ucb.trial import render_trial
 
 Say = Callable[[str], None]
@@ -98,7 +98,10 @@ class Alarms:
 
     def __call__(self, record: Record) -> None:
         """Take in one record that the ledger has already taken."""
-        if record.type == "slot_finished":
+        if record.type == "slot_started" and (after := record.of(SlotStarted).get("after")):
+            started = record.of(SlotStarted)
+            self._say(f"iteration {started['iteration']} was {after['kind']} ({after['message']}); it is run again")
+        elif record.type == "slot_finished":
             self._failed_in_a_row = 0
         elif record.type == "slot_failed":
             self._failed(record)
