@@ -25,7 +25,7 @@ from agent.people.costs import Costs
 from agent.people.display import Display
 from agent.people.heartbeat import Heartbeat
 from state.campaign import Campaign, format_of_run, load_campaign
-from state.errors import RunError, Standstill, UserError
+from state.errors import NightflyError, RunError, Standstill, UserError
 from state.evening import Budget
 from state.paths import RunPaths
 from state.schema import validate
@@ -70,6 +70,9 @@ def run_campaign(
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
                 reason = _drive(night, llm, engine, display, budget)
+            except Exception as error:
+                _tell_the_end(night, notifier, error)
+                raise
             finally:
                 notifier.wait()
                 for work in background:
@@ -99,6 +102,17 @@ def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, b
             stopped["tries"] = [asdict(one) for one in error.tries]
         night.record("driver_stopped", stopped)
         raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
+
+
+def _tell_the_end(night: Night, notifier: Notifier, error: Exception) -> None:
+    """Whatever ends the night is in the journal, where it can still be written, and people hear of it."""
+    if night.history.stopped is not None:
+        return
+    reason = str(error) if isinstance(error, NightflyError) else f"{type(error).__name__}: {error}"
+    try:
+        night.record("driver_stopped", {"reason": reason})
+    except (NightflyError, OSError, ValueError):
+        notifier.send("stopped", f"the night has stopped: {reason}")
 
 
 def background_work(night: Night, campaign: Campaign, say: Callable[[str], None]) -> list[BackgroundWork]:

@@ -70,6 +70,7 @@ def _start(night: Night, engine: Dispatcher, iteration: Iteration, fate: Fate, a
     night.record("slot_started", started)
     fate.began[run_id] = time.monotonic()
     job = job_of(night, iteration)
+    night.journal.check()
     job.write(night.blobs.text(planned.config))
     engine.submit([job])
     return run_id

@@ -26,7 +26,7 @@ class Night(Ledger):
     """Holds the driver's lock while open. Everything that happens goes through `record`."""
 
     def __init__(self, paths: RunPaths, campaign: Campaign) -> None:
-        super().__init__(campaign, BlobStore(paths.blobs))
+        super().__init__(campaign, BlobStore(paths.blobs, lambda: self.journal.check()))
         self.paths = paths
         self.derived = Derived(paths, self)
         self.interrupt = Interrupt()
