@@ -46,7 +46,7 @@ ALSO = {
     "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
     "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/slot_view",
-    "tests/agent/claude/test_client.py": "agent/claude/protocol",
+    "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
     "tests/agent/claude/test_mock.py": "agent/claude/mock_entries",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",

@@ -78,6 +78,11 @@ class Views:
         report = pattern(result.trajectory, self.campaign.thresholds)
         self.patterns[planned.iteration] = report.pattern
         self.courses[planned.iteration] = _courses(result)
+        if result.failure is not None and result.failure.blameless and self.campaign.format > 1:
+            # The same run may be made again: it has measured nothing.
+            self.known_runs.discard(run_key(self.config(iteration)))
+            self.confirmations.lose(planned)
+            return
         run = run_from(planned, result, report, self.campaign.thresholds)
         self.table.add(run)
         self.confirmations.take(run)

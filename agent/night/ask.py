@@ -10,6 +10,7 @@ from typing import Any, cast
 from agent.briefing import batch_picture
 from agent.briefing.batch_picture import draw_batch
 from agent.briefing.context import build_context, guard_facts
+from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
 from agent.guard.acceptance import settle
 from agent.guard.checks import CLAIM, check_claims, claim_violations
@@ -18,9 +19,11 @@ from agent.guard.reply import Reply, Unreadable, parse_reply, reply_schema
 from agent.guard.verdict import Verdict, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
+from agent.night.patience import await_claude
 from agent.night.user_input import pending
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
+from state.campaign import Campaign
 from state.history import Exchange
 from state.journal import RecordType
 from state.shapes import PromptRendered, ReplyAccepted, ReplyReceived, ReplyRejected, codes_of
@@ -40,6 +43,11 @@ def ask(night: Night, llm: LLMClient) -> None:
             _send(night, llm, context)
         else:
             night.record(*judged(night, context))
+
+
+def batch_schema(campaign: Campaign) -> dict[str, Any]:
+    """The larger of the two schemas that a night sends."""
+    return reply_schema(campaign.claude.n_parallel, start=False)
 
 
 def _take_input(night: Night) -> None:
@@ -95,8 +103,10 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
             completion = llm.complete(prompt, schema)
     except LLMUnavailable as error:
         # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
-        spent = night.history.unreachable >= night.campaign.claude.max_fallback_batches
-        if error.fatal or start or spent:
+        spent = start or night.history.useless >= night.campaign.claude.max_fallback_batches
+        if spent and await_claude(night, error):
+            return
+        if error.fatal or spent:
             raise
         night.record("reply_received", _unreachable(error, time.monotonic() - began))
     else:
@@ -105,13 +115,14 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
 
 def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
     tries = [asdict(one) for one in error.tries]
-    return {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
+    received: ReplyReceived = {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
+    return {**received, "until": error.until} if error.until else received
 
 
 def _received(night: Night, completion: Completion, seconds: float) -> ReplyReceived:
     # JSON can contain a lone surrogate, UTF-8 cannot: it is replaced, so that a paid reply is not lost over it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
-    return {
+    received: ReplyReceived = {
         "reply": night.blobs.put(text),
         "stop_reason": completion.stop_reason,
         "usage": completion.usage,
@@ -121,6 +132,11 @@ def _received(night: Night, completion: Completion, seconds: float) -> ReplyRece
         "tries": [asdict(one) for one in completion.tries],
         "seconds": round(seconds, 3),
     }
+    if completion.form != "full":
+        received["form"] = completion.form
+    if completion.saved_usd is not None:
+        received["saved_usd"] = completion.saved_usd
+    return received
 
 
 def conversation(ledger: Ledger, context: Context) -> Prompt:
@@ -141,11 +157,15 @@ def conversation(ledger: Ledger, context: Context) -> Prompt:
         context=context,
         turns=tuple(turns),
         images=tuple((name, ledger.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
+        refused_before=begin > 0 and not earlier,
     )
 
 
 def _reply_text(ledger: Ledger, exchange: Exchange) -> str:
-    return ledger.blobs.text(exchange.reply["reply"]) if exchange.reply and exchange.reply["reply"] else ""
+    if exchange.reply is None or exchange.reply["reply"] is None:
+        return ""
+    text = ledger.blobs.text(exchange.reply["reply"])
+    return unwrapped(text) if exchange.reply.get("form") == "text" else text
 
 
 def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected | ReplyAccepted]:

@@ -130,11 +130,14 @@ class Replay(Ledger):
 
     def _cost(self, data: ReplyReceived) -> Iterator[str]:
         """The recorded cost follows from usage and price table, as long as the table is the one of that night."""
-        from agent.claude.prices import price, table_version
+        from agent.claude.prices import price, saved_by_cache, table_version
 
         if data["usage"] and self._price_table == table_version():
             made = price(data["model"], data["usage"])
             yield from _differs({"cost_usd": made}, {"cost_usd": data["cost_usd"]})
+            if "saved_usd" in data:
+                saved = saved_by_cache(data["model"], data["usage"])
+                yield from _differs({"saved_usd": saved}, {"saved_usd": data["saved_usd"]})
 
     def _judged(self, record: Record) -> Iterator[str]:
         kind, made = judged(self, self.context())

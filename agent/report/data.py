@@ -216,7 +216,7 @@ def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:
 
 def _talk(talk: Talk) -> dict[str, Any]:
     fields = asdict(talk)
-    for name in ("violations", "warnings", "fallbacks", "usage", "tries"):
+    for name in ("violations", "warnings", "fallbacks", "usage", "tries", "useless"):
         del fields[name]
     return fields | {"rejected": bool(talk.violations), "filled": len(talk.fallbacks)}
 
