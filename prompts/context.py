@@ -235,6 +235,10 @@ class Context(Section):
     noise: list[str] = Field(default_factory=list)
     effects: list[str] = Field(default_factory=list, description="what each explored key does over all runs")
     ucb_bonus: float | None = Field(None, description="what a node without children gets beside its reward (puct)")
+    block_summaries: list[tuple[int, str]] = Field(
+        default_factory=list, description="number and summary of the last blocks, oldest first"
+    )
+    room: str = Field("", description="that slots are shorter than the campaign wants, and what would lengthen them")
     last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]

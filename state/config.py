@@ -214,7 +214,7 @@ class SlotConfig(Section):
     def replaced(self, changes: dict[str, Scalar], name: str = "config") -> SlotConfig:
         """A copy with the dotted keys of ``changes`` set, validated as a whole; ConfigError otherwise."""
         tree = {key: dict(value) if isinstance(value, dict) else value for key, value in self._tree.items()}
-        for key, value in (_derived(changes) | changes).items():
+        for key, value in (implied(changes) | changes).items():
             *sections, leaf = key.split(".")
             place: Any = tree
             for section in sections:
@@ -239,7 +239,8 @@ def earlier_settings() -> dict[str, Scalar]:
     return {f"{name}.{key}": value for name, section in growing for key, value in section.earlier().items()}
 
 
-def _derived(changes: dict[str, Scalar]) -> dict[str, Scalar]:
+def implied(changes: dict[str, Scalar]) -> dict[str, Scalar]:
+    """DERIVED_KEYS as they follow from ``changes``; empty when nothing of theirs changes."""
     width = changes.get("graph_model.embedding_dim")
     return dict(zip(DERIVED_KEYS, (1 + width, 3 + width), strict=True)) if isinstance(width, int) else {}
 

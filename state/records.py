@@ -11,8 +11,13 @@ from state.metrics import traced
 from state.schema import Section
 
 FailureKind = Literal[
-    "crashed", "diverged", "killed", "lost", "no_result", "out_of_memory", "rejected", "timed_out", "invalid_config"
-]
+    "crashed", "disk_full", "diverged", "killed", "lost", "no_result", "out_of_memory", "rejected", "timed_out",
+    "invalid_config",
+]  # fmt: skip
+# What happens to a slot whatever its config: it is run again, and counts in no statistic when it never finishes.
+BLAMELESS: tuple[FailureKind, ...] = ("disk_full", "killed", "lost")
+# What a config does to its slot.
+OWN_FAULTS: tuple[FailureKind, ...] = ("diverged", "out_of_memory", "timed_out", "invalid_config")
 Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback"]
 Status = Literal["converged", "partial", "failed"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
@@ -25,6 +30,11 @@ class Failure(Section):
 
     kind: FailureKind
     message: str
+
+    @property
+    def blameless(self) -> bool:
+        """Whether it says nothing about the config."""
+        return self.kind in BLAMELESS
 
 
 class TrajectoryPoint(Section):

@@ -46,7 +46,7 @@ ALSO = {
     "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
     "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/slot_view",
-    "tests/agent/claude/test_client.py": "agent/claude/protocol",
+    "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
     "tests/agent/claude/test_mock.py": "agent/claude/mock_entries",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",
@@ -55,12 +55,11 @@ ALSO = {
     "tests/agent/guard/test_table.py": "agent/guard/rule",
     "tests/agent/ledger/test_budget.py": "agent/ledger/spending",
     "tests/agent/ledger/test_open_run.py": "state/shapes",
-    "tests/agent/ledger/test_views.py": "agent/ledger/ledger",
+    "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
         "agent/night/commit agent/night/harvest agent/night/night agent/night/plan trainer/engines/inline"
     ),
-    "tests/agent/night/test_unreachable.py": "agent/night/ask",
     "tests/agent/replay/test_again.py": "agent/replay/command",
     "tests/agent/replay/test_whole_run.py": (
         "agent/claude/prices agent/ledger/evidence agent/replay/compare agent/replay/files agent/replay/records"

@@ -56,7 +56,8 @@ class VarianceTable:
         return name in self._stats
 
     def __getitem__(self, name: str) -> ConfigStats:
-        return self._stats[name]
+        """The statistics of a config; those of no run where it has none that counts."""
+        return self._stats.get(name) or ConfigStats(name, (), self.limits, self.format)
 
     def run(self, name: str, iteration: int) -> Run | None:
         """The run of one iteration of a config, None before it has finished."""

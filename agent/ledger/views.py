@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from array import array
 
-import networkx as nx
-
 from agent.ledger.policy import Standing, TimeModel
+from agent.ledger.tree import Tree
 from prompts.context import ComparisonView, ConfigView
 from state.blobs import BlobStore
 from state.campaign import Campaign, setting_key
@@ -18,13 +17,12 @@ from state.journal import Record
 from state.metrics import REWARD, traced
 from state.records import Planned, SlotResult, Status
 from state.schema import validate
-from state.shapes import SlotEnded
+from state.shapes import BatchCommitted, SlotEnded
 from ucb.confirm import Confirmations
 from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
 from ucb.trajectory import pattern, run_status
-from ucb.tree import TreeNode, grow, new_tree, node_from_record
 from ucb.variance import ConfigStats, run_from
 
 KEPT_CONFIGS = 512
@@ -49,7 +47,7 @@ class Views:
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
-        self.nodes: dict[int, TreeNode] = {}
+        self.tree = Tree(campaign)
         self.patterns: dict[int, str] = {}
         self.courses: dict[int, Courses] = {}
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
@@ -69,16 +67,22 @@ class Views:
             self._learn(self.history.iterations[record.of(SlotEnded)["iteration"]])
             if not self.history.unfinished():
                 self.confirmations.settle()
+        elif record.type == "batch_committed":
+            self.tree.committed(record.of(BatchCommitted))
 
     def _learn(self, iteration: Iteration) -> None:
         planned, result = iteration.planned, iteration.result
         assert result is not None
-        node = node_from_record(planned, result, self.status(result))
-        self.nodes[planned.iteration] = node
+        self.tree.finished(planned, result, self.status(result), self.config(iteration))
         self.latest_node[planned.config_id] = planned.iteration
         report = pattern(result.trajectory, self.campaign.thresholds)
         self.patterns[planned.iteration] = report.pattern
         self.courses[planned.iteration] = _courses(result)
+        if result.failure is not None and result.failure.blameless and self.campaign.format > 1:
+            # The same run may be made again: it has measured nothing.
+            self.known_runs.discard(run_key(self.config(iteration)))
+            self.confirmations.lose(planned)
+            return
         run = run_from(planned, result, report, self.campaign.thresholds)
         self.table.add(run)
         self.confirmations.take(run)
@@ -98,28 +102,19 @@ class Views:
         """Whether a batch that ends with ``iteration`` ends its block."""
         return iteration == self.block(iteration).last
 
-    def scores(self, number: int) -> ScoreTable:
-        """UCB scores of a block."""
+    def scores(self, number: int, upto: int | None = None, c: float | None = None) -> ScoreTable:
+        """UCB scores of a block, of its nodes up to ``upto``, with ``c`` instead of the constant now in force."""
         search = self.campaign.search
         block = self.block((number - 1) * search.n_iter_block + 1)
-        nodes = [self.nodes[n] for n in range(block.first, block.last + 1) if n in self.nodes]
-        return score_block(nodes, block, float(self.settings[setting_key("ucb_c")]), search.ucb_formula)
+        last = block.last if upto is None else min(upto, block.last)
+        nodes = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
+        c = float(self.settings[setting_key("ucb_c")]) if c is None else c
+        return score_block(nodes, block, c, search.ucb_formula)
 
     @property
     def settings(self) -> dict[str, Scalar]:
         """The `claude.*` values in force: the campaign's, or what the model has set where the campaign lets it."""
         return {setting_key("ucb_c"): self.campaign.search.ucb_c} | self.history.settings
-
-    def title(self) -> str:
-        """The campaign's name, with a warning when nothing is really trained."""
-        real = self.campaign.trainer == "gnn"
-        return self.campaign.name if real else f"{self.campaign.name} (SURROGATE: no network was trained)"
-
-    def tree(self) -> nx.DiGraph:
-        """The exploration tree of everything that has finished."""
-        tree = new_tree()
-        grow(tree, (self.nodes[n] for n in sorted(self.nodes)))
-        return tree
 
     def config(self, iteration: Iteration) -> SlotConfig:
         """The slot config of an iteration, from its blob."""
@@ -154,8 +149,7 @@ class Views:
         """The config a proposal would start from: the defaults for root, None when the node has not been run."""
         if node is None:
             return self.campaign.base_config()
-        iteration = self.history.iterations.get(node)
-        return None if iteration is None or iteration.result is None else self.config(iteration)
+        return None if self.tree.node(node) is None else self.config(self.history.iterations[node])
 
     def standings(self, k: int) -> list[Standing]:
         """Runs and mean connectivity of the ``k`` configs with the best mean, best first."""

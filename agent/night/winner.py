@@ -24,7 +24,7 @@ def render_winner(views: Views, block: int) -> str | None:
     config = views.config(views.history.iterations[node])
     what = "confirmed better than the baseline" if best is not None else _unconfirmed(name)
     lines = [
-        f"{views.campaign.name}, after block {block} ({len(views.nodes)} iterations): {name}, {what}",
+        f"{views.campaign.name}, after block {block} ({len(views.tree)} iterations): {name}, {what}",
         f"The config of node {node}, with its seeds. Train it again: nightfly train winner.yaml --out DIR",
         *_measured(views, name),
         *_changed(views, config.flat()),

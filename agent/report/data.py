@@ -35,7 +35,7 @@ def page_data(
     ``pictures``: iteration -> name and source of each; ``texts``: blob name -> text of the prompts and replies that
     stand on the page itself, None where it is lost.
     """
-    nodes = [ledger.views.nodes[number] for number in sorted(ledger.views.nodes)]
+    nodes = ledger.views.tree.nodes()
     layout = place(nodes, ledger.campaign.search.n_parallel)
     scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
     return {
@@ -217,7 +217,7 @@ def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:
 
 def _talk(talk: Talk) -> dict[str, Any]:
     fields = asdict(talk)
-    for name in ("violations", "warnings", "fallbacks", "usage", "tries"):
+    for name in ("violations", "warnings", "fallbacks", "usage", "tries", "useless"):
         del fields[name]
     return fields | {"rejected": bool(talk.violations), "filled": len(talk.fallbacks)}
 

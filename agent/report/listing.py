@@ -42,7 +42,7 @@ def run_line(paths: RunPaths) -> RunLine:
         name=name,
         stopped=ledger.history.stopped or "the driver died",
         batches=max(ledger.history.committed, 0),
-        runs=len(ledger.views.nodes),
+        runs=len(ledger.views.tree),
         best=_best(ledger, best[0]) if best else "",
         changed=story.last_time[:19].replace("T", " "),
         badges=badges,

@@ -119,7 +119,7 @@ def _badges(ledger: Ledger) -> list[str]:
 
 
 def _summary(ledger: Ledger, story: Story) -> str:
-    history, done = ledger.history, len(ledger.views.nodes)
+    history, done = ledger.history, len(ledger.views.tree)
     waiting = sum(it.result is None for it in history.iterations.values())
     batches = max(history.committed, 0)
     parts = [

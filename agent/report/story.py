@@ -13,6 +13,7 @@ from state.metrics import traced
 from state.paths import RunPaths
 from state.shapes import (
     BatchCommitted,
+    ClaudeAwaited,
     DriverStarted,
     PromptRendered,
     ReplyAccepted,
@@ -22,6 +23,7 @@ from state.shapes import (
     SlotStarted,
     Stopped,
     UserInputTaken,
+    why_useless,
 )
 
 PHASES = ("joint", "V_rest", "standard")
@@ -30,7 +32,10 @@ DIGITS = 5
 
 @dataclass
 class Talk:
-    """One request to Claude and what became of it; ``prompt``, ``system`` and ``reply`` are blob names."""
+    """One request to Claude and what became of it; ``prompt``, ``system`` and ``reply`` are blob names.
+
+    ``useless`` says why nothing of the whole conversation was accepted for any slot.
+    """
 
     batch: int
     kind: str
@@ -49,6 +54,7 @@ class Talk:
     violations: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     fallbacks: dict[str, list[str]] = field(default_factory=dict)
+    useless: str = ""
 
 
 @dataclass
@@ -94,6 +100,10 @@ class Story:
         told = "Claude acknowledged the instructions" if kind == "acknowledged" else f"a person: {kind}"
         self.events.append((record.time, told))
 
+    def _claude_awaited(self, record: Record) -> None:
+        awaited = record.of(ClaudeAwaited)
+        self.events.append((record.time, f"waiting for Claude until {awaited['until']}: {awaited['reason']}"))
+
     def _slot_started(self, record: Record) -> None:
         self.attempts.setdefault(record.of(SlotStarted)["iteration"], []).append([record.time, None])
 
@@ -124,6 +134,7 @@ class Story:
     def _reply_accepted(self, record: Record) -> None:
         talk, data = self.talks[-1], record.of(ReplyAccepted)
         talk.accepted, talk.warnings, talk.fallbacks = True, data["warnings"], data["fallbacks"]
+        talk.useless = why_useless(data)
 
     def setting(self, key: str, batch: int, default: Scalar) -> Scalar:
         """The value of ``key`` once ``batch`` was committed."""

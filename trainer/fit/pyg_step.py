@@ -26,7 +26,7 @@ class PygStep:
     def __init__(self, model: PygModel, data: Recording, training: TrainingConfig, xnorm: float) -> None:
         self.model, self.data, self.training, self.xnorm = model, data, training, xnorm
         self.batch, self.strength = training.batch_size, 1.0
-        self.loss = self.total = model.theta.new_zeros(())
+        self.loss = self._total = model.theta.new_zeros(())
 
     def __call__(self, frames: Tensor, iteration: int) -> None:
         """Fill ``model.gradient``; ``frames`` [B] are indices into the recording."""
@@ -37,11 +37,15 @@ class PygStep:
             fit = (self.model.module(v, light) - target).norm(2)
             total = fit + self.signal_penalties(v, iteration) + self.weight_penalties()
             total.backward()
-        self.loss, self.total = fit.detach(), total.detach()
+        self.loss, self._total = fit.detach(), total.detach()
 
     def set_strength(self, strength: float) -> None:
         """Scale the L1 and L2 penalties from now on."""
         self.strength = strength
+
+    def total_loss(self) -> Tensor:
+        """Data term and all penalties of the last call."""
+        return self._total
 
     def signal_penalties(self, v: Tensor, iteration: int) -> Tensor:
         """coeff_g_phi_diff ||relu(s(v) - s(v'))|| + coeff_g_phi_norm ||s(2 xnorm) - 2 xnorm||, s = g_phi^2."""

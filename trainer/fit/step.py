@@ -65,6 +65,10 @@ class Step:
         """Scale the L1 and L2 penalties from now on (annealing)."""
         self.weight_penalties.set_strength(strength)
 
+    def total_loss(self) -> Tensor:
+        """Data term and all penalties of the last call; for inspection, not used by training."""
+        return self.loss + self.signal_penalties.loss.sum() + self.weight_penalties.value()
+
     def _load(self, frames: Tensor, subset: Tensor | None) -> None:
         model, n_data = self.model, self.n_data
         torch.index_select(self.data.voltage, 0, frames, out=self._frame_major(self._g_in[0, :n_data]))

@@ -60,6 +60,9 @@ class TrainingStep(Protocol):
     def set_strength(self, strength: float) -> None:
         """Scale the L1 and L2 penalties from now on (annealing)."""
 
+    def total_loss(self) -> Tensor:
+        """Data term and all penalties of the last call, 0-d."""
+
 
 def derivative(model: Model, v: Tensor, stimulus: Tensor) -> Tensor:
     """Predicted dv/dt [B, N] in 1/s from states [B, N] and the stimulus [B, n_in] of the input neurons."""

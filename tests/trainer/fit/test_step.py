@@ -13,9 +13,9 @@ from trainer.fit.step import Step
 from trainer.fit.training import fit
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
-from trainer.model.protocol import Model
 from trainer.model.pyg import PygModel
 from trainer.score.metrics import activity
+from trainer.slot.backends import named_gradients
 
 XNORM, ITERATION = 0.5, 5
 # Every penalty with both norms, so that no term of the loss is out of sight.
@@ -57,19 +57,6 @@ def both(config: SlotConfig, truth: Connectome, dtype: torch.dtype = torch.float
     return models
 
 
-def named_gradients(model: Model) -> dict[str, torch.Tensor]:
-    """Gradients by the reference's parameter names."""
-    if isinstance(model, PygModel):
-        return {name: p.grad for name, p in model.module.named_parameters() if p.grad is not None}
-    assert isinstance(model, GNN)
-    found = {"W": model.d_W, "a": model.d_a.t()}
-    for name in ("g_phi", "f_theta"):
-        for layer, gradient in enumerate(getattr(model, name).gradients):
-            rows = gradient if gradient.shape[0] == 1 else gradient[:-1]
-            found |= {f"{name}.lins.{layer}.weight": rows[:, :-1], f"{name}.lins.{layer}.bias": rows[:, -1]}
-    return found
-
-
 @pytest.mark.parametrize("changes", CASES, ids=ids)
 def test_loss_and_every_gradient_equal_the_reference(
     changes: dict[str, Scalar], tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
@@ -83,8 +70,7 @@ def test_loss_and_every_gradient_equal_the_reference(
         with torch.inference_mode():
             step(frames, ITERATION)
     assert float(steps[0].loss) == pytest.approx(float(steps[1].loss), rel=1e-12)
-    total = steps[0].loss + steps[0].signal_penalties.loss.sum() + steps[0].weight_penalties.value()
-    assert float(total) == pytest.approx(float(steps[1].total), rel=1e-12)
+    assert float(steps[0].total_loss()) == pytest.approx(float(steps[1].total_loss()), rel=1e-12)
     ours, theirs = named_gradients(model), named_gradients(reference)
     assert ours.keys() == theirs.keys()
     for name, gradient in theirs.items():
