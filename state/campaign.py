@@ -251,8 +251,18 @@ def format_of(started: CampaignStarted | dict[str, Any]) -> int:
 
 def format_of_run(journal: Path) -> int:
     """The format of the run whose journal this is; that of a new run where there is none yet."""
+    started = _first_of(journal)
+    return FORMAT if started is None else format_of(started)
+
+
+def run_started(paths: RunPaths) -> CampaignStarted | None:
+    """The `campaign_started` of a run; None when it has not begun."""
+    return _first_of(paths.journal)
+
+
+def _first_of(journal: Path) -> CampaignStarted | None:
     first = next(read_records(journal), None) if journal.is_file() else None
-    return FORMAT if first is None or first.type != "campaign_started" else format_of(first.data)
+    return None if first is None or first.type != "campaign_started" else first.of(CampaignStarted)
 
 
 def _format_beside(path: Path) -> int:

@@ -58,7 +58,7 @@ ALSO = {
     "tests/agent/ledger/test_views.py": "agent/ledger/ledger",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
-        "agent/night/commit agent/night/harvest agent/night/night agent/night/plan trainer/engines/inline"
+        "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"
     ),
     "tests/agent/night/test_unreachable.py": "agent/night/ask",
     "tests/agent/replay/test_again.py": "agent/replay/command",

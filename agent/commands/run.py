@@ -18,7 +18,7 @@ from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
 from agent.night.loop import run_night
-from agent.night.night import Night, open_night
+from agent.night.night import Night, open_night, restore_campaign
 from agent.people.alarms import Alarms, Notifier, check_notify
 from agent.people.background import BackgroundWork
 from agent.people.costs import Costs
@@ -46,11 +46,13 @@ def run_campaign(
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
     if file.is_dir():
+        restore_campaign(RunPaths(file), _tell)
         file, root, dry_run = file / RunPaths(file).campaign.name, file, open_run(file).started()["dry_run"]
         campaign = load_campaign(file)
     else:
         campaign = load_campaign(file, _tell)
         root = choose_root(runs_dir, campaign.name, new)
+        restore_campaign(RunPaths(root), _tell)
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
