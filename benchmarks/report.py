@@ -36,7 +36,7 @@ def measure(batches: list[int], folder: Path, repeats: int) -> list[dict[str, An
         for batch in range(1, max(batches) + 1):
             run_batch(night, MockLLM(), InlineEngine(), lambda *_: None)
             if batch in batches:
-                rows.append(_row(folder, len(night.views.nodes), repeats))
+                rows.append(_row(folder, len(night.views.tree), repeats))
                 print(rows[-1], flush=True)
     finally:
         night.close()

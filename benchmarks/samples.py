@@ -8,7 +8,8 @@ from typing import Any
 from state.config import Scalar
 from state.files import canonical_json
 from state.journal import RECORD_TYPES, chain_hash
-from state.records import METRICS, Failure
+from state.metrics import METRICS
+from state.records import Failure
 from ucb.entry import SHORT_NAMES, LogEntry
 from ucb.grammar import BASELINE, render_mutation
 from ucb.log import render_block_heading, render_block_summary, render_entry, render_header

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from state.added import FORMAT, with_earlier
+from state.added import FORMAT, Growing, added, with_earlier
 from state.config import (
     PLACE_KEYS,
     SECTIONS,
@@ -77,7 +77,7 @@ class ClaudeConfig(Section):
         return self
 
 
-class Policy(Section):
+class Policy(Growing):
     """The addendum's rules for a batch; each can reject a reply or only warn."""
 
     baseline_runs: int = Field(12, ge=1, description="runs of the unchanged defaults before anything is explored")
@@ -93,6 +93,9 @@ class Policy(Section):
     runs_of_top: int = Field(3, ge=1)
     max_changes: int = Field(2, ge=1, description="parameters one mutation may change")
     time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, data generation included")
+    time_floor: float = added(
+        0.0, before=0.0, ge=0, lt=1, description="share of time_limit_min below which the prompt asks for longer runs"
+    )
     baseline: Mode = "reject"
     replicates: Mode = "reject"
     mutation_size: Mode = "reject"
@@ -143,6 +146,10 @@ class Campaign(Section):
     def format(self) -> int:
         """The format of the run that this is the campaign of; a new run's unless it was read from an earlier one."""
         return self._format
+
+    def title(self) -> str:
+        """The campaign's name, with a warning when nothing is really trained."""
+        return self.name if self.trainer == "gnn" else f"{self.name} (SURROGATE: no network was trained)"
 
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""

@@ -27,6 +27,8 @@ from state.shapes import (
     why_useless,
 )
 
+KEPT_SUMMARIES = 4  # as many as the newest instruction files of the predecessor show
+
 
 @dataclass
 class Iteration:
@@ -70,6 +72,7 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
+    ``block_summaries`` are the latest, each with the last iteration of its block, oldest first.
     ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
     conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
     one), ``useless_before`` is its value when the driver began;
@@ -87,6 +90,7 @@ class History:
     planned: int = 0
     proposals: list[Proposal] = field(default_factory=list)
     memory: str = ""
+    block_summaries: list[tuple[int, str]] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
     config_ids: dict[str, str] = field(default_factory=dict)
@@ -209,3 +213,6 @@ class History:
         self.settings.update(data.get("settings", {}))
         for entry in data["entries"]:
             self.iterations[entry["iteration"]].entry = entry
+        if (summary := data["block_summary"]) and data["entries"]:
+            self.block_summaries.append((data["entries"][-1]["iteration"], summary))
+            del self.block_summaries[:-KEPT_SUMMARIES]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from state.config import Scalar
+from state.metrics import traced
 from state.schema import Section
 
 FailureKind = Literal[
@@ -23,36 +23,6 @@ Status = Literal["converged", "partial", "failed"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
 Phase = Literal["joint", "V_rest", "standard"]
 SeedRationale = Literal["same-data-robustness", "different-data-generalization", "suggested-default"]
-# What every run has measured, in the order of the log's line.
-FIRST_METRICS = (
-    "connectivity_R2",
-    "tau_R2",
-    "V_rest_R2",
-    "cluster_accuracy",
-    "test_R2",
-    "test_pearson",
-    "training_time_min",
-)
-# What a slot measures today. A metric that is added here is absent in runs that were made before: not measured there.
-METRICS = (*FIRST_METRICS,)
-NOT_MEASURED = "not measured: the run is older than this metric"
-
-# The three that a trajectory follows, in the order of its rows, with their short names.
-TRACED = {"connectivity_R2": "conn", "V_rest_R2": "V_rest", "tau_R2": "tau"}
-
-
-def recorded(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Those of METRICS that a run has measured, defined or not, in their order."""
-    return {name: metrics[name] for name in METRICS if name in metrics}
-
-
-def undefined_line(reasons: Mapping[str, str]) -> str:
-    """Which of TRACED are undefined, and why: `conn, tau undefined: f_theta is flat in 13,602 neurons`, or ''."""
-    by_reason: dict[str, list[str]] = {}
-    for name, short in TRACED.items():
-        if reason := reasons.get(name):
-            by_reason.setdefault(reason, []).append(short)
-    return "; ".join(f"{', '.join(names)} undefined: {reason}" for reason, names in by_reason.items())
 
 
 class Failure(Section):
@@ -68,7 +38,13 @@ class Failure(Section):
 
 
 class TrajectoryPoint(Section):
-    """One row of metrics.log; None = undefined there. ``iteration`` counts from the start of training."""
+    """One row of metrics.log; None = undefined there. ``iteration`` counts from the start of training.
+
+    Metrics that came after the first release are columns of their own, which older runs lack.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | None]
 
     epoch: int
     iteration: int
@@ -76,6 +52,19 @@ class TrajectoryPoint(Section):
     vrest_r2: float | None
     tau_r2: float | None
     phase: Phase
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> Self:
+        if not self.__pydantic_extra__:
+            return self
+        columns = [trace.column for trace in traced().values()]
+        if unknown := [name for name in self.__pydantic_extra__ if name not in columns]:
+            raise ValueError(f"{unknown[0]} is no column of a trajectory; known here: {', '.join(columns)}")
+        return self
+
+    def values(self) -> dict[str, float | None]:
+        """Metric -> its value here, of those that the run follows."""
+        return {name: getattr(self, trace.column) for name, trace in traced().items() if hasattr(self, trace.column)}
 
 
 class SlotResult(Section):

@@ -28,7 +28,6 @@ ALSO = {
     "tests/trainer/fit/test_step.py": "trainer/fit/pyg_step",
     "tests/trainer/model/test_gnn.py": "trainer/model/protocol",
     "tests/trainer/model/test_pyg.py": "trainer/fit/backend",
-    "tests/trainer/score/test_metrics.py": "trainer/score/prediction",
     "tests/trainer/slot/test_trial.py": "trainer/slot/remembered",
     "tests/trainer/fly/test_davis.py": "trainer/fly/stimulus",
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
@@ -55,7 +54,7 @@ ALSO = {
     "tests/agent/guard/test_guard.py": "agent/guard/text_rules agent/guard/verdict",
     "tests/agent/ledger/test_budget.py": "agent/ledger/spending",
     "tests/agent/ledger/test_open_run.py": "state/shapes",
-    "tests/agent/ledger/test_views.py": "agent/ledger/ledger",
+    "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
         "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"

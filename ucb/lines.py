@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from state.records import FIRST_METRICS, METRICS, recorded
+from state.metrics import METRICS, curves, is_whole, recorded
 from ucb.entry import SHORT_NAMES, LogEntry
 from ucb.grammar import (
     LogError,
@@ -22,9 +22,9 @@ from ucb.grammar import (
     show_pairs,
     show_scalar,
 )
-from ucb.trajectory import Curve, Trajectory
+from ucb.trajectory import Curve
 
-_CURVE = re.compile(r"(conn|vrest|tau) peak=([^ @,]+)(?:@(joint|V_rest|standard))? final=([^ ,]+) trend=([a-z]+)")
+_CURVE = re.compile(r"(\w+) peak=([^ @,]+)(?:@(joint|V_rest|standard))? final=([^ ,]+) trend=([a-z]+)")
 _DASH = " — "
 
 
@@ -97,14 +97,15 @@ def _read_metrics(values: list[str]) -> dict[str, Any]:
     if not values:
         return {}
     pairs = read_pairs(_one(values))
-    _exactly(pairs, *(name for name in METRICS if name in FIRST_METRICS or name in pairs))
+    if not is_whole(set(pairs)) or list(pairs) != list(recorded(dict.fromkeys(pairs))):
+        raise LogError(f"found {', '.join(pairs)}, expected {', '.join(METRICS)}")
     return {"metrics": {key: read_number(value) for key, value in pairs.items()}}
 
 
 def _show_trajectory(entry: LogEntry) -> list[str]:
     if entry.trajectory is None:
         return []
-    return [", ".join(f"{name} {_show_curve(getattr(entry.trajectory, name))}" for name in Trajectory.model_fields)]
+    return [", ".join(f"{label} {_show_curve(entry.trajectory[label])}" for label in curves(entry.trajectory))]
 
 
 def _show_curve(curve: Curve) -> str:
@@ -116,7 +117,8 @@ def _read_trajectory(values: list[str]) -> dict[str, Any]:
     if not values:
         return {}
     parts = [_CURVE.fullmatch(part) for part in _one(values).split(", ")]
-    if [part and part[1] for part in parts] != list(Trajectory.model_fields):
+    labels = [part[1] if part else "" for part in parts]
+    if not labels or labels != curves(labels):
         raise LogError("found another form, expected `conn peak=X@joint final=Y trend=stable, vrest ..., tau ...`")
     return {"trajectory": {part[1]: _read_curve(part) for part in parts if part}}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from state.schema import explain
 from ucb.entry import LogEntry
 from ucb.grammar import LogError, one_line
 from ucb.lines import LINES
+from ucb.score import block_of
 
 _HEADER = re.compile(r"## Iter ([1-9][0-9]{0,8}): (converged|partial|failed)")
 _BLOCK = re.compile(r"## Block ([1-9][0-9]{0,8})")
@@ -40,43 +42,73 @@ def render_block_summary(text: str) -> str:
     return "".join(f"> {one_line(row)}".rstrip() + "\n" for row in text.splitlines() or [""])
 
 
+def render_sections(entries: Iterable[LogEntry], n_iter_block: int, summary: str | None = None) -> str:
+    """What one batch adds to the log: its ``entries``, a heading where a block begins, the ``summary`` at its end."""
+    parts, ends = [], False
+    for entry in entries:
+        block = block_of(entry.iteration, n_iter_block)
+        if entry.iteration == block.first:
+            parts.append("\n" + render_block_heading(block.number))
+        parts.append("\n" + render_entry(entry))
+        ends = entry.iteration == block.last
+    if summary and ends:
+        parts.append("\n" + render_block_summary(summary))
+    return "".join(parts)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An entry and where it stands: the line of its heading, and that of each labelled line (the first of several)."""
+
+    entry: LogEntry
+    line: int
+    lines: Mapping[str, int]
+
+
 def parse_log(text: str, name: str = "analysis.md") -> list[LogEntry]:
     """The entries of a log that nightfly wrote, in its order; LogError names the line and what belongs there."""
-    rows = text.split("\n")
-    if not rows[0].startswith(_TITLE):
+    return [written.entry for written in read_log(text, name)]
+
+
+def read_log(text: str, name: str = "analysis.md", first_line: int = 1) -> Iterator[Written]:
+    """The same with their places. ``text`` begins at ``first_line`` of the log, 1 being its title."""
+    rows, before = text.split("\n"), first_line - 1
+    if not before and not rows[0].startswith(_TITLE):
         raise LogError(f"{name} line 1: found {rows[0][:60]!r}, expected `{_TITLE}NAME`")
-    entries, number = [], 1
+    number = 0 if before else 1
     while number < len(rows):
         if header := _HEADER.fullmatch(rows[number]):
-            entry, number = _read_entry(rows, number, header, name)
-            entries.append(entry)
+            written, number = _read_entry(rows, number, header, name, before)
+            yield written
         elif not rows[number] or rows[number].startswith(">") or _BLOCK.fullmatch(rows[number]):
             number += 1
         else:
             raise LogError(
-                f"{name} line {number + 1}: found {rows[number][:60]!r}, expected `## Iter N: status`, "
+                f"{name} line {before + number + 1}: found {rows[number][:60]!r}, expected `## Iter N: status`, "
                 "`## Block B`, a quoted summary or an empty line"
             )
-    return entries
 
 
-def _read_entry(rows: list[str], start: int, header: re.Match[str], name: str) -> tuple[LogEntry, int]:
+def _read_entry(rows: list[str], start: int, header: re.Match[str], name: str, before: int) -> tuple[Written, int]:
     """The entry whose ``header`` is row ``start``, and the row after its last line."""
     fields: dict[str, Any] = {"status": header[2]}
+    lines: dict[str, int] = {}
     number = start + 1
     for line in LINES:
         values = list(_values(rows, number, line.label))
+        if values:
+            lines[line.label] = before + number + 1
         try:
             fields |= line.read(values)
         except LogError as error:
-            raise LogError(f"{name} line {number + 1}: `{line.label}:` {error}") from error
+            raise LogError(f"{name} line {before + number + 1}: `{line.label}:` {error}") from error
         number += len(values)
     if fields["iteration"] != int(header[1]):
-        raise LogError(f"{name} line {start + 2}: found id={fields['iteration']}, expected id={header[1]}")
+        raise LogError(f"{name} line {before + start + 2}: found id={fields['iteration']}, expected id={header[1]}")
     try:
-        return LogEntry.model_validate(fields), number
+        return Written(LogEntry.model_validate(fields), before + start + 1, lines), number
     except ValidationError as error:
-        raise LogError(f"{name} line {start + 1}: {explain(error.errors()[0], LogEntry)}") from error
+        raise LogError(f"{name} line {before + start + 1}: {explain(error.errors()[0], LogEntry)}") from error
 
 
 def _values(rows: list[str], number: int, label: str) -> Iterator[str]:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, fields
 import networkx as nx
 
 from state.config import Scalar
-from state.errors import NightflyError
-from state.records import Planned, Role, SlotResult, Status, recorded
+from state.errors import RunError
+from state.metrics import REWARD, recorded
+from state.records import Planned, Role, SlotResult, Status
 from ucb.entry import LogEntry
 from ucb.grammar import leaves, show_node
 
 ROOT = "root"
 
 
-class TreeError(NightflyError):
-    """Nodes that do not form a tree."""
+class TreeError(RunError):
+    """Nodes that do not form a tree, or not the tree that is known."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class TreeNode:
     @property
     def connectivity_R2(self) -> float | None:
         """The reward; None when the slot failed or the metric is undefined."""
-        return self.metrics.get("connectivity_R2")
+        return self.metrics.get(REWARD)
 
 
 def node_from_entry(entry: LogEntry) -> TreeNode:
@@ -77,7 +78,8 @@ def new_tree() -> nx.DiGraph:
 def grow(tree: nx.DiGraph, nodes: Iterable[TreeNode]) -> None:
     """Add ``nodes``, parents before children; the cost does not depend on the size of ``tree``.
 
-    Each graph node is an id whose attribute `node` is its TreeNode. TreeError when an id is taken or a parent absent.
+    Each graph node is an id whose attribute `node` is its TreeNode; the edge to it has its `changes`.
+    TreeError when an id is taken or a parent absent.
     """
     for node in nodes:
         if node.id in tree:
@@ -86,7 +88,7 @@ def grow(tree: nx.DiGraph, nodes: Iterable[TreeNode]) -> None:
         if parent not in tree:
             raise TreeError(f"node {node.id} has parent {parent}, expected root or a node listed before it")
         tree.add_node(node.id, node=node)
-        tree.add_edge(parent, node.id)
+        tree.add_edge(parent, node.id, changes=node.changes)
 
 
 def build_tree(entries: Iterable[LogEntry]) -> nx.DiGraph:
@@ -98,7 +100,7 @@ def build_tree(entries: Iterable[LogEntry]) -> nx.DiGraph:
 
 def nodes_of(tree: nx.DiGraph) -> list[TreeNode]:
     """Every node but the root, in the order in which they were added."""
-    return [data["node"] for _, data in tree.nodes(data=True) if data]
+    return [data["node"] for _, data in tree.nodes(data=True) if "node" in data]
 
 
 def same_tree(a: nx.DiGraph, b: nx.DiGraph) -> str | None:

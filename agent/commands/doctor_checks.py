@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.claude.protocol import LLMUnavailable
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit
-from agent.commands.prepare import NO_USE, NO_USE_MEND, describe, trial
+from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, trial
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
@@ -48,7 +48,20 @@ def machine(campaign: Campaign, file: Path) -> list[Checked]:
         return [Checked("machine", False, str(error), "see the sentence; the same check runs before each night")]
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
     here = [_memory(campaign, seen), _time(campaign, seen)] if campaign.engine.kind == "local" else []
-    return [Checked("data", True, known), *_device(campaign), *here, *_learns(campaign)]
+    return [Checked("data", True, known), *_device(campaign), *here, *_same_step(campaign), *_learns(campaign)]
+
+
+def _same_step(campaign: Campaign) -> list[Checked]:
+    """Both backends compute the same step here; only where slots would run on this machine."""
+    if campaign.engine.kind != "local":
+        return []
+    seen = backends(campaign)
+    if seen["fault"]:
+        mend = "set graph_model.backend: pyg to train the reference, or write the fast pass that it lacks"
+        return [Checked("backends", False, f"one step on {seen['device']}: {seen['fault']}", mend)]
+    most = max(seen["loss"], *seen["gradients"].values())
+    text = f"one step by fast and pyg is the same on {seen['device']}: loss and all gradients within {most:.0e}"
+    return [Checked("backends", True, text)]
 
 
 def _learns(campaign: Campaign) -> list[Checked]:

@@ -62,6 +62,15 @@ def trial(campaign: Campaign) -> dict[str, Any]:
     return value
 
 
+def backends(campaign: Campaign) -> dict[str, Any]:
+    """What `python -m trainer.slot.backends` says of one step of the base config by both: loss, gradients, fault."""
+    failed = f"{campaign.name}: the two backends could not be compared"
+    with _config_file(campaign.base_config()) as path:
+        value = _ask("trainer.slot.backends", path, failed, threads=places_and_threads(campaign)[1])
+    assert isinstance(value, dict)
+    return value
+
+
 def refuse_dead_knobs(file: Path) -> None:
     """UserError when a key of ``explorable`` in campaign ``file`` changes nothing."""
     dead = [knob for knob in knobs(file) if not knob["alive"]]

@@ -22,7 +22,7 @@ def rebuild(root: Path) -> list[Path]:
     try:
         ledger, derived = read_ledger(paths)
         written = list(derived.contents())
-        derived.flush(draw=True)
+        derived.flush(draw=True, refuse_edits=False)
         written.append(write_report(root))
         written += [*write_configs(ledger, paths), *([paths.tree_picture] if ledger.history.iterations else [])]
     finally:

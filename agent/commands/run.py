@@ -32,6 +32,7 @@ from state.schema import validate
 from state.shapes import Stopped
 from trainer.engines.contract import Dispatcher
 from trainer.engines.factory import make_engine
+from ucb.tree import TreeError
 
 
 def run_campaign(
@@ -98,7 +99,7 @@ def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, b
         reason = "stopped by the user"
         night.record("driver_stopped", {"reason": reason})
         return reason
-    except Standstill as error:
+    except (Standstill, TreeError) as error:
         stopped: Stopped = {"reason": str(error)}
         if isinstance(error, LLMUnavailable):
             stopped["tries"] = [asdict(one) for one in error.tries]
@@ -171,6 +172,9 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
     )
     if first.exists() and first.resolve() != night.paths.root.resolve():
         display.say(f"the earlier run in {first} is untouched; to continue it: nightfly run {first}")
+    for note in night.derived.log.notes:
+        display.say(note)
+    night.derived.log.tell = display.say
     if night.journal.torn_bytes:
         display.say(f"the journal ended in a half-written line ({night.journal.torn_bytes} bytes); it was cut")
 

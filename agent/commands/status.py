@@ -23,6 +23,7 @@ from agent.people.display import show, slot_table
 from agent.people.progress import slot_progress
 from state.history import History
 from state.lock import is_held, read_holder
+from state.metrics import Metric, main
 from state.paths import RunPaths
 from ucb.variance import ConfigStats
 
@@ -70,12 +71,17 @@ def _picture(root: Path) -> tuple[Group, bool]:
         parts.append(slot_table(rows))
     ends = list(state["verdict"]) if state["finished"] else []
     ends += [
-        f"leading, {best['config_id']}: {best['runs']} runs, conn {show(best['connectivity_R2'])}, "
-        f"V_rest {show(best['V_rest_R2'])}, tau {show(best['tau_R2'])}, {best['robust']}"
+        f"leading, {best['config_id']}: {best['runs']} runs, "
+        + "".join(f"{row.short} {show(best[row.name])}, " for row in _shown(ledger))
+        + str(best["robust"])
         for best in state["best"]
     ]
     ends += [f"iteration {last['iteration']}: {last['verdict']}, {last['reason']}" for last in state["verdicts"]]
     return Group(*parts, Text("\n".join(ends))), state["driver"] is not None
+
+
+def _shown(ledger: Ledger) -> list[Metric]:
+    return [row for row in main(ledger.campaign.format) if row.heading]
 
 
 def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:

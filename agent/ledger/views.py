@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from array import array
 
-import networkx as nx
-
 from agent.ledger.policy import Standing, TimeModel
+from agent.ledger.tree import Tree
 from prompts.context import ConfigView, VerdictView
 from state.blobs import BlobStore
 from state.campaign import Campaign
@@ -15,23 +14,22 @@ from state.errors import ConfigError
 from state.files import parse_yaml, sha256
 from state.history import History, Iteration
 from state.journal import Record
-from state.records import Planned, SlotResult, Status, TrajectoryPoint
+from state.metrics import REWARD, traced
+from state.records import Planned, SlotResult, Status
 from state.schema import validate
-from state.shapes import SlotEnded
+from state.shapes import BatchCommitted, SlotEnded
 from ucb.confirm import Confirmations
 from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
-from ucb.trajectory import Column, pattern, run_status
-from ucb.tree import TreeNode, grow, new_tree, node_from_record
+from ucb.trajectory import pattern, run_status
 from ucb.variance import ConfigStats, run_from
 
 KEPT_CONFIGS = 512
 
 
 # Metric -> its values along the training, undefined ones left out; compact, since it is kept for every iteration.
-Paths = dict[str, "array[float]"]
-COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
+Courses = dict[str, "array[float]"]
 
 
 class Views:
@@ -41,7 +39,7 @@ class Views:
         self.campaign = campaign
         self.history = history
         self.blobs = blobs
-        self.table = VarianceTable(campaign.thresholds, by_seed=campaign.format > 1)
+        self.table = VarianceTable(campaign.thresholds, format=campaign.format)
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
@@ -49,9 +47,9 @@ class Views:
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
-        self.nodes: dict[int, TreeNode] = {}
+        self.tree = Tree(campaign)
         self.patterns: dict[int, str] = {}
-        self.paths: dict[int, Paths] = {}
+        self.courses: dict[int, Courses] = {}
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, VerdictView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
@@ -69,16 +67,17 @@ class Views:
             self._learn(self.history.iterations[record.of(SlotEnded)["iteration"]])
             if not self.history.unfinished():
                 self.confirmations.settle()
+        elif record.type == "batch_committed":
+            self.tree.committed(record.of(BatchCommitted))
 
     def _learn(self, iteration: Iteration) -> None:
         planned, result = iteration.planned, iteration.result
         assert result is not None
-        node = node_from_record(planned, result, self.status(result))
-        self.nodes[planned.iteration] = node
+        self.tree.finished(planned, result, self.status(result), self.config(iteration))
         self.latest_node[planned.config_id] = planned.iteration
         report = pattern(result.trajectory, self.campaign.thresholds)
         self.patterns[planned.iteration] = report.pattern
-        self.paths[planned.iteration] = _paths(result)
+        self.courses[planned.iteration] = _courses(result)
         if result.failure is not None and result.failure.blameless and self.campaign.format > 1:
             # The same run may be made again: it has measured nothing.
             self.known_runs.discard(run_key(self.config(iteration)))
@@ -93,7 +92,7 @@ class Views:
         """Converged, partial or failed, by the campaign's thresholds."""
         if result.failure is not None:
             return "failed"
-        return run_status(result.metrics.get("connectivity_R2"), self.campaign.thresholds)
+        return run_status(result.metrics.get(REWARD), self.campaign.thresholds)
 
     def block(self, iteration: int) -> Block:
         """The block that an iteration belongs to."""
@@ -103,28 +102,18 @@ class Views:
         """Whether a batch that ends with ``iteration`` ends its block."""
         return iteration == self.block(iteration).last
 
-    def scores(self, number: int) -> ScoreTable:
-        """UCB scores of a block."""
+    def scores(self, number: int, upto: int | None = None, c: float | None = None) -> ScoreTable:
+        """UCB scores of a block, of its nodes up to ``upto``, with ``c`` instead of the constant now in force."""
         claude = self.campaign.claude
         block = self.block((number - 1) * claude.n_iter_block + 1)
-        nodes = [self.nodes[n] for n in range(block.first, block.last + 1) if n in self.nodes]
-        return score_block(nodes, block, float(self.settings["claude.ucb_c"]), claude.ucb_formula)
+        last = block.last if upto is None else min(upto, block.last)
+        nodes = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
+        return score_block(nodes, block, float(self.settings["claude.ucb_c"]) if c is None else c, claude.ucb_formula)
 
     @property
     def settings(self) -> dict[str, Scalar]:
         """The `claude.*` values in force: the campaign's, or what the model has set where the campaign lets it."""
         return {"claude.ucb_c": self.campaign.claude.ucb_c} | self.history.settings
-
-    def title(self) -> str:
-        """The campaign's name, with a warning when nothing is really trained."""
-        real = self.campaign.trainer == "gnn"
-        return self.campaign.name if real else f"{self.campaign.name} (SURROGATE: no network was trained)"
-
-    def tree(self) -> nx.DiGraph:
-        """The exploration tree of everything that has finished."""
-        tree = new_tree()
-        grow(tree, (self.nodes[n] for n in sorted(self.nodes)))
-        return tree
 
     def config(self, iteration: Iteration) -> SlotConfig:
         """The slot config of an iteration, from its blob."""
@@ -159,13 +148,12 @@ class Views:
         """The config a proposal would start from: the defaults for root, None when the node has not been run."""
         if node is None:
             return self.campaign.base_config()
-        iteration = self.history.iterations.get(node)
-        return None if iteration is None or iteration.result is None else self.config(iteration)
+        return None if self.tree.node(node) is None else self.config(self.history.iterations[node])
 
     def standings(self, k: int) -> list[Standing]:
         """Runs and mean connectivity of the ``k`` configs with the best mean, best first."""
         return [
-            Standing(stats.config_id, len(stats.runs), stats.spreads["connectivity_R2"].mean or 0.0)
+            Standing(stats.config_id, len(stats.runs), stats.spreads[REWARD].mean or 0.0)
             for stats in self.table.by_connectivity(k)
         ]
 
@@ -175,9 +163,8 @@ def run_key(config: SlotConfig) -> tuple[str, int, int]:
     return config.identity(), config.simulation.seed, config.training.seed
 
 
-def _paths(result: SlotResult) -> Paths:
-    return {name: _path(result.trajectory, column) for name, column in COLUMNS.items()}
-
-
-def _path(points: list[TrajectoryPoint], column: Column) -> array[float]:
-    return array("d", (value for point in points if (value := getattr(point, column)) is not None))
+def _courses(result: SlotResult) -> Courses:
+    return {
+        name: array("d", (v for point in result.trajectory if (v := getattr(point, trace.column, None)) is not None))
+        for name, trace in traced().items()
+    }

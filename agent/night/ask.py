@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
+from agent.briefing import batch_picture
+from agent.briefing.batch_picture import draw_batch
 from agent.briefing.context import build_context, guard_facts
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
@@ -56,8 +59,11 @@ def _take_input(night: Night) -> None:
         night.record("user_input_taken", {"kind": "instruction", "text": night.blobs.put(text)})
 
 
-def prompt_data(ledger: Ledger, context: Context) -> PromptRendered:
-    """The data of the `prompt_rendered` that is due: the start or batch prompt, or the repair of a rejected reply."""
+def prompt_data(ledger: Ledger, context: Context, drawn: Mapping[str, str] | None = None) -> PromptRendered:
+    """The data of the `prompt_rendered` that is due: the start or batch prompt, or the repair of a rejected reply.
+
+    ``drawn``: the blob of batch.png by its name, where it has been drawn before.
+    """
     exchanges = ledger.history.exchanges
     rejected = exchanges[-1].rejected if exchanges and not _begins_anew(exchanges[-1]) else None
     text = render_repair(rejected["violations"], ledger.campaign.format) if rejected else render_prompt(context)
@@ -65,7 +71,7 @@ def prompt_data(ledger: Ledger, context: Context) -> PromptRendered:
         "kind": "repair" if rejected else context.kind,
         "system": ledger.blobs.put(render_system(context)),
         "text": ledger.blobs.put(text),
-        "images": {} if rejected else _images(ledger),
+        "images": {} if rejected else _images(ledger, drawn),
         "templates": template_hashes(ledger.campaign.format),
     }
 
@@ -75,16 +81,19 @@ def _begins_anew(exchange: Exchange) -> bool:
     return exchange.rejected is not None and exchange.rejected.get("fresh", False)
 
 
-def _images(ledger: Ledger) -> dict[str, str]:
-    """Name -> blob of the pictures that go with a batch prompt."""
+def _images(ledger: Ledger, drawn: Mapping[str, str] | None) -> dict[str, str]:
+    """Name -> blob of the pictures that go with a batch prompt: that of the batch, and those of its slots."""
     if not ledger.campaign.claude.pictures:
         return {}
-    return {
+    of_slots = {
         f"slot_{it.planned.slot}/{name}": blob
         for it in ledger.history.batch(ledger.history.planned)
         for name, blob in it.artifacts.items()
         if name.endswith(".png")
     }
+    if not of_slots or ledger.campaign.format == 1:
+        return of_slots
+    return dict({batch_picture.NAME: ledger.blobs.put(draw_batch(ledger))} if drawn is None else drawn) | of_slots
 
 
 def _send(night: Night, llm: LLMClient, context: Context) -> None:

@@ -38,6 +38,7 @@ class Night(Ledger):
         super().__init__(campaign, BlobStore(paths.blobs, lambda: self.journal.check()))
         self.paths = paths
         self.derived = Derived(paths, self)
+        self.views.tree.follows_file = True
         self.interrupt = Interrupt()
         self.inbox = Inbox(paths.requests)
         self.observers: list[Callable[[Record], None]] = []
@@ -87,6 +88,7 @@ def open_night(campaign_file: Path, root: Path, dry_run: bool) -> Night:
         if night.history.campaign_blob is None:
             _begin(night, campaign_file.read_text(encoding="utf-8"), dry_run)
         _refuse_changed(night, campaign, campaign_file, dry_run)
+        night.derived.flush()
     except BaseException:
         night.close()
         raise

@@ -13,8 +13,8 @@ from agent.replay.compare import first_difference, text_difference
 from state.history import Iteration
 from state.paths import RunPaths
 from state.records import SlotResult
-from ucb.log import parse_log
-from ucb.tree import build_tree, same_tree
+from ucb.log_tree import LogTree
+from ucb.tree import same_tree
 
 
 def slot_faults(paths: RunPaths, ledger: Ledger, iteration: Iteration, recorded: dict[str, Any]) -> Iterator[str]:
@@ -52,13 +52,13 @@ def derived_faults(derived: Derived) -> Iterator[str]:
 
 
 def tree_fault(derived: Derived, ledger: Ledger) -> str | None:
-    """Where the tree told by analysis.md differs from the tree told by the journal."""
-    text = derived.contents()[derived.paths.log].decode("utf-8")
-    finished = {n: it for n, it in ledger.history.iterations.items() if it.entry is not None}
-    # A result has no entry in the log until its batch is committed.
-    tree = ledger.views.tree()
-    tree.remove_nodes_from([n for n in ledger.views.nodes if n not in finished])
-    found = same_tree(build_tree(parse_log(text)), tree)
+    """Where the tree that analysis.md tells when read at once differs from the one that grew batch by batch.
+
+    While it grew each node was held against the journal: see `ucb.log_tree`.
+    """
+    whole = LogTree(ledger.campaign.base_config().flat())
+    whole.read(derived.contents()[derived.paths.log].decode("utf-8"))
+    found = same_tree(whole.graph, ledger.views.tree.graph)
     return None if found is None else f"the tree of analysis.md differs from that of the journal: {found}"
 
 

@@ -36,7 +36,7 @@ class Lesson:
 
 def lessons(ledger: Ledger, story: Story) -> list[Lesson]:
     """Best config, robustness, failures, what the model believes, cost: always these five, in this order."""
-    first = best_config(ledger) if ledger.views.nodes else "Nothing has finished yet."
+    first = best_config(ledger) if len(ledger.views.tree) else "Nothing has finished yet."
     return [Lesson("Best config", _of_no_use(story) + first), *_rest(ledger, story)]
 
 
@@ -106,7 +106,7 @@ def failures(ledger: Ledger) -> str:
     kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
-    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.nodes.values())
+    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.tree.nodes())
     if poor:
         slots += (
             f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"

@@ -9,6 +9,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from state.config import Scalar
 from state.journal import Record
+from state.metrics import traced
 from state.paths import RunPaths
 from state.shapes import (
     BatchCommitted,
@@ -67,7 +68,7 @@ class Story:
     talks: list[Talk] = field(default_factory=list)
     # Iteration -> [began, ended or None] of each attempt.
     attempts: dict[int, list[list[str | None]]] = field(default_factory=dict)
-    # Iteration -> columns iteration, phase, connectivity_R2, V_rest_R2, tau_R2 of its metrics.log.
+    # Iteration -> columns iteration, phase and those of `state.metrics.traced` of its metrics.log.
     trajectories: dict[int, list[list[Any]]] = field(default_factory=dict)
     missing: dict[int, dict[str, str]] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -152,7 +153,7 @@ def _columns(points: list[dict[str, Any]]) -> list[list[Any]]:
     return [
         [point["iteration"] for point in points],
         [PHASES.index(point["phase"]) for point in points],
-        *([_short(point[key]) for point in points] for key in ("connectivity_r2", "vrest_r2", "tau_r2")),
+        *([_short(point.get(trace.column)) for point in points] for trace in traced().values()),
     ]
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from state.history import History
 from state.journal import RECORD_TYPES, Record, RecordType
-from state.records import METRICS, Failure, Planned, SlotResult
+from state.metrics import METRICS
+from state.records import Failure, Planned, SlotResult
 
 NUMBERS = count()
 

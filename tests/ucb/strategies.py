@@ -7,10 +7,11 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from state.config import Scalar
-from state.records import METRICS, Failure, FailureKind, Phase, Planned, Role, SeedRationale, SlotResult
+from state.metrics import METRICS, traced
+from state.records import Failure, FailureKind, Phase, Planned, Role, SeedRationale, SlotResult
 from ucb.entry import SHORT_NAMES, Judgement, LogEntry
 from ucb.grammar import render_mutation
-from ucb.trajectory import Curve, Trajectory, Trend
+from ucb.trajectory import Curve, Trend
 from ucb.tree import TreeNode
 
 HOSTILE = [
@@ -64,7 +65,7 @@ def entries(draw: st.DrawFn) -> LogEntry:
         fields["status"] = "failed"
     else:
         fields["metrics"] = {name: draw(metric) for name in METRICS}
-        fields["trajectory"] = Trajectory(conn=draw(curves), vrest=draw(curves), tau=draw(curves))
+        fields["trajectory"] = {trace.label: draw(curves) for trace in traced().values()}
         fields["status"] = draw(st.sampled_from(["converged", "partial", "failed"]))
     for name in ("embedding", "parent_rule", "hypothesis", "observation", "verdict_reason", "variance_update"):
         fields[name] = draw(prose)

@@ -62,9 +62,9 @@ def test_peak_tells_phase_and_iteration() -> None:
     assert best is not None
     assert (best.iteration, best.phase) == (200, "joint")
     found = trajectory(rows)
-    assert (found.conn.peak, found.conn.phase, found.conn.final) == (0.9, "joint", 0.7)
-    assert (found.vrest.peak, found.vrest.phase, found.vrest.final) == (0.4, "V_rest", 0.3)
-    assert (found.tau.peak, found.tau.final, found.tau.trend) == (0.1, None, "undefined")
+    assert (found["conn"].peak, found["conn"].phase, found["conn"].final) == (0.9, "joint", 0.7)
+    assert (found["vrest"].peak, found["vrest"].phase, found["vrest"].final) == (0.4, "V_rest", 0.3)
+    assert (found["tau"].peak, found["tau"].final, found["tau"].trend) == (0.1, None, "undefined")
 
 
 def two_stage(conn: float, vrest: float, tau: float) -> list[TrajectoryPoint]:
@@ -128,5 +128,5 @@ def test_any_trajectory_is_judged(found: list[tuple[Phase, float | None, float |
     all_points = points(*found)
     curves = trajectory(all_points)
     defined = [value for _, value, _, _ in found if value is not None]
-    assert curves.conn.peak == (max(defined) if defined else None)
+    assert curves["conn"].peak == (max(defined) if defined else None)
     assert pattern(all_points).reason

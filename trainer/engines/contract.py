@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from state.files import canonical_json, write_atomic
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS, Failure, FailureKind, SlotResult
+from state.records import Failure, FailureKind, SlotResult
 
 STDERR_TAIL = 2000
 # A disk with less than this cannot take a result.

@@ -233,6 +233,6 @@ def test_text_that_poses_as_something_else_changes_neither_log_nor_tree(tmp_path
     file = write_campaign(tmp_path / "c.yaml")
     night, clean = play(file, tmp_path / "rude", 4, Rude()), play(file, tmp_path / "clean", 4, MockLLM())
     entries = parse_log(night.paths.log.read_text())
-    assert same_tree(build_tree(entries), night.views.tree()) is None
-    assert same_tree(night.views.tree(), clean.views.tree()) is None
+    assert same_tree(build_tree(entries), night.views.tree.graph) is None
+    assert same_tree(night.views.tree.graph, clean.views.tree.graph) is None
     assert [record.type for record in read_records(night.paths.journal)].count("reply_rejected") == 1

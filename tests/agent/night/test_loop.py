@@ -40,7 +40,7 @@ def test_log_tree_equals_journal_tree_and_mutations_equal_config_differences(fin
     night = finished(6)
     entries = parse_log(night.paths.log.read_text())
     assert [entry.iteration for entry in entries] == list(range(1, 25))
-    assert same_tree(build_tree(entries), night.views.tree()) is None
+    assert same_tree(build_tree(entries), night.views.tree.graph) is None
     for entry in entries:
         iteration = night.history.iterations[entry.iteration]
         parent = night.views.parent_config(entry.parent)

@@ -105,7 +105,7 @@ def ridge_night(tmp_path: Path, batches: int) -> tuple[Ledger, Story]:
 
 def test_failures_and_money_are_counted(hostile: Path) -> None:
     ledger, story = read_story(RunPaths(hostile))
-    failed = sum(node.failure is not None for node in ledger.views.nodes.values())
+    failed = sum(node.failure is not None for node in ledger.views.tree.nodes())
     lines = told(ledger, story)
     assert lines["Failed"].startswith(f"{failed} of 24 slots failed")
     # The night is a dry run by name: its replies cost nothing, whatever a model says of itself.
@@ -148,7 +148,7 @@ def test_failed_runs_and_undefined_values_are_told_beside_a_mean(odd: Path) -> N
 
 def test_a_night_of_failures_names_no_best_mean(odd: Path) -> None:
     ledger, story = until(odd, "slot_failed", 1)
-    assert len(ledger.views.nodes) == 1
+    assert len(ledger.views.tree) == 1
     line = told(ledger, story)["Best config"]
     assert "connectivity_R2 0.000, V_rest_R2 0.000 over 1 run (1 failed, counted as 0)" in line
     assert "leads" not in line
@@ -197,7 +197,7 @@ class InMemory(BlobStore):
 
 def test_runs_of_failed_status_are_told_beside_failed_slots(odd: Path) -> None:
     ledger, story = read_story(RunPaths(odd))
-    nodes = ledger.views.nodes.values()
+    nodes = ledger.views.tree.nodes()
     slots = sum(node.failure is not None for node in nodes)
     poor = sum(node.status == "failed" for node in nodes) - slots
     assert poor > 0

@@ -13,9 +13,9 @@ from trainer.fit.step import Step
 from trainer.fit.training import fit
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
-from trainer.model.protocol import Model
 from trainer.model.pyg import PygModel
 from trainer.score.metrics import activity
+from trainer.slot.backends import named_gradients
 
 XNORM, ITERATION = 0.5, 5
 # Every penalty with both norms, so that no term of the loss is out of sight.
@@ -23,7 +23,7 @@ ALL_ON: dict[str, Scalar] = {"training.coeff_W_L2": 0.3, "training.coeff_g_phi_w
 FORMER: dict[str, Scalar] = {
     key: value
     for key, value in earlier_settings().items()
-    if not key.startswith("simulation.") and key not in ("graph_model.backend", "training.cluster_features")
+    if value != SlotConfig().flat()[key] and key not in ("simulation.sequences", "training.cluster_features")
 }
 CASES: list[dict[str, Scalar]] = [
     {},
@@ -55,19 +55,6 @@ def both(config: SlotConfig, truth: Connectome, dtype: torch.dtype = torch.float
         model.a.add_(torch.randn(model.a.shape, generator=generator, dtype=torch.float64).to(dtype) * 0.3)
         model.W.add_(0.1)
     return models
-
-
-def named_gradients(model: Model) -> dict[str, torch.Tensor]:
-    """Gradients by the reference's parameter names."""
-    if isinstance(model, PygModel):
-        return {name: p.grad for name, p in model.module.named_parameters() if p.grad is not None}
-    assert isinstance(model, GNN)
-    found = {"W": model.d_W, "a": model.d_a.t()}
-    for name in ("g_phi", "f_theta"):
-        for layer, gradient in enumerate(getattr(model, name).gradients):
-            rows = gradient if gradient.shape[0] == 1 else gradient[:-1]
-            found |= {f"{name}.lins.{layer}.weight": rows[:, :-1], f"{name}.lins.{layer}.bias": rows[:, -1]}
-    return found
 
 
 @pytest.mark.parametrize("changes", CASES, ids=ids)

@@ -18,6 +18,7 @@ from trainer.fly.flyvis_bridge import build_wiring, flyvis_module
 from trainer.fly.simulate import Simulator
 from trainer.fly.wiring import Wiring
 
+CONNECTOME = {"type": "ConnectomeFromAvgFilters", "file": "fib25-fib19_v2.2.json", "extent": 5, "n_syn_fill": 1}
 MODEL = Path(__file__).resolve().parents[4] / "shared" / "flyvis_model"
 
 
@@ -75,32 +76,54 @@ def test_the_synthetic_truth_is_stable_and_alive(wiring: Wiring, seed: int) -> N
 
 @pytest.mark.skipif(not MODEL.exists(), reason="the pretrained model is not beside the project")
 def test_pretrained_parameters_give_flyvis_own_voltages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same parameters, same light, no noise: our Euler steps against those of flyvis's network at extent 5."""
-    root = tmp_path / "root" / "results"
-    root.mkdir(parents=True)
-    (root / "flow").symlink_to(MODEL / "flow")
-    monkeypatch.setenv("FLYVIS_ROOT_DIR", str(tmp_path / "root"))
-    monkeypatch.setenv("NIGHTFLY_CACHE", str(tmp_path / "cache"))
-    ours = load_connectome(ConnectomeConfig(source="pretrained"), 5, 0.02)
+    """As trained by flyvis's authors."""
+    ours = _same_voltages(MODEL / "flow" / "0000" / "000" / "best_chkpt", tmp_path, monkeypatch)
     assert (np.unique(ours.tau) <= 0.0201).sum() >= 1
     assert 0.15 < ours.V_rest.std() < 0.17
+
+
+def test_the_simulator_computes_what_flyvis_own_network_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With parameters that flyvis draws, so that this holds wherever flyvis is installed, at each of its releases."""
+    with flyvis_module() as flyvis:
+        torch.manual_seed(1)
+        network = flyvis.Network(connectome=CONNECTOME)
+        for name, parameter in network.named_parameters():
+            if name.endswith(("bias", "time_const")):
+                parameter.data.mul_(0.5 + torch.rand(parameter.shape))
+        torch.save({"network": network.state_dict()}, tmp_path / "drawn")
+    ours = _same_voltages(tmp_path / "drawn", tmp_path, monkeypatch)
+    assert len(np.unique(ours.tau)) > 60, "each type has a time constant of its own"
+    assert len(np.unique(ours.V_rest)) > 60
+
+
+def _same_voltages(checkpoint: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Connectome:
+    """Same parameters, same light, no noise: our Euler steps against those of flyvis's network at extent 5."""
+    place = folder / "root" / "results" / "flow" / "0000" / "000"
+    place.mkdir(parents=True)
+    (place / "best_chkpt").symlink_to(checkpoint)
+    monkeypatch.setenv("FLYVIS_ROOT_DIR", str(folder / "root"))
+    monkeypatch.setenv("NIGHTFLY_CACHE", str(folder / "cache"))
+    ours = load_connectome(ConnectomeConfig(source="pretrained"), 5, 0.02)
     light = np.random.default_rng(0).random((30, 1, int(ours.input_column.max()) + 1)).astype(np.float32)
-    theirs = _flyvis_voltages(light[:, 0], MODEL / "flow" / "0000" / "000" / "best_chkpt")
+    theirs = _flyvis_voltages(light[:, 0], checkpoint)
     simulator = Simulator(ours, 0.02, torch.device("cpu"))
     v, mine = torch.as_tensor(theirs[0])[:, None], []
     for step in range(1, 30):
         columns = torch.as_tensor(light[step])[:, simulator.columns].t()
         v = v + 0.02 * simulator.derivative(v, columns)
         mine.append(v[:, 0].numpy())
+    assert theirs.std() > 0.05
     assert np.stack(mine) == pytest.approx(theirs[1:], abs=2e-4)
+    return ours
 
 
 def _flyvis_voltages(light: np.ndarray, checkpoint: Path) -> np.ndarray:
     """[T, N] voltages of flyvis's own network, each from the light of its own step."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["network"]
-    connectome = {"type": "ConnectomeFromAvgFilters", "file": "fib25-fib19_v2.2.json", "extent": 5, "n_syn_fill": 1}
     with flyvis_module() as flyvis, torch.no_grad():
-        network = flyvis.Network(connectome=connectome)
+        network = flyvis.Network(connectome=CONNECTOME)
         network.load_state_dict(state)
         network.stimulus.zero(1, len(light))
         network.stimulus.add_input(torch.as_tensor(light)[None, :, None])
