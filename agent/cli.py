@@ -136,6 +136,9 @@ def replay(
     dry_run: Annotated[
         bool | None, typer.Option("--dry-run/--claude", help="Model for --ask; default: the one the run used.")
     ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="A head that was kept elsewhere (`nightfly anchor`): the journal must hold it.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Re-do every batch from journal and blobs: prompts, replies, configs, entries, log, tree, scores, files.
@@ -145,7 +148,25 @@ def replay(
     """
     from agent.replay.command import replay_command
 
-    raise typer.Exit(replay_command(run, batch, retrain, ask, dry_run, json))
+    raise typer.Exit(replay_command(run, batch, retrain, ask, dry_run, json, head))
+
+
+@app.command()
+def anchor(
+    run: RunArgument,
+    out: Annotated[Path | None, typer.Option(help="Append the line to this file, elsewhere.")] = None,
+    git_notes: Annotated[
+        bool, typer.Option("--git-notes", help="Add it to the notes (ref nightfly) of HEAD of the repository here.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Print the head of a run's journal: kept elsewhere, it shows that no later record was dropped or forged.
+
+    Alarms and reports carry it as well. `nightfly replay RUN --head HASH` holds a journal against it.
+    """
+    from agent.commands.anchor import print_anchor
+
+    print_anchor(run, out, git_notes, json)
 
 
 @app.command()

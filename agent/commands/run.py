@@ -69,9 +69,9 @@ def run_campaign(
             notifier = Notifier(campaign.notify, campaign.name, display.say)
             background = background_work(night, campaign, display.say)
             night.observers += [Alarms(night, notifier, display.say), Costs(night, display.say), *background]
-            night.record("driver_started", driver_facts(night, prepared, budget))
-            _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
+                night.record("driver_started", driver_facts(night, prepared, budget))
+                _introduce(night, display, prepared, runs_dir / campaign.name)
                 reason = _drive(night, llm, engine, display, budget)
             except Exception as error:
                 _tell_the_end(night, notifier, error)

@@ -28,11 +28,12 @@ class Notifier:
         self._told: set[str] = set()
         self._threads: list[threading.Thread] = []
 
-    def send(self, event: Event, text: str) -> None:
-        """Send ``text`` if the campaign wants to hear of ``event``."""
+    def send(self, event: Event, text: str, head: str | None = None) -> None:
+        """Send ``text`` if the campaign wants to hear of ``event``; ``head`` is that of the journal, an anchor."""
         if event not in self._config.events or (self._config.webhook_env is None and not self._config.command):
             return
-        message = {"campaign": self._campaign, "event": event, "text": f"nightfly {self._campaign}: {text}"}
+        anchor = f" [journal head {head}]" if head else ""
+        message = {"campaign": self._campaign, "event": event, "text": f"nightfly {self._campaign}: {text}{anchor}"}
         thread = threading.Thread(target=self._deliver, args=(message,), daemon=True)
         self._threads = [running for running in self._threads if running.is_alive()] + [thread]
         thread.start()
@@ -95,9 +96,14 @@ class Alarms:
         self._ledger, self._notifier, self._say = ledger, notifier, say
         self._best = self._confirmed_best()
         self._failed_in_a_row = 0
+        self._head = ""
+
+    def _send(self, event: Event, text: str) -> None:
+        self._notifier.send(event, text, self._head)
 
     def __call__(self, record: Record) -> None:
         """Take in one record that the ledger has already taken."""
+        self._head = record.hash
         if record.type == "slot_started" and (after := record.of(SlotStarted).get("after")):
             started = record.of(SlotStarted)
             self._say(f"iteration {started['iteration']} was {after['kind']} ({after['message']}); it is run again")
@@ -113,18 +119,18 @@ class Alarms:
             awaited = record.of(ClaudeAwaited)
             text = f"waiting for Claude until {awaited['until']}: {awaited['reason']}"
             self._say(text)
-            self._notifier.send("claude_unreachable", text)
+            self._send("claude_unreachable", text)
         elif record.type == "budget_stop":
-            self._notifier.send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
+            self._send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
         elif record.type == "driver_stopped":
-            self._notifier.send("stopped", f"the night has stopped: {record.of(Stopped)['reason']}")
+            self._send("stopped", f"the night has stopped: {record.of(Stopped)['reason']}")
 
     def _failed(self, record: Record) -> None:
         self._failed_in_a_row += 1
         if self._failed_in_a_row == 2:
             failure = record.of(SlotEnded)["result"]["failure"]
             text = f"two slots in a row have failed, the last one {failure['kind']}: {failure['message']}"
-            self._notifier.send("slots_failing", text)
+            self._send("slots_failing", text)
 
     def _accepted(self, record: Record) -> None:
         """Nothing of a conversation could be used, for whatever reason: that is told at once, and each time."""
@@ -133,14 +139,14 @@ class Alarms:
             text = f"Claude gave no usable reply about batch {record.batch} ({why}); its next slots are the program's. "
             text += f"That is {history.useless} in a row; the night goes on with at most {most}"
             self._say(text)
-            self._notifier.send("claude_unreachable", text)
+            self._send("claude_unreachable", text)
 
     def _committed(self, record: Record) -> None:
         best = self._confirmed_best()
         if best is not None and best != self._best:
             trial = self._ledger.views.confirmations.best
             assert trial is not None
-            self._notifier.send("new_best", f"new best confirmed: {render_trial(trial, self._ledger.campaign.goal)}")
+            self._send("new_best", f"new best confirmed: {render_trial(trial, self._ledger.campaign.goal)}")
         self._best = best
 
     def _confirmed_best(self) -> str | None:
