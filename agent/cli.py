@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -327,6 +329,9 @@ def main() -> None:
 
     try:
         app()
+    except SystemExit as ended:
+        _hang_up()
+        raise SystemExit(ended.code) from None
     except NightflyError as error:
         _stop(str(error), 2)
     except KeyboardInterrupt:
@@ -340,8 +345,20 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    print(f"nightfly: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):
+        print(f"nightfly: {message}", file=sys.stderr, flush=True)
+    _hang_up()
     sys.exit(code)
+
+
+def _hang_up() -> None:
+    """Give up output that nobody takes: at its end, Python would make an exit code of its own of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

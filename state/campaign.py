@@ -35,6 +35,8 @@ from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
+# With a larger constant, scores would say nothing about results.
+MOST_UCB_C = 1000.0
 Via = Literal["anthropic", "bedrock", "vertex"]
 
 
@@ -42,8 +44,8 @@ class ClaudeConfig(Section):
     """How the model is asked and how the night is cut into batches and blocks."""
 
     n_parallel: int = Field(4, ge=1, le=16)
-    n_iter_block: int = Field(12, ge=1)
-    ucb_c: float = Field(1.414, ge=0)
+    n_iter_block: int = Field(12, ge=1, le=10_000)
+    ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
     model: str = "claude-opus-5-5"
     fallback_model: str | None = Field(
@@ -68,6 +70,9 @@ class ClaudeConfig(Section):
         for key, rule in self.explorable.items():
             if not rule.allows(getattr(self, key)):
                 raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
+            highest = max(map(float, rule.choices or (rule.min or 0.0, rule.max or 0.0)))
+            if highest > MOST_UCB_C:
+                raise ValueError(f"explorable: {key} = {highest:g} is more than {MOST_UCB_C:g}; lower it")
         return self
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from agent.night.night import Night, open_night, restore_campaign
 from agent.people.alarms import Alarms, Notifier, check_notify
 from agent.people.background import BackgroundWork
 from agent.people.costs import Costs
-from agent.people.display import Display
+from agent.people.display import Display, aloud
 from agent.people.heartbeat import Heartbeat
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import NightflyError, RunError, Standstill, UserError
@@ -67,6 +67,7 @@ def run_campaign(
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
         with night.interrupt, beat, Display(budget.max_batches) as display:
             notifier = Notifier(campaign.notify, campaign.name, display.say)
+            display.lost = lambda why: notifier.send("silent", why)
             background = background_work(night, campaign, display.say)
             night.observers += [Alarms(night, notifier, display.say), Costs(night, display.say), *background]
             try:
@@ -87,7 +88,7 @@ def run_campaign(
 
 
 def _tell(note: str) -> None:
-    print(f"nightfly: {note}", file=sys.stderr)
+    aloud(f"nightfly: {note}", sys.stderr)
 
 
 def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, budget: Budget) -> str:
@@ -189,10 +190,10 @@ def _conclude(night: Night, reason: str, as_json: bool) -> int:
             "batches": max(history.committed, 0),
             "iterations": sum(it.entry is not None for it in history.iterations.values()),
         }
-        print(json.dumps(summary))
+        aloud(json.dumps(summary), sys.stdout)
         return 130 if stopped else 0
     where = sys.stderr if stopped else sys.stdout
-    print(f"{night.campaign.name}: {reason}. Report: {paths.report}  log: {paths.log}", file=where)
+    aloud(f"{night.campaign.name}: {reason}. Report: {paths.report}  log: {paths.log}", where)
     more = "" if stopped else f" --batches {history.committed + 1}"
-    print(f"Continue with: nightfly run {paths.root}{more}", file=where)
+    aloud(f"Continue with: nightfly run {paths.root}{more}", where)
     return 130 if stopped else 0
