@@ -35,6 +35,8 @@ from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
+# With a larger constant, scores would say nothing about results.
+MOST_UCB_C = 1000.0
 Via = Literal["anthropic", "bedrock", "vertex"]
 
 
@@ -47,8 +49,8 @@ class SearchConfig(Section):
     """How the night is cut into batches and blocks, and how promising a node is."""
 
     n_parallel: int = Field(4, ge=1, le=16)
-    n_iter_block: int = Field(12, ge=1)
-    ucb_c: float = Field(1.414, ge=0)
+    n_iter_block: int = Field(12, ge=1, le=10_000)
+    ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
     explorable: dict[Literal["ucb_c"], Explorable] = Field(
         default_factory=dict, description="settings of this section that Claude may change during the night"
@@ -59,6 +61,9 @@ class SearchConfig(Section):
         for key, rule in self.explorable.items():
             if not rule.allows(getattr(self, key)):
                 raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
+            highest = max(map(float, rule.choices or (rule.min or 0.0, rule.max or 0.0)))
+            if highest > MOST_UCB_C:
+                raise ValueError(f"explorable: {key} = {highest:g} is more than {MOST_UCB_C:g}; lower it")
         return self
 
     @model_validator(mode="after")
@@ -272,8 +277,18 @@ def format_of(started: CampaignStarted | dict[str, Any]) -> int:
 
 def format_of_run(journal: Path) -> int:
     """The format of the run whose journal this is; that of a new run where there is none yet."""
+    started = _first_of(journal)
+    return FORMAT if started is None else format_of(started)
+
+
+def run_started(paths: RunPaths) -> CampaignStarted | None:
+    """The `campaign_started` of a run; None when it has not begun."""
+    return _first_of(paths.journal)
+
+
+def _first_of(journal: Path) -> CampaignStarted | None:
     first = next(read_records(journal), None) if journal.is_file() else None
-    return FORMAT if first is None or first.type != "campaign_started" else format_of(first.data)
+    return None if first is None or first.type != "campaign_started" else first.of(CampaignStarted)
 
 
 def _format_beside(path: Path) -> int:

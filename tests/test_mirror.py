@@ -34,7 +34,7 @@ ALSO = {
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
     "tests/agent/test_cli.py": (
         "state/errors agent/claude/choose agent/commands/provenance agent/commands/run "
-        "agent/commands/status agent/people/display agent/people/progress"
+        "agent/commands/status agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
@@ -58,7 +58,7 @@ ALSO = {
     "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
-        "agent/night/commit agent/night/harvest agent/night/night agent/night/plan trainer/engines/inline"
+        "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"
     ),
     "tests/agent/night/test_unreachable.py": "agent/night/ask",
     "tests/agent/replay/test_again.py": "agent/replay/command",
