@@ -24,12 +24,12 @@ from agent.night.night import open_night
 from agent.night.plan import child_config, planned_data
 from benchmarks.hostile import PAYLOADS, Hostile
 from prompts.render import render_prompt, render_repair
-from state.campaign import setting_key
 from state.config import DERIVED_KEYS, SlotConfig
 from state.explorable import protection
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.records import Planned
 from state.schema import validate
+from state.search import setting_key
 from state.shapes import ReplyAccepted
 from trainer.engines.inline import InlineEngine
 

@@ -11,7 +11,7 @@ PACKAGES = ("state", "ucb", "prompts", "trainer", "agent")
 # A test, and the files of the program that it covers besides the one whose name it bears.
 ALSO = {
     "tests/benchmarks/test_null_nights.py": "state/surrogate",
-    "tests/state/test_campaign.py": "state/evening state/explorable",
+    "tests/state/test_campaign.py": "state/evening state/explorable state/search",
     "tests/state/test_history.py": "state/records",
     "tests/state/test_legacy.py": "state/legacy_faults state/legacy_keys state/legacy_special",
     "tests/ucb/test_log.py": "ucb/lines",
@@ -34,7 +34,7 @@ ALSO = {
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
     "tests/agent/test_cli.py": (
         "state/errors agent/claude/choose agent/commands/provenance agent/commands/run "
-        "agent/commands/status agent/people/display agent/people/progress"
+        "agent/commands/status agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
@@ -45,7 +45,7 @@ ALSO = {
     "tests/agent/audit/test_rules.py": "agent/audit/reward",
     "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
-    "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/slot_view",
+    "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/facts agent/briefing/slot_view",
     "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
     "tests/agent/claude/test_mock.py": "agent/claude/mock_entries",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",
@@ -58,7 +58,7 @@ ALSO = {
     "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
-        "agent/night/commit agent/night/harvest agent/night/night agent/night/plan trainer/engines/inline"
+        "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"
     ),
     "tests/agent/replay/test_again.py": "agent/replay/command",
     "tests/agent/replay/test_whole_run.py": (

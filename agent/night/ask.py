@@ -9,7 +9,8 @@ from typing import Any
 
 from agent.briefing import batch_picture
 from agent.briefing.batch_picture import draw_batch
-from agent.briefing.context import build_context, guard_facts
+from agent.briefing.context import build_context
+from agent.briefing.facts import guard_facts
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
 from agent.guard.acceptance import settle
@@ -20,10 +21,12 @@ from agent.guard.ruling import Ruling, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
 from agent.night.patience import await_claude
+from agent.night.reserve import Reserve
 from agent.night.user_input import pending
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
 from state.campaign import Campaign
+from state.files import sha256
 from state.history import Exchange
 from state.journal import RecordType
 from state.shapes import PromptRendered, ReplyAccepted, ReplyReceived, ReplyRejected, codes_of
@@ -104,6 +107,25 @@ def _images(ledger: Ledger, drawn: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _send(night: Night, llm: LLMClient, context: Context) -> None:
+    """Ask, with room for the reply taken before; a reply that an earlier driver could not journal is taken up."""
+    reserve, head = Reserve(night.paths.reserve), str(night.journal.head)
+    kept = reserve.found(head)
+    if kept is None:
+        night.journal.check()
+        reserve.prepare(night.campaign.claude.max_tokens)
+        kept = _received(night, llm, context)
+        if kept is None:
+            return
+        reserve.keep(head, *kept)
+    received, text = kept
+    if received["reply"] is not None:
+        night.blobs.put(text)
+    night.record("reply_received", received)
+    reserve.clear()
+
+
+def _received(night: Night, llm: LLMClient, context: Context) -> tuple[ReplyReceived, str] | None:
+    """What came back and its text; None when the night has waited and asks again. LLMUnavailable ends the night."""
     start = context.kind == "start"
     prompt, schema = conversation(night, context), _schema(night.campaign, start)
     began = time.monotonic()
@@ -114,12 +136,11 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
         # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
         spent = start or night.history.useless >= night.campaign.claude.max_fallback_batches
         if spent and await_claude(night, error):
-            return
+            return None
         if error.fatal or spent:
             raise
-        night.record("reply_received", _unreachable(error, time.monotonic() - began))
-    else:
-        night.record("reply_received", _received(night, completion, time.monotonic() - began))
+        return _unreachable(error, time.monotonic() - began), ""
+    return _answered(completion, time.monotonic() - began)
 
 
 def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
@@ -128,11 +149,11 @@ def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
     return {**received, "until": error.until} if error.until else received
 
 
-def _received(night: Night, completion: Completion, seconds: float) -> ReplyReceived:
+def _answered(completion: Completion, seconds: float) -> tuple[ReplyReceived, str]:
     # JSON can contain a lone surrogate, UTF-8 cannot: it is replaced, so that a paid reply is not lost over it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
     received: ReplyReceived = {
-        "reply": night.blobs.put(text),
+        "reply": sha256(text.encode("utf-8")),
         "stop_reason": completion.stop_reason,
         "usage": completion.usage,
         "request_id": completion.request_id,
@@ -145,7 +166,7 @@ def _received(night: Night, completion: Completion, seconds: float) -> ReplyRece
         received["form"] = completion.form
     if completion.saved_usd is not None:
         received["saved_usd"] = completion.saved_usd
-    return received
+    return received, text
 
 
 def conversation(ledger: Ledger, context: Context) -> Prompt:
