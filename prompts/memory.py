@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ucb.table import TITLE
+
 HEADINGS = (
-    "### Variance Estimates",
+    TITLE,
     "### Established Principles",
     "### Falsified Hypotheses",
     "### Open Questions",

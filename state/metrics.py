@@ -182,6 +182,12 @@ def main(format: int = FORMAT) -> list[Metric]:
     return sorted(_rows(lambda row: row.main is not None, format), key=lambda row: row.main or 0)
 
 
+def shown(format: int = FORMAT) -> list[Metric]:
+    """Those that stand for a run or a config where there is room for a few: the main ones, then the others tabled."""
+    first = main(format)
+    return [*first, *(row for row in tabled(format) if row not in first)]
+
+
 def traced(format: int = FORMAT) -> dict[str, Trace]:
     """Those that a trajectory follows, in the order of its rows: name -> what it is there."""
     rows = sorted(_rows(lambda row: row.trace, format), key=lambda row: len(METRICS) if row.main is None else row.main)

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from agent.ledger.standing import candidate, verdict_lines
 from agent.ledger.views import Views
+from state.metrics import shown
 from ucb.estimates import BASELINE
-
-SHOWN = ("connectivity_R2", "V_rest_R2", "tau_R2", "cluster_accuracy")
 
 
 def render_winner(views: Views, block: int) -> str | None:
@@ -39,13 +38,13 @@ def _unconfirmed(name: str) -> str:
 
 def _measured(views: Views, name: str) -> Iterator[str]:
     """Means over data seeds with what varies between them, and the share of bad runs."""
-    for metric in SHOWN:
-        cells = views.estimates.cells(name, metric)
+    for metric in shown(views.campaign.format):
+        cells = views.estimates.cells(name, metric.name)
         if cells.mean is not None:
             between = (
                 "" if cells.seeds < 2 else f", sd between data seeds {(cells.between / (cells.seeds - 1)) ** 0.5:.4f}"
             )
-            yield f"{metric}: mean {cells.mean:.4f}{between}, {cells.runs} runs on {cells.seeds} data seeds"
+            yield f"{metric.name}: mean {cells.mean:.4f}{between}, {cells.runs} runs on {cells.seeds} data seeds"
     yield f"Failed and badly recovered runs: {views.estimates.share(name)}"
 
 

@@ -13,7 +13,7 @@ from agent.report.story import PHASES, Story, Talk
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
-from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, tabled, traced
+from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, shown, traced
 from state.search import setting_key
 from ucb.entry import LogEntry
 from ucb.layout import SHAPES, place
@@ -63,14 +63,14 @@ def page_data(
 
 def _metrics() -> dict[str, Any]:
     """What the page is told of the metrics; ``columns`` stand in the list of runs, ``traced`` along the training."""
-    shown = {row.name: row for row in (*main(), *tabled(), *(row for row in METRICS.values() if row.lower_is_better))}
+    columns = [*shown(), *(row for row in METRICS.values() if row.lower_is_better)]
     return {
         "metrics": list(METRICS),
         "digits": [row.digits for row in METRICS.values()],
         "meanings": [row.meaning for row in METRICS.values()],
         "reward": REWARD,
         "main": [row.name for row in main()],
-        "columns": [[row.name, _label(row)] for row in shown.values()],
+        "columns": [[row.name, _label(row)] for row in columns],
         "traced": list(traced()),
     }
 
