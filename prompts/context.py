@@ -214,6 +214,7 @@ class Context(Section):
     settings: list[tuple[str, str, str]] = Field(description="open to the model: key, allowed, meaning")
     setting_values: dict[str, Scalar] = Field(description="the values of all settings in force")
     protected: list[tuple[str, str]]
+    design: str = "roles"
     max_changes: int
     time_limit_min: float
     replication: ReplicateRules

@@ -37,6 +37,7 @@ from state.thresholds import Thresholds
 Mode = Literal["reject", "warn"]
 # With a larger constant, scores would say nothing about results.
 MOST_UCB_C = 1000.0
+Design = Literal["roles", "forced_seeds", "one_change"]
 Via = Literal["anthropic", "bedrock", "vertex"]
 
 
@@ -110,6 +111,12 @@ class Policy(Growing):
     time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, data generation included")
     time_floor: float = added(
         0.0, before=0.0, ge=0, lt=1, description="share of time_limit_min below which the prompt asks for longer runs"
+    )
+    design: Design = added(
+        "roles",
+        before="roles",
+        description="of a batch after the baseline: the addendum's roles; or one config on the seeds offered to all "
+        "slots; or the parent unchanged in slot 0, and one changed key in each other slot",
     )
     baseline: Mode = "reject"
     replicates: Mode = "reject"

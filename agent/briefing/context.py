@@ -68,6 +68,7 @@ def build_context(ledger: Ledger) -> Context:
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
         protected=list(protected(campaign.format).items()),
+        design=campaign.policy.design,
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
         replication=_replication(campaign),
@@ -140,6 +141,8 @@ def _demand(ledger: Ledger) -> Demand:
     if campaign.format == 1 or found.baseline or not candidates:
         return found
     trial = views.confirmations.open
+    if campaign.policy.design == "forced_seeds":
+        found = found.model_copy(update={"min_replicates": campaign.search.n_parallel})
     runs = min(found.min_replicates, *(len(one.seeds) for one in candidates))
     if trial is not None:
         runs = min(runs, trial.target - len(trial.expected))
