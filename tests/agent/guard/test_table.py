@@ -24,7 +24,7 @@ from agent.guard.table import PLACE, RULES, demands, numbers
 from agent.night.night import Night
 from prompts.memory import HEADINGS
 from prompts.render import render_repair, render_system
-from state.campaign import Design, Campaign, Policy
+from state.campaign import Campaign, Design, Policy
 from state.files import read_yaml
 from state.schema import validate
 from tests.agent.conftest import play, write_campaign
