@@ -60,7 +60,7 @@ class PaidService:
                 elif body["max_tokens"] == 1:
                     self._stream("{", PIECE_S / PIECES)
                 else:
-                    payment = Payment(sha256(canonical_json([service.root.name, body]).encode()), time.monotonic())
+                    payment = Payment(sha256(canonical_json([str(service.root), body]).encode()), time.monotonic())
                     service.payments.append(payment)
                     ledger = open_run(service.root).ledger()
                     self._stream(json.dumps(answer(build_context(ledger))), PIECE_S)
