@@ -40,27 +40,18 @@ MOST_UCB_C = 1000.0
 Via = Literal["anthropic", "bedrock", "vertex"]
 
 
-class ClaudeConfig(Section):
-    """How the model is asked and how the night is cut into batches and blocks."""
+def setting_key(name: str) -> str:
+    """The key by which Claude edits, and journals hold, a setting of `search`: the addendum counts it to `claude`."""
+    return f"claude.{name}"
+
+
+class SearchConfig(Section):
+    """How the night is cut into batches and blocks, and how promising a node is."""
 
     n_parallel: int = Field(4, ge=1, le=16)
     n_iter_block: int = Field(12, ge=1, le=10_000)
     ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
-    model: str = "claude-opus-5-5"
-    fallback_model: str | None = Field(
-        None, description="asked where `model` is gone, has refused twice, or was overloaded for patience_minutes"
-    )
-    via: Via = Field("anthropic", description="where the models are served; each has keys of its own")
-    effort: Literal["low", "medium", "high", "max"] = "high"
-    max_tokens: int = Field(32_000, ge=1000)
-    repair_turns: int = Field(2, ge=0, le=5)
-    deadline_s: float = Field(900.0, gt=0, description="one request, from the first byte sent to the last received")
-    patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
-    max_fallback_batches: int = Field(
-        3, ge=0, description="batches in a row that go on without an accepted reply; then a stop"
-    )
-    pictures: bool = True
     explorable: dict[Literal["ucb_c"], Explorable] = Field(
         default_factory=dict, description="settings of this section that Claude may change during the night"
     )
@@ -80,6 +71,25 @@ class ClaudeConfig(Section):
         if self.n_iter_block % self.n_parallel:
             raise ValueError(f"n_iter_block {self.n_iter_block} is not a multiple of n_parallel {self.n_parallel}")
         return self
+
+
+class ClaudeConfig(Section):
+    """Which model is asked, and how."""
+
+    model: str = "claude-opus-5-5"
+    fallback_model: str | None = Field(
+        None, description="asked where `model` is gone, has refused twice, or was overloaded for patience_minutes"
+    )
+    via: Via = Field("anthropic", description="where the models are served; each has keys of its own")
+    effort: Literal["low", "medium", "high", "max"] = "high"
+    max_tokens: int = Field(32_000, ge=1000)
+    repair_turns: int = Field(2, ge=0, le=5)
+    deadline_s: float = Field(900.0, gt=0, description="one request, from the first byte sent to the last received")
+    patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
+    max_fallback_batches: int = Field(
+        3, ge=0, description="batches in a row that go on without an accepted reply; then a stop"
+    )
+    pictures: bool = True
 
 
 class Policy(Growing):
@@ -135,6 +145,7 @@ class Campaign(Section):
     graph_model: GraphModelConfig = GraphModelConfig()
     training: TrainingConfig = TrainingConfig()
     explorable: dict[str, Explorable]
+    search: SearchConfig = SearchConfig()
     claude: ClaudeConfig = ClaudeConfig()
     policy: Policy = Policy()
     goal: Goal = Goal()
@@ -187,7 +198,10 @@ class Campaign(Section):
 
     def identity(self) -> str:
         """Digest of everything that shapes results and decisions; the rest may differ between evenings."""
-        return sha256(canonical_json(self.shaping()).encode())
+        shaping = self.shaping()
+        # Until the second release `search` was part of `claude`: runs that were begun before go on.
+        shaping["claude"] |= shaping.pop("search")
+        return sha256(canonical_json(shaping).encode())
 
     def shaping(self) -> dict[str, Any]:
         """The sections that shape results and decisions."""
@@ -196,8 +210,8 @@ class Campaign(Section):
         # When a night gives up decides on no result, and a person must be able to change it after a stop.
         shaping["policy"].pop("max_failed_batches")
         # Runs that were begun before there were such settings go on.
-        if not self.claude.explorable:
-            del shaping["claude"]["explorable"]
+        if not self.search.explorable:
+            del shaping["search"]["explorable"]
         for name, default in (("goal", Goal()), ("surrogate", SurrogateConfig())):
             if getattr(self, name) == default:
                 del shaping[name]
@@ -206,9 +220,9 @@ class Campaign(Section):
     @model_validator(mode="after")
     def _room_to_explore(self) -> Self:
         most = max(self.policy.min_replicates, self.policy.min_replicates_later)
-        if self.policy.replicates == "reject" and most >= self.claude.n_parallel:
+        if self.policy.replicates == "reject" and most >= self.search.n_parallel:
             raise ValueError(
-                f"policy: {most} replicates a batch leave no slot of {self.claude.n_parallel} (claude.n_parallel) to "
+                f"policy: {most} replicates a batch leave no slot of {self.search.n_parallel} (search.n_parallel) to "
                 "explore; lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
             )
         return self
@@ -286,7 +300,22 @@ def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None], for
     read = translate(tree, name, keep=tuple(Campaign.model_fields))
     for note in read.notes:
         tell(note)
-    tree = with_earlier(read.tree, SECTIONS, defaults=True) if format == 1 else read.tree
+    tree = _with_search(read.tree, name, tell)
+    tree = with_earlier(tree, SECTIONS, defaults=True) if format == 1 else tree
     campaign = validate(Campaign, tree, name)
     campaign._format = format
     return campaign
+
+
+def _with_search(tree: dict[str, Any], name: str, tell: Callable[[str], None]) -> dict[str, Any]:
+    """``tree`` with what campaigns of the first release have in `claude` moved to `search`."""
+    claude, search = tree.get("claude"), tree.get("search", {})
+    moved = [key for key in SearchConfig.model_fields if isinstance(claude, dict) and key in claude]
+    if not moved or not isinstance(claude, dict) or not isinstance(search, dict):
+        return tree
+    if double := [key for key in moved if key in search]:
+        twice = f"claude.{double[0]} and search.{double[0]} say the same thing twice"
+        raise ConfigError(f"{name}: {twice}; keep search.{double[0]}")
+    tell(f"{name}: {', '.join(moved)} belong to the section search now, and are read as if they stood there")
+    rest = {key: value for key, value in claude.items() if key not in moved}
+    return tree | {"claude": rest, "search": {key: claude[key] for key in moved} | search}

@@ -145,6 +145,8 @@ class Journal:
 
     def check(self) -> None:
         """JournalError when the path no longer leads to the file as this writer left it: then it is another's."""
+        if self._file.closed:
+            return  # nothing more is appended, so nothing of another's can be harmed
         ours, size = os.fstat(self._file.fileno()), self._size
         try:
             there = os.stat(self.path)

@@ -169,7 +169,7 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
         display.say(f"truth: {prepared['truth']}; stimulus: {prepared['stimulus']}")
     display.say(
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
-        f"{night.campaign.claude.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
+        f"{night.campaign.search.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
     )
     if first.exists() and first.resolve() != night.paths.root.resolve():
         display.say(f"the earlier run in {first} is untouched; to continue it: nightfly run {first}")

@@ -109,7 +109,7 @@ class Display:
             return None
         shares = [row.step / row.total for row in rows if row.state == "running" and row.step and row.total]
         worked = mine + sum(shares)
-        total = self.batches * night.campaign.claude.n_parallel
+        total = self.batches * night.campaign.search.n_parallel
         return None if worked < 0.2 else max(0.0, now / worked * (total - len(done) - sum(shares)))
 
 
