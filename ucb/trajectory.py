@@ -35,7 +35,6 @@ class PatternReport(Section):
 
     pattern: Pattern
     reason: str
-    conn_established: float | None = None
     conn_drop: float | None = None
     vrest_gain: float | None = None
     tau_gain: float | None = None
@@ -116,7 +115,6 @@ def pattern(points: Sequence[TrajectoryPoint], limits: Thresholds = DEFAULTS) ->
     return PatternReport(
         pattern=name,
         reason=reason,
-        conn_established=established,
         conn_drop=drop,
         vrest_gain=vrest_gain,
         tau_gain=tau_gain,

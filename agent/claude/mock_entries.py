@@ -62,7 +62,7 @@ def _mutation_verdict(context: Context, view: SlotView) -> tuple[str, str]:
     parent = next((comparison for comparison in mine if "parent" in comparison.against), mine[0] if mine else None)
     if parent is None:
         return "inconclusive", "nothing to compare with yet"
-    found = parent.verdicts.get("V_rest_R2")
+    found = parent.standings.get("V_rest_R2")
     word = {"behind": "falsified"}.get(str(found), "inconclusive")
     return word, f"V_rest_R2 is {found} against {parent.against}" + (", unconfirmed" if found == "ahead" else "")
 

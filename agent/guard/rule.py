@@ -143,7 +143,5 @@ class Rule:
 
     def mode(self, policy: Policy) -> Mode:
         """The one that it has in a campaign."""
-        if self.once:
-            return "once"
-        chosen: Mode = getattr(policy, self.setting) if self.setting else "reject"
+        chosen: Mode = getattr(policy, self.setting) if self.setting else self.modes[0]
         return chosen
