@@ -64,7 +64,9 @@ class CurveView(Section):
     peak_iteration: int | None
     final: float | None
     trend: str
-    gain_in_vrest_phase: float | None = None
+    gain_in_vrest_phase: float | None = Field(None, description="of the first release; see `worst_vrest_phase`")
+    vrest_phases_in_all: float | None = Field(None, description="change over all V_rest phases together")
+    worst_vrest_phase: float | None = Field(None, description="of the single phase that cost most or gained least")
 
 
 class PhaseView(Section):
@@ -174,6 +176,8 @@ class Context(Section):
     kind: Literal["start", "batch"]
     campaign: str
     mission: str
+    instruction: str = Field("", description="the lab's own, quoted in the system prompt")
+    two_stage: bool = Field(True, description="whether the campaign's defaults train in two stages")
     n_parallel: int
     n_iter_block: int
     batch: int = Field(description="the batch whose results are shown; 0 in the start call")

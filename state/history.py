@@ -65,6 +65,7 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
+    ``instruction`` is the blob of the lab's own.
     ``settings`` are the campaign's `claude.*` values that the model has changed. ``unreachable`` counts the
     conversations in a row, up to now, that ended because no reply could be had. ``user_input`` is the blob of the
     instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
@@ -74,6 +75,7 @@ class History:
     campaign_blob: str | None = None
     campaign_identity: str = ""
     dry_run: bool = False
+    instruction: str | None = None
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
     committed: int = -1
@@ -115,6 +117,7 @@ class History:
         self.campaign_blob = started["campaign"]
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
+        self.instruction = started.get("instruction")
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1

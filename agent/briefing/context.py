@@ -41,6 +41,8 @@ def build_context(ledger: Ledger) -> Context:
         kind="batch" if slots else "start",
         campaign=campaign.name,
         mission=_mission(ledger),
+        instruction=_instruction(ledger),
+        two_stage=campaign.base_config().training.alternate_training,
         n_parallel=campaign.claude.n_parallel,
         n_iter_block=campaign.claude.n_iter_block,
         batch=history.planned,
@@ -116,6 +118,12 @@ def _demand(ledger: Ledger) -> Demand:
 def _mission(ledger: Ledger) -> str:
     text = ledger.campaign.description.strip() or "Find settings that recover the wiring reliably."
     return text if ledger.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
+
+
+def _instruction(ledger: Ledger) -> str:
+    """The lab's own: as journaled, or of the campaign file before there is a journal."""
+    blob = ledger.history.instruction
+    return ledger.blobs.text(blob) if blob else ledger.campaign.instruction_text
 
 
 def _replication(campaign: Campaign) -> ReplicateRules:

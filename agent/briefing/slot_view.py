@@ -11,7 +11,7 @@ from state.config import Scalar, SlotConfig
 from state.history import Iteration
 from state.records import METRICS, SlotResult, TrajectoryPoint
 from ucb.shares import is_bad
-from ucb.trajectory import Column, PatternReport, curve, pattern, peak
+from ucb.trajectory import Column, Moves, PatternReport, curve, pattern, peak
 
 COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
 SHOWN_PHASES = 12
@@ -25,7 +25,7 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
     assert result is not None
     minutes, limit = slot_minutes(result), ledger.campaign.policy.time_limit_min
     stderr = iteration.artifacts.get("stderr")
-    report = pattern(result.trajectory, ledger.campaign.thresholds)
+    report = pattern(result.trajectory, ledger.campaign.thresholds, ledger.campaign.format == 1)
     return SlotView(
         slot=planned.slot,
         iteration=planned.iteration,
@@ -70,8 +70,7 @@ def _bad(ledger: Ledger, config_id: str, iteration: int) -> bool:
 
 
 def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, CurveView]:
-    gains = {"V_rest_R2": report.vrest_gain, "tau_R2": report.tau_gain}
-    gains["connectivity_R2"] = None if report.conn_drop is None else -report.conn_drop
+    moves = {"connectivity_R2": report.conn, "V_rest_R2": report.vrest, "tau_R2": report.tau}
     curves = {}
     for name, column in COLUMNS.items():
         shape = curve(result.trajectory, column, ledger.campaign.thresholds)
@@ -82,9 +81,21 @@ def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[s
             peak_iteration=top.iteration if top else None,
             final=shape.final,
             trend=shape.trend,
-            gain_in_vrest_phase=gains[name],
+            **_moved(moves[name], name, ledger.campaign.format == 1),
         )
     return curves
+
+
+def _moved(moves: Moves | None, name: str, first_release: bool) -> dict[str, float]:
+    """What the V_rest phases did to one R2: in all, and the single phase that cost most or gained least.
+
+    The first release showed the worst phase for connectivity and the sum for the others under one name.
+    """
+    if moves is None:
+        return {}
+    if first_release:
+        return {"gain_in_vrest_phase": moves.worst if name == "connectivity_R2" else moves.in_all}
+    return {"vrest_phases_in_all": moves.in_all, "worst_vrest_phase": moves.worst}
 
 
 def _phases(points: list[TrajectoryPoint]) -> list[PhaseView]:

@@ -218,6 +218,7 @@ WORK_KEYS = ("training.n_epochs", "training.data_augmentation_loop")
 FIRST_BY_PATTERN = {
     "conn-drops": ("training.alternate_lr_ratio", +1),
     "vrest-flat": ("training.alternate_lr_ratio", -1),
+    "vrest-falls": ("training.alternate_lr_ratio", -1),
     "conn-not-established": ("training.alternate_joint_ratio", +1),
 }
 

@@ -19,7 +19,7 @@ from state.errors import ConfigError
 from state.explorable import protection
 from state.records import Edit
 from state.schema import nearest
-from ucb.grammar import LogError, parse_mutation
+from ucb.grammar import LogError, parse_mutation, with_dash
 
 
 def check(reply: Reply, facts: Facts) -> Verdict:
@@ -57,7 +57,7 @@ def _check_proposal(slot: int, proposal: ProposalReply, facts: Facts, verdict: V
     if accepted is not None:
         accepted.settings = settings
         _check_role(proposal, accepted, facts, violate)
-        _check_mutation(proposal, accepted, violate)
+        _check_mutation(proposal, accepted, facts.campaign.format, violate)
         found += check_policy(slot, proposal, accepted, facts, verdict)
     verdict.violations += found
     return None if found else accepted
@@ -133,10 +133,11 @@ def _check_role(proposal: ProposalReply, accepted: Accepted, facts: Facts, viola
         violate("baseline_parent", "parent", proposal.parent, "root, for a baseline run")
 
 
-def _check_mutation(proposal: ProposalReply, accepted: Accepted, violate: Violate) -> None:
+def _check_mutation(proposal: ProposalReply, accepted: Accepted, format: int, violate: Violate) -> None:
     parent = None if proposal.parent == "root" else int(proposal.parent)
     want = mutation_line(accepted.changes, proposal.role, parent)
-    if not _same_mutation(proposal.mutation.strip(), want):
+    given = proposal.mutation.strip()
+    if not _same_mutation(with_dash(given) if format > 1 else given, want):
         violate("mutation_mismatch", "mutation", proposal.mutation, f"exactly `{want}`, the difference to the parent")
 
 

@@ -39,7 +39,7 @@ class Views:
         self.campaign = campaign
         self.history = history
         self.blobs = blobs
-        self.table = VarianceTable(campaign.thresholds, by_seed=campaign.format > 1)
+        self.table = VarianceTable(campaign.thresholds, by_seed=campaign.format > 1, extra_rows=campaign.log == "full")
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
@@ -75,10 +75,10 @@ class Views:
         assert result is not None
         self.tree.finished(planned, result, self.status(result), self.config(iteration))
         self.latest_node[planned.config_id] = planned.iteration
-        report = pattern(result.trajectory, self.campaign.thresholds)
+        report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
         self.patterns[planned.iteration] = report.pattern
         self.paths[planned.iteration] = _paths(result)
-        run = run_from(planned, result, report, self.campaign.thresholds)
+        run = run_from(planned, result, report)
         self.table.add(run)
         self.confirmations.take(run)
         self.times.learn(self.config(iteration), result)
