@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from state.engine import EngineConfig
-from state.records import METRICS, SlotResult
+from state.metrics import METRICS
+from state.records import SlotResult
 from trainer.engines.contract import Dispatcher, Job, collect
 from trainer.engines.factory import make_queued
 from trainer.engines.local import LocalEngine

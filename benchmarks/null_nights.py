@@ -118,7 +118,7 @@ def _truly_better(views: Views, config_id: str) -> bool:
 def _first_release(views: Views) -> bool:
     """Whether the first release would have called its best config better than the baseline."""
     table = views.table
-    old = [ConfigStats(name, table[name].runs, table.limits, by_seed=False) for name in table.names()]
+    old = [ConfigStats(name, table[name].runs, table.limits, format=1) for name in table.names()]
     ranked = sorted((stats for stats in old if stats.ranked), key=lambda stats: -stats.score)
     if not ranked or ranked[0].config_id == "C1":
         return False

@@ -8,8 +8,10 @@ from pydantic import Field
 
 from state.added import FORMAT
 from state.config import Scalar
+from state.metrics import Metric
 from state.records import Failure, Role, Status
 from state.schema import Section
+from state.thresholds import Thresholds
 
 
 class Candidate(Section):
@@ -155,6 +157,25 @@ class VerdictView(Section):
     sentences: list[str]
 
 
+class MetricView(Section):
+    """One metric: its name, what it measures, and the short word by which tables call it.
+
+    ``steady``: highest CV and lowest minimum of a config that is robust in it. ``main``: shown for each run.
+    """
+
+    name: str
+    meaning: str
+    short: str
+    steady: tuple[float, float] | None
+    main: bool
+
+    @classmethod
+    def of(cls, row: Metric, limits: Thresholds) -> MetricView:
+        """The view of one row of the table of metrics."""
+        steady, main = limits.steady(row), row.main is not None
+        return cls(name=row.name, meaning=row.meaning, short=row.short, steady=steady, main=main)
+
+
 class Rule(Section):
     """One explorable key."""
 
@@ -203,11 +224,16 @@ class Context(Section):
         default_factory=list, description="what is confirmed, on trial, tried, and at what error"
     )
     goal: str = Field("", description="the primary metric and what the others may lose")
+    metrics: list[MetricView] = Field(default_factory=list, description="in the order of tables")
     thresholds: dict[str, float] = Field(default_factory=dict, description="the campaign's limits of every judgement")
     runs: list[str] = Field(default_factory=list, description="one row of the flat table each, the newest last")
     noise: list[str] = Field(default_factory=list)
     effects: list[str] = Field(default_factory=list, description="what each explored key does over all runs")
     ucb_bonus: float | None = Field(None, description="what a node without children gets beside its reward (puct)")
+    block_summaries: list[tuple[int, str]] = Field(
+        default_factory=list, description="number and summary of the last blocks, oldest first"
+    )
+    room: str = Field("", description="that slots are shorter than the campaign wants, and what would lengthen them")
     last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]

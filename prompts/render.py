@@ -56,6 +56,16 @@ def moves(values: Mapping[str, tuple[float | None, float | None]]) -> str:
     return ", ".join(f"{name} {figure(first, 3)} -> {figure(last, 3)}" for name, (first, last) in values.items())
 
 
+def plain(value: float) -> str:
+    """A limit without needless zeros."""
+    return f"{value:g}"
+
+
+def percent(value: float) -> str:
+    """A share as `5 %`."""
+    return f"{100 * value:g} %"
+
+
 def node(value: int | None) -> str:
     """A node id; None is root."""
     return "root" if value is None else str(value)
@@ -63,7 +73,8 @@ def node(value: int | None) -> str:
 
 def filters() -> dict[str, Callable[..., str]]:
     """What the templates call on their facts."""
-    return {"figure": figure, "node": node, "pairs": pairs, "figures": figures, "moves": moves}
+    named = (figure, node, pairs, figures, moves, plain, percent)
+    return {one.__name__: one for one in named}
 
 
 def render_system(context: Context) -> str:

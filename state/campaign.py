@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from state.added import FORMAT, with_earlier
+from state.added import FORMAT, Growing, added, with_earlier
 from state.config import (
     PLACE_KEYS,
     SECTIONS,
@@ -36,6 +36,7 @@ from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
+Via = Literal["anthropic", "bedrock", "vertex"]
 
 
 class ClaudeConfig(Section):
@@ -46,12 +47,18 @@ class ClaudeConfig(Section):
     ucb_c: float = Field(1.414, ge=0)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
     model: str = "claude-opus-5-5"
+    fallback_model: str | None = Field(
+        None, description="asked where `model` is gone, has refused twice, or was overloaded for patience_minutes"
+    )
+    via: Via = Field("anthropic", description="where the models are served; each has keys of its own")
     effort: Literal["low", "medium", "high", "max"] = "high"
     max_tokens: int = Field(32_000, ge=1000)
     repair_turns: int = Field(2, ge=0, le=5)
     deadline_s: float = Field(900.0, gt=0, description="one request, from the first byte sent to the last received")
     patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
-    max_fallback_batches: int = Field(3, ge=0, description="batches in a row that go on without Claude, then a stop")
+    max_fallback_batches: int = Field(
+        3, ge=0, description="batches in a row that go on without an accepted reply; then a stop"
+    )
     pictures: bool = True
     explorable: dict[Literal["ucb_c"], Explorable] = Field(
         default_factory=dict, description="settings of this section that Claude may change during the night"
@@ -71,16 +78,25 @@ class ClaudeConfig(Section):
         return self
 
 
-class Policy(Section):
+class Policy(Growing):
     """The addendum's rules for a batch; each can reject a reply or only warn."""
 
     baseline_runs: int = Field(12, ge=1, description="runs of the unchanged defaults before anything is explored")
     min_replicates: int = Field(2, ge=0, description="per batch until the top configs have enough runs")
     min_replicates_later: int = Field(1, ge=0)
+    max_failed_batches: int | None = Field(
+        None,
+        ge=1,
+        description="batches in a row of which every slot failed, then a stop; default: 2, or 1 where all slots failed "
+        "alike within a minute and not by their configs",
+    )
     top_configs: int = Field(3, ge=1)
     runs_of_top: int = Field(3, ge=1)
     max_changes: int = Field(2, ge=1, description="parameters one mutation may change")
     time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, data generation included")
+    time_floor: float = added(
+        0.0, before=0.0, ge=0, lt=1, description="share of time_limit_min below which the prompt asks for longer runs"
+    )
     baseline: Mode = "reject"
     replicates: Mode = "reject"
     mutation_size: Mode = "reject"
@@ -99,7 +115,10 @@ LONGEST_INSTRUCTION = 100_000  # characters; it goes with every prompt of a nigh
 # Sections that a person may change between evenings of one run.
 EVENING_KEYS = ("engine", "budget", "notify", "tracker")
 # Of `claude`, what a person must be able to mend after a stop; none of it stands in a prompt or decides on a reply.
-EVENING_CLAUDE_KEYS = ("model", "effort", "max_tokens", "deadline_s", "patience_minutes", "max_fallback_batches")
+EVENING_CLAUDE_KEYS = (
+    *("model", "fallback_model", "via", "effort", "max_tokens", "deadline_s", "patience_minutes"),
+    "max_fallback_batches",
+)
 
 
 class Campaign(Section):
@@ -190,6 +209,8 @@ class Campaign(Section):
         """The sections that shape results and decisions."""
         shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
+        # When a night gives up decides on no result, and a person must be able to change it after a stop.
+        shaping["policy"].pop("max_failed_batches")
         # Runs that were begun before there were such settings go on.
         if not self.claude.explorable:
             del shaping["claude"]["explorable"]

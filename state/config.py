@@ -114,7 +114,7 @@ class TrainingConfig(Growing):
     coeff_W_L1: float = Field(3.3e-5, ge=0)
     coeff_W_L2: float = Field(3.5e-6, ge=0)
     regul_annealing_rate: float = Field(0.5, ge=0)
-    w_init_mode: Literal["zeros", "randn_scaled"] = "randn_scaled"
+    w_init_mode: Literal["zeros", "randn_scaled", "uniform_scaled"] = "randn_scaled"
     w_init_scale: float = Field(1.0, gt=0)
     penalty_stride: int = Field(1, ge=1, le=16, description="g_phi penalties on every k-th neuron, rotating")
     n_metric_points: int = Field(10, ge=2, le=100, description="rows of metrics.log per epoch")
@@ -146,6 +146,21 @@ class TrainingConfig(Growing):
     )
     cluster_features: Literal["raw", "standardised"] = added(
         "raw", before="standardised", description="what cluster_accuracy's mixture is fitted to"
+    )
+    grad_clip_W: float = added(0.0, before=0.0, ge=0, description="largest norm of W's gradient; 0: no limit")
+    coeff_W_L1_proximal: float = added(
+        0.0, before=0.0, ge=0, description="after each step every W moves so far towards 0, and no further"
+    )
+    lr_scheduler: Literal["none", "cosine_warm_restarts", "linear_warmup_cosine"] = added(
+        "none", before="none", description="how all learning rates change over the iterations"
+    )
+    lr_scheduler_T0: int = added(1000, before=1000, ge=1, description="iterations of the first cosine")
+    lr_scheduler_T_mult: int = added(2, before=2, ge=1, description="each next cosine is so many times longer")
+    lr_scheduler_eta_min_ratio: float = added(
+        0.01, before=0.01, ge=0, le=1, description="where a cosine ends, as a share of the rate"
+    )
+    lr_scheduler_warmup_iters: int = added(
+        100, before=100, ge=0, description="iterations of linear_warmup_cosine's rise"
     )
 
 

@@ -106,6 +106,12 @@ class EngineConfig(Section):
         8.0, gt=0, description="local: free GPU memory (GiB) that each further slot on the same GPU needs"
     )
     threads_per_slot: int | None = Field(None, ge=1, description="default: the cores shared evenly")
+    retries: int = Field(
+        2,
+        ge=0,
+        le=20,
+        description="a slot lost through no fault of its config, such as a preempted one, is run again",
+    )
     time_limit_min: float = Field(120.0, gt=0, description="a slot is ended after this long: TERM, then KILL")
     needs_gpu: bool = Field(False, description="refuse to start without a GPU, and say how long a slot would take")
     slurm: SlurmConfig | None = None

@@ -17,5 +17,9 @@ class RunError(UserError):
     """A run directory that cannot be used: of another campaign, locked, unreadable or unwritable."""
 
 
+class Standstill(NightflyError):
+    """A night that cannot go on by itself: a person must act, then the same command goes on with it."""
+
+
 class JournalError(RunError):
     """A journal whose records do not form one unbroken hash chain."""

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from state.metrics import judged, watched
 from state.schema import Section
 
-Judged = Literal["connectivity_R2", "tau_R2", "V_rest_R2", "cluster_accuracy", "test_R2", "test_pearson"]
-# The addendum: connectivity_R2 0.944 kept (CV 3.8 %: a standard deviation of 0.036), tau_R2 0.97 kept, V_rest_R2 up.
-MARGINS: dict[Judged, float] = {"connectivity_R2": 0.036, "tau_R2": 0.03}
-WATCHED: tuple[Judged, ...] = ("test_R2", "test_pearson")
+
+def _is_judged(name: str) -> str:
+    if name not in judged():
+        raise ValueError(f"a goal is about {', '.join(judged())}")
+    return name
+
+
+Judged = Annotated[str, AfterValidator(_is_judged)]
+
+
+def _margins() -> dict[Judged, float]:
+    return {name: margin for name, margin in judged().items() if margin is not None}
 
 
 class Goal(Section):
@@ -19,7 +28,7 @@ class Goal(Section):
 
     primary: Judged = Field("V_rest_R2", description="the metric that must rise")
     margins: dict[Judged, float] = Field(
-        default_factory=lambda: dict(MARGINS), description="what each other metric may lose and still count as kept"
+        default_factory=_margins, description="what each other metric may lose and still count as kept"
     )
     error_budget: float = Field(0.05, gt=0, le=0.2, description="chance of any false `confirmed better` in one night")
 
@@ -34,4 +43,4 @@ class Goal(Section):
     @property
     def judged(self) -> tuple[str, ...]:
         """Every metric that a confirmation looks at, the primary one first."""
-        return tuple(dict.fromkeys((self.primary, *self.margins, *WATCHED)))
+        return tuple(dict.fromkeys((self.primary, *self.margins, *watched())))

@@ -13,6 +13,7 @@ from state.shapes import (
     BatchCommitted,
     BatchPlanned,
     CampaignStarted,
+    ClaudeAwaited,
     DriverStarted,
     PromptRendered,
     Proposal,
@@ -23,18 +24,24 @@ from state.shapes import (
     SlotStarted,
     Stopped,
     UserInputTaken,
+    why_useless,
 )
+
+KEPT_SUMMARIES = 4  # as many as the newest instruction files of the predecessor show
 
 
 @dataclass
 class Iteration:
     """One training run: what was planned, how often it was started, what came out, what was written about it.
 
+    ``lost``: how many of the starts make up for a loss that was no fault of the config.
+
     The result keeps its trajectory only until the next batch is planned; the journal keeps it for ever.
     """
 
     planned: Planned
     attempts: int = 0
+    lost: int = 0
     run_id: str | None = None
     result: SlotResult | None = None
     artifacts: dict[str, str] = field(default_factory=dict)
@@ -66,8 +73,11 @@ class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
     ``instruction`` is the blob of the lab's own.
-    ``settings`` are the campaign's `claude.*` values that the model has changed. ``unreachable`` counts the
-    conversations in a row, up to now, that ended because no reply could be had. ``user_input`` is the blob of the
+    ``block_summaries`` are the latest, each with the last iteration of its block, oldest first.
+    ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
+    conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
+    one), ``useless_before`` is its value when the driver began;
+    ``awaited`` is the time until which the driver waits for Claude. ``user_input`` is the blob of the
     instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
     stop-now) and has not taken back.
     """
@@ -82,13 +92,17 @@ class History:
     planned: int = 0
     proposals: list[Proposal] = field(default_factory=list)
     memory: str = ""
+    block_summaries: list[tuple[int, str]] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
     config_ids: dict[str, str] = field(default_factory=dict)
     drivers: int = 0
     stopped: str | None = None
     budget: Budget = field(default_factory=Budget)
-    unreachable: int = 0
+    useless: int = 0
+    useless_before: int = 0
+    why_useless: str = ""
+    awaited: str | None = None
     user_input: str | None = None
     acknowledged: Acknowledgement | None = None
     asked: str | None = None
@@ -121,7 +135,8 @@ class History:
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1
-        self.stopped = self.asked = None
+        self.stopped = self.asked = self.awaited = None
+        self.useless_before = self.useless
         if "budget" in (started := record.of(DriverStarted)):
             self.budget = Budget.model_validate(started["budget"])
 
@@ -164,6 +179,7 @@ class History:
         data = record.of(SlotStarted)
         iteration = self.iterations[data["iteration"]]
         iteration.attempts += 1
+        iteration.lost += "after" in data
         iteration.run_id = data["run_id"]
 
     def _slot_finished(self, record: Record) -> None:
@@ -178,14 +194,19 @@ class History:
         self.exchanges.append(Exchange(record.of(PromptRendered)))
 
     def _reply_received(self, record: Record) -> None:
-        self.exchanges[-1].reply = received = record.of(ReplyReceived)
-        self.unreachable = self.unreachable + 1 if received["reply"] is None else 0
+        self.exchanges[-1].reply = record.of(ReplyReceived)
+        self.awaited = None
+
+    def _claude_awaited(self, record: Record) -> None:
+        self.awaited = record.of(ClaudeAwaited)["until"]
 
     def _reply_rejected(self, record: Record) -> None:
         self.exchanges[-1].rejected = record.of(ReplyRejected)
 
     def _reply_accepted(self, record: Record) -> None:
-        self.exchanges[-1].accepted = record.of(ReplyAccepted)
+        self.exchanges[-1].accepted = accepted = record.of(ReplyAccepted)
+        self.why_useless = why_useless(accepted)
+        self.useless = self.useless + 1 if self.why_useless else 0
 
     def _batch_committed(self, record: Record) -> None:
         data = record.of(BatchCommitted)
@@ -195,3 +216,6 @@ class History:
         self.settings.update(data.get("settings", {}))
         for entry in data["entries"]:
             self.iterations[entry["iteration"]].entry = entry
+        if (summary := data["block_summary"]) and data["entries"]:
+            self.block_summaries.append((data["entries"][-1]["iteration"], summary))
+            del self.block_summaries[:-KEPT_SUMMARIES]

@@ -31,6 +31,7 @@ RecordType = Literal[
     "reply_accepted",
     "batch_committed",
     "user_input_taken",
+    "claude_awaited",
     "budget_stop",
     "driver_started",
     "driver_stopped",
@@ -115,12 +116,14 @@ class Journal:
                 replay(record)
                 self._last = record
             self._cut_torn_tail()
+            self._size = os.fstat(self._file.fileno()).st_size
         except BaseException:
             self._file.close()
             raise
 
     def append(self, kind: RecordType, batch: int, data: Shape | Mapping[str, Any]) -> Record:
-        """Write one record durably, then fold it; on OSError nothing is written and nothing folded."""
+        """Write one record durably, then fold it; on an error nothing is written and nothing folded."""
+        self.check()
         fields = {
             "seq": self._last.seq + 1 if self._last else 0,
             "time": self._now(),
@@ -135,9 +138,30 @@ class Journal:
         self._replay(record)
         return record
 
+    def check(self) -> None:
+        """JournalError when the path no longer leads to the file as this writer left it: then it is another's."""
+        ours, size = os.fstat(self._file.fileno()), self._size
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            raise JournalError(
+                f"{self.path}: is gone, the run directory was moved or removed while the night ran; nothing more was "
+                "written; put it back, or go on where it is now: nightfly run DIRECTORY"
+            ) from None
+        if not os.path.samestat(ours, there):
+            raise JournalError(
+                f"{self.path}: is another file than the one this driver opened; nothing more was written; go on with "
+                f"nightfly run {self.path.parent}"
+            )
+        if there.st_size != size:
+            raise JournalError(
+                f"{self.path}: has {there.st_size} bytes, this driver left {size}: another one is at work on the run; "
+                "nothing more was written; stop one of them for good, and never remove driver.lock"
+            )
+
     def _write(self, line: bytes) -> None:
         """All of the line or none of it: a half-written one is cut again, so that the journal stays usable."""
-        end = os.fstat(self._file.fileno()).st_size
+        end = self._size
         try:
             if self._file.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
@@ -145,6 +169,7 @@ class Journal:
         except OSError:
             os.ftruncate(self._file.fileno(), end)
             raise
+        self._size = end + len(line)
 
     def _cut_torn_tail(self) -> None:
         """Cut what a crash left of a line that was never completed."""

@@ -124,9 +124,11 @@ def _section(
             _refuse_key(section, key, value, faults)
     if fill:
         _fill(section, found, name, notes, faults)
-    if found.get("w_init_mode") in ("randn", "uniform_scaled"):
-        mode = found.pop("w_init_mode")
-        faults.add("training.w_init_mode", f"is {mode}, which nightfly does not have; give randn_scaled or zeros")
+    if found.get("w_init_mode") == "randn":
+        found.pop("w_init_mode")
+        faults.add(
+            "training.w_init_mode", "is randn, which nightfly does not have; give randn_scaled, uniform_scaled or zeros"
+        )
     return found
 
 

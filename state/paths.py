@@ -56,6 +56,11 @@ class RunPaths:
         return self.root / "ucb_scores.txt"
 
     @property
+    def winner(self) -> Path:
+        """The config to go on with, as of the last block end."""
+        return self.root / "winner.yaml"
+
+    @property
     def user_input(self) -> Path:
         """The human's file; the program only reads it and marks what was taken."""
         return self.root / "user_input.md"
@@ -92,7 +97,7 @@ class RunPaths:
 
     @property
     def snapshots(self) -> Path:
-        """Memory, scores and instruction (the system prompt) at each block end."""
+        """Memory, scores, winner and instruction (the system prompt) at each block end."""
         return self.root / "snapshots"
 
     def config(self, name: str, slot: int) -> Path:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from state.config import Scalar
+from state.metrics import traced
 from state.schema import Section
 
 FailureKind = Literal[
-    "crashed", "diverged", "killed", "lost", "no_result", "out_of_memory", "rejected", "timed_out", "invalid_config"
-]
+    "crashed", "disk_full", "diverged", "killed", "lost", "no_result", "out_of_memory", "rejected", "timed_out",
+    "invalid_config",
+]  # fmt: skip
+# What happens to a slot whatever its config: it is run again, and counts in no statistic when it never finishes.
+BLAMELESS: tuple[FailureKind, ...] = ("disk_full", "killed", "lost")
+# What a config does to its slot.
+OWN_FAULTS: tuple[FailureKind, ...] = ("diverged", "out_of_memory", "timed_out", "invalid_config")
 Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback"]
 Status = Literal["converged", "partial", "failed"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
@@ -20,36 +25,6 @@ Phase = Literal["joint", "V_rest", "standard"]
 SeedRationale = Literal["same-data-robustness", "different-data-generalization", "suggested-default"]
 # How sections of the log are written: as in the first release, with the program's further lines, or without them.
 LogStyle = Literal["first", "full", "strict"]
-# What every run has measured, in the order of the log's line.
-FIRST_METRICS = (
-    "connectivity_R2",
-    "tau_R2",
-    "V_rest_R2",
-    "cluster_accuracy",
-    "test_R2",
-    "test_pearson",
-    "training_time_min",
-)
-# What a slot measures today. A metric that is added here is absent in runs that were made before: not measured there.
-METRICS = (*FIRST_METRICS,)
-NOT_MEASURED = "not measured: the run is older than this metric"
-
-# The three that a trajectory follows, in the order of its rows, with their short names.
-TRACED = {"connectivity_R2": "conn", "V_rest_R2": "V_rest", "tau_R2": "tau"}
-
-
-def recorded(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Those of METRICS that a run has measured, defined or not, in their order."""
-    return {name: metrics[name] for name in METRICS if name in metrics}
-
-
-def undefined_line(reasons: Mapping[str, str]) -> str:
-    """Which of TRACED are undefined, and why: `conn, tau undefined: f_theta is flat in 13,602 neurons`, or ''."""
-    by_reason: dict[str, list[str]] = {}
-    for name, short in TRACED.items():
-        if reason := reasons.get(name):
-            by_reason.setdefault(reason, []).append(short)
-    return "; ".join(f"{', '.join(names)} undefined: {reason}" for reason, names in by_reason.items())
 
 
 class Failure(Section):
@@ -58,9 +33,20 @@ class Failure(Section):
     kind: FailureKind
     message: str
 
+    @property
+    def blameless(self) -> bool:
+        """Whether it says nothing about the config."""
+        return self.kind in BLAMELESS
+
 
 class TrajectoryPoint(Section):
-    """One row of metrics.log; None = undefined there. ``iteration`` counts from the start of training."""
+    """One row of metrics.log; None = undefined there. ``iteration`` counts from the start of training.
+
+    Metrics that came after the first release are columns of their own, which older runs lack.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | None]
 
     epoch: int
     iteration: int
@@ -68,6 +54,19 @@ class TrajectoryPoint(Section):
     vrest_r2: float | None
     tau_r2: float | None
     phase: Phase
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> Self:
+        if not self.__pydantic_extra__:
+            return self
+        columns = [trace.column for trace in traced().values()]
+        if unknown := [name for name in self.__pydantic_extra__ if name not in columns]:
+            raise ValueError(f"{unknown[0]} is no column of a trajectory; known here: {', '.join(columns)}")
+        return self
+
+    def values(self) -> dict[str, float | None]:
+        """Metric -> its value here, of those that the run follows."""
+        return {name: getattr(self, trace.column) for name, trace in traced().items() if hasattr(self, trace.column)}
 
 
 class SlotResult(Section):

@@ -76,11 +76,15 @@ class BatchPlanned(TypedDict):
 
 
 class SlotStarted(TypedDict):
-    """A try at an iteration, written before its process exists."""
+    """A try at an iteration, written before its process exists.
+
+    ``after`` is the failure of the try before, through no fault of the config, that this one makes up for.
+    """
 
     iteration: int
     slot: int
     run_id: str
+    after: NotRequired[dict[str, str]]
 
 
 class SlotEnded(TypedDict):
@@ -103,7 +107,11 @@ class PromptRendered(TypedDict):
 
 
 class ReplyReceived(TypedDict):
-    """A reply (``reply`` is its blob), or that none could be had (``reply`` None, ``outcome`` says why)."""
+    """A reply (``reply`` is its blob), or that none could be had (``reply`` None, ``outcome`` says why).
+
+    ``form``: in which smaller form the schema was sent; ``until``: when the service will answer again, as it says;
+    ``saved_usd``: what the prompt cache saved.
+    """
 
     reply: str | None
     outcome: NotRequired[str]
@@ -114,6 +122,16 @@ class ReplyReceived(TypedDict):
     cost_usd: NotRequired[float | None]
     tries: NotRequired[list[dict[str, Any]]]
     seconds: NotRequired[float]
+    form: NotRequired[str]
+    saved_usd: NotRequired[float]
+    until: NotRequired[str]
+
+
+class ClaudeAwaited(TypedDict):
+    """The night waits with everything done that it can do without Claude; ``until`` is the time the service named."""
+
+    reason: str
+    until: str
 
 
 class ReplyRejected(TypedDict):
@@ -159,6 +177,7 @@ Shape = (
     | SlotEnded
     | PromptRendered
     | ReplyReceived
+    | ClaudeAwaited
     | ReplyRejected
     | ReplyAccepted
     | BatchCommitted
@@ -176,6 +195,7 @@ SHAPES: dict[str, type] = {
     "slot_failed": SlotEnded,
     "prompt_rendered": PromptRendered,
     "reply_received": ReplyReceived,
+    "claude_awaited": ClaudeAwaited,
     "reply_rejected": ReplyRejected,
     "reply_accepted": ReplyAccepted,
     "batch_committed": BatchCommitted,
@@ -190,6 +210,14 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
 def check_shape(kind: str, data: dict[str, Any]) -> None:
     """ValidationError when ``data`` is not what a record of type ``kind`` says."""
     _adapter(kind).validate_python(data)
+
+
+def why_useless(accepted: ReplyAccepted) -> str:
+    """Why nothing of a conversation was accepted for any slot, or '' when something was."""
+    fallbacks = accepted["fallbacks"]
+    if not accepted["proposals"] or len(fallbacks) < len(accepted["proposals"]):
+        return ""
+    return next((sentence for sentences in fallbacks.values() for sentence in sentences), "no reason is recorded")
 
 
 def codes_of(rejected: ReplyRejected) -> list[str]:

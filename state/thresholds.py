@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from state.metrics import Metric, tabled
 from state.schema import Section
+
+_STEADY = {row.steady.setting: row.steady for row in tabled(1) if row.steady}
 
 
 class Thresholds(Section):
@@ -15,15 +18,21 @@ class Thresholds(Section):
     decay: float = Field(0.03, gt=0, description="final below peak by more than this is decaying")
     rise: float = Field(0.01, gt=0, description="gain over the last third by more than this is rising")
     vrest_gain: float = Field(0.02, gt=0, description="V_rest gain in the V_rest phase below this is flat")
-    conn_max_cv: float = 0.05
-    conn_min: float = 0.90
-    tau_max_cv: float = 0.05
-    tau_min: float = 0.90
-    vrest_max_cv: float = 0.20
-    vrest_min: float = 0.40
-    cluster_max_cv: float = 0.10
-    cluster_min: float = 0.80
+    conn_max_cv: float = _STEADY["conn"].max_cv
+    conn_min: float = _STEADY["conn"].least
+    tau_max_cv: float = _STEADY["tau"].max_cv
+    tau_min: float = _STEADY["tau"].least
+    vrest_max_cv: float = _STEADY["vrest"].max_cv
+    vrest_min: float = _STEADY["vrest"].least
+    cluster_max_cv: float = _STEADY["cluster"].max_cv
+    cluster_min: float = _STEADY["cluster"].least
     fragile_cv: float = Field(0.25, description="any CV above this is fragile")
     fragile_min_of_mean: float = Field(0.5, description="any minimum below this share of its mean is fragile")
     enough_runs: int = 4
     enough_cv_std: float = Field(0.02, description="bootstrap std of CV(conn) below this is narrow enough")
+
+    def steady(self, metric: Metric) -> tuple[float, float] | None:
+        """(highest CV, lowest minimum) of a config that is robust in ``metric``; None when it says nothing of that."""
+        if (row := metric.steady) is None:
+            return None
+        return getattr(self, f"{row.setting}_max_cv", row.max_cv), getattr(self, f"{row.setting}_min", row.least)

@@ -11,12 +11,12 @@ from typing import Literal
 
 from scipy.special import ndtri, stdtr, stdtrit
 
+from state.metrics import METRICS
 from ucb.cells import Cells
 from ucb.noise import Noise, Variance, differs
 
 Standing = Literal["ahead", "behind", "not distinguishable"]
 
-LOWER_IS_BETTER = frozenset({"training_time_min"})
 MIN_SEEDS = 3
 LEVEL = 0.95
 POWER = 0.80
@@ -75,7 +75,7 @@ class Comparison:
         """Ahead or behind when the interval leaves out 0."""
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
             return "not distinguishable"
-        return "ahead" if (self.interval[0] > 0) != (self.metric in LOWER_IS_BETTER) else "behind"
+        return "ahead" if (self.interval[0] > 0) != METRICS[self.metric].lower_is_better else "behind"
 
     @property
     def more_seeds(self) -> int | None:
@@ -188,7 +188,7 @@ def render_comparison(comparison: Comparison) -> str:
 def show_interval(c: Comparison) -> str:
     """`95 % interval -0.012 to +0.034`; an R2 cannot differ by more than 1."""
     assert c.interval is not None
-    low, high = c.interval if c.metric in LOWER_IS_BETTER else (max(c.interval[0], -1.0), min(c.interval[1], 1.0))
+    low, high = c.interval if METRICS[c.metric].high > 1 else (max(c.interval[0], -1.0), min(c.interval[1], 1.0))
     return f"95 % interval {low:+.3f} to {high:+.3f}"
 
 

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from state.metrics import METRICS
 from ucb.variance import Run, by_seed, values_of
 
 Verdict = Literal["better", "worse", "not distinguishable"]
 Sample = NDArray[np.float64]
 
-LOWER_IS_BETTER = frozenset({"training_time_min"})
 MIN_PAIRS = 3
 MANY = 100
 LEVEL = 0.95
@@ -165,7 +165,7 @@ def _judge(
     low, high = noise.interval(difference)
     verdict: Verdict = "not distinguishable"
     if low > 0 or high < 0:
-        verdict = "better" if (low > 0) != (metric in LOWER_IS_BETTER) else "worse"
+        verdict = "better" if (low > 0) != METRICS[metric].lower_is_better else "worse"
     return Comparison(metric, verdict, runs, pairs, difference, low, high, needed, caution)
 
 

@@ -44,6 +44,7 @@ class Confirmations:
     baseline_runs: int
     trials: list[Trial] = field(default_factory=list)
     leaders: list[Leader] = field(default_factory=list)
+    _lost: int = 0  # of the baseline's first runs
     _untried: dict[str, None] = field(default_factory=dict)  # with data seeds enough to lead, in order of when
 
     @property
@@ -105,6 +106,13 @@ class Confirmations:
             self._untried[name] = None
         self.estimates.changed([trial.runs for trial in self.trials if trial.runs])
 
+    def lose(self, planned: Planned) -> None:
+        """A planned run will never be: its data seed is free again, and the baseline's runs are one fewer."""
+        for trial in self.trials:
+            trial.expected.pop(planned.iteration, None)
+        if planned.config_id == BASELINE and planned.iteration <= self.baseline_runs + self._lost:
+            self._lost += 1
+
     def settle(self) -> None:
         """A batch has finished: look at the trial in hand, and see who leads."""
         if (trial := self.open) is not None:
@@ -113,7 +121,7 @@ class Confirmations:
 
     def _leaders(self) -> list[Leader]:
         """Configs that lead, the surest first."""
-        if BASELINE not in self.table or len(self.table[BASELINE].runs) < self.baseline_runs:
+        if BASELINE not in self.table or len(self.table[BASELINE].runs) < self.baseline_runs - self._lost:
             return []
         base = self.estimates.cells(BASELINE, self.goal.primary)
         sd = self.estimates.noise(self.goal.primary).seeds.square ** 0.5

@@ -8,7 +8,8 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from state.config import Scalar
-from state.records import FIRST_METRICS, METRICS, Failure, Planned, Role, SeedRationale, SlotResult, Status, recorded
+from state.metrics import METRICS, REWARD, curves, is_whole, recorded
+from state.records import Failure, Planned, Role, SeedRationale, SlotResult, Status
 from state.schema import Section
 from state.thresholds import Thresholds
 from ucb.grammar import Prose, one_line, parse_mutation
@@ -87,8 +88,10 @@ class LogEntry(Section):
         measured = self.metrics is not None and self.trajectory is not None
         if measured == (self.failure is not None) or (self.metrics is None) != (self.trajectory is None):
             raise ValueError("expected either metrics and R2 trajectory, or a failure")
-        if self.metrics is not None and not set(FIRST_METRICS) <= set(self.metrics) <= set(METRICS):
+        if self.metrics is not None and not is_whole(set(self.metrics)):
             raise ValueError(f"expected exactly the metrics {', '.join(METRICS)}")
+        if self.trajectory is not None and not curves(self.trajectory):
+            raise ValueError("expected the curves of the R2 trajectory, each by its name in the log")
         if self.failure is not None and self.status != "failed":
             raise ValueError(f"expected the status failed with a failure, not {self.status}")
         if absent := [name for name in SHORT_NAMES.values() if name not in self.config]:
@@ -123,7 +126,7 @@ def entry_from(
     metrics = recorded(result.metrics)
     return LogEntry(
         iteration=planned.iteration,
-        status="failed" if failed else run_status(metrics.get("connectivity_R2"), limits),
+        status="failed" if failed else run_status(metrics.get(REWARD), limits),
         parent=planned.parent,
         role=planned.role,
         simulation_seed=planned.simulation_seed,

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from state.records import FIRST_METRICS, METRICS, LogStyle, recorded
+from state.metrics import METRICS, curves, is_whole, recorded
+from state.records import LogStyle
 from ucb.entry import SHORT_NAMES, LogEntry
 from ucb.grammar import (
     LogError,
@@ -23,10 +24,10 @@ from ucb.grammar import (
     show_pairs,
     show_scalar,
 )
-from ucb.trajectory import Curve, Trajectory
+from ucb.trajectory import Curve
 
-_CURVE = re.compile(r"(conn|vrest|tau) peak=([^ @,]+)(?:@(joint|V_rest|standard))? final=([^ ,]+) trend=([a-z]+)")
-_PEAK = re.compile(r"(conn|vrest|tau) (joint|V_rest|standard) ([0-9]{1,12})")
+_CURVE = re.compile(r"(\w+) peak=([^ @,]+)(?:@(joint|V_rest|standard))? final=([^ ,]+) trend=([a-z]+)")
+_PEAK = re.compile(r"(\w+) (joint|V_rest|standard) ([0-9]{1,12})")
 _DASH = " — "
 _OURS: tuple[LogStyle, ...] = ("first", "full")
 
@@ -109,14 +110,15 @@ def _read_metrics(values: list[str]) -> dict[str, Any]:
     if not values:
         return {}
     pairs = read_pairs(_one(values))
-    _exactly(pairs, *(name for name in METRICS if name in FIRST_METRICS or name in pairs))
+    if not is_whole(set(pairs)) or list(pairs) != list(recorded(dict.fromkeys(pairs))):
+        raise LogError(f"found {', '.join(pairs)}, expected {', '.join(METRICS)}")
     return {"metrics": {key: read_number(value) for key, value in pairs.items()}}
 
 
 def _show_trajectory(entry: LogEntry) -> list[str]:
     if entry.trajectory is None:
         return []
-    return [", ".join(f"{name} {_show_curve(curve)}" for name, curve in entry.trajectory)]
+    return [", ".join(f"{label} {_show_curve(entry.trajectory[label])}" for label in curves(entry.trajectory))]
 
 
 def _show_curve(curve: Curve) -> str:
@@ -132,7 +134,7 @@ def _four(value: float | None) -> str:
 def _show_first_trajectory(entry: LogEntry) -> list[str]:
     if entry.trajectory is None:
         return []
-    return [", ".join(f"{name} {_show_first_curve(curve)}" for name, curve in entry.trajectory)]
+    return [", ".join(f"{label} {_show_first_curve(entry.trajectory[label])}" for label in curves(entry.trajectory))]
 
 
 def _show_first_curve(curve: Curve) -> str:
@@ -142,11 +144,11 @@ def _show_first_curve(curve: Curve) -> str:
 
 def _show_peaks(entry: LogEntry) -> list[str]:
     """`conn joint 12800, vrest V_rest 51200`: phase and iteration of each peak that is known."""
-    curves = entry.trajectory or ()
+    known = entry.trajectory or {}
     told = [
-        f"{name} {curve.phase} {curve.iteration}"
-        for name, curve in curves
-        if curve.phase and curve.iteration is not None
+        f"{label} {known[label].phase} {known[label].iteration}"
+        for label in curves(known)
+        if known[label].phase and known[label].iteration is not None
     ]
     return [", ".join(told)] if told else []
 
@@ -164,7 +166,8 @@ def _read_trajectory(values: list[str]) -> dict[str, Any]:
     if not values:
         return {}
     parts = [_CURVE.fullmatch(part) for part in _one(values).split(", ")]
-    if [part and part[1] for part in parts] != list(Trajectory.model_fields):
+    labels = [part[1] if part else "" for part in parts]
+    if not labels or labels != curves(labels):
         raise LogError("found another form, expected `conn peak=X@joint final=Y trend=stable, vrest ..., tau ...`")
     return {"trajectory": {part[1]: _read_curve(part) for part in parts if part}}
 

@@ -8,16 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from state.added import FORMAT
+from state.metrics import REWARD, Metric, tabled
 from state.thresholds import Thresholds
 from ucb.trajectory import DEFAULTS, VrestWord
-from ucb.variance import TABLE_METRICS, ConfigStats, Run, Spread, same_data, training_spread
+from ucb.variance import ConfigStats, Run, Spread, same_data, training_spread
 
-TABLE_HEAD = """### Variance Estimates
-| Config ID | Runs | conn_R2 (mean +/- std) | CV | R2 trend | tau_R2 (mean +/- std) | CV | V_rest_R2 (mean +/- std) | \
-CV | cluster (mean +/- std) | CV | Robust? |
-|-----------|------|------------------------|----|---------|-----------------------|----|--------------------------|\
-----|-----------------------|----|---------|
-"""
+TITLE = "### Variance Estimates"
+# The addendum's dashes, where they are not as many as its words are long.
+_RULES = {"R2 trend": 9, "cluster (mean +/- std)": 23, "tau_R2 (mean +/- std)": 23}
 
 Key = tuple[float, float, int]
 
@@ -27,7 +26,7 @@ class VarianceTable:
     """All configs of a campaign, best first; adding a run touches its own config only."""
 
     limits: Thresholds = DEFAULTS
-    by_seed: bool = True
+    format: int = FORMAT
     extra_rows: bool = True
     _runs: dict[str, list[Run]] = field(default_factory=dict)
     _order: list[tuple[Key, str]] = field(default_factory=list)
@@ -43,7 +42,7 @@ class VarianceTable:
             del self._order[bisect_left(self._order, (self._keys[name], name))]
             del self._by_mean[bisect_left(self._by_mean, self._mean_key(name))]
         self._runs.setdefault(name, []).append(run)
-        stats = ConfigStats(name, tuple(self._runs[name]), self.limits, self.by_seed)
+        stats = ConfigStats(name, tuple(self._runs[name]), self.limits, self.format)
         vrest_cv = stats.spreads["V_rest_R2"].cv
         key = (-stats.score, float("inf") if vrest_cv is None else vrest_cv, self._runs[name][0].iteration)
         insort(self._order, (key, name))
@@ -59,7 +58,8 @@ class VarianceTable:
         return name in self._stats
 
     def __getitem__(self, name: str) -> ConfigStats:
-        return self._stats[name]
+        """The statistics of a config; those of no run where it has none that counts."""
+        return self._stats.get(name) or ConfigStats(name, (), self.limits, self.format)
 
     def run(self, name: str, iteration: int) -> Run | None:
         """The run of one iteration of a config, None before it has finished."""
@@ -77,8 +77,8 @@ class VarianceTable:
 
     def as_of(self, name: str, iteration: int) -> ConfigStats:
         """What there was to say of a config after its run ``iteration``."""
-        runs = tuple(run for run in self._runs[name] if run.iteration <= iteration)
-        return ConfigStats(name, runs, self.limits, self.by_seed)
+        runs = tuple(run for run in self._runs.get(name, []) if run.iteration <= iteration)
+        return ConfigStats(name, runs, self.limits, self.format)
 
     def rows(self, name: str) -> str:
         """The markdown rows of one config, made once until its next run."""
@@ -95,7 +95,7 @@ class VarianceTable:
         return [self._stats[name] for *_, name in self._by_mean[:k]]
 
     def _mean_key(self, name: str) -> tuple[float, int, str]:
-        return -(self._stats[name].spreads["connectivity_R2"].mean or 0.0), self._runs[name][0].iteration, name
+        return -(self._stats[name].spreads[REWARD].mean or 0.0), self._runs[name][0].iteration, name
 
     def ranking(self, k: int | None = None) -> list[ConfigStats]:
         """The first ``k`` of the configs with enough runs to be ranked; ties go to the lower CV(V_rest)."""
@@ -113,22 +113,33 @@ def render_table(table: VarianceTable, limit: int = 20) -> str:
         shown.append(table["C1"])
     hidden = len(table) - len(shown)
     note = f"\n{hidden} more config{'s' if hidden > 1 else ''} with a lower score not shown.\n" if hidden else ""
-    return TABLE_HEAD + "".join(table.rows(stats.config_id) for stats in shown) + note
+    return _head(tabled(table.format)) + "".join(table.rows(stats.config_id) for stats in shown) + note
+
+
+def _head(metrics: Sequence[Metric]) -> str:
+    """The addendum's header; the trend stands behind the reward."""
+    cells = ["Config ID", "Runs"]
+    for metric in metrics:
+        cells += [f"{metric.heading} (mean +/- std)", "CV", *(["R2 trend"] if metric.name == REWARD else [])]
+    cells.append("Robust?")
+    rules = ["-" * _RULES.get(cell, len(cell) + 2) for cell in cells]
+    return f"{TITLE}\n| {' | '.join(cells)} |\n|{'|'.join(rules)}|\n"
 
 
 def _rows(stats: ConfigStats, extra: bool) -> Iterator[str]:
     yield _row(stats, stats.config_id, stats.runs, stats.spreads, stats.robustness)
     if extra and stats.simulation_seeds > 1 and (repeated := same_data(stats.runs)):
-        spreads = {metric: training_spread(repeated, metric) for metric in TABLE_METRICS}
+        spreads = {metric.name: training_spread(repeated, metric.name) for metric in stats.metrics}
         yield _row(stats, f"{stats.config_id}, same data", repeated, spreads, "")
 
 
 def _row(stats: ConfigStats, name: str, runs: Sequence[Run], spreads: Mapping[str, Spread], robustness: str) -> str:
     """`Runs` is a number; in the first release it told of seeds and failures as well."""
-    conn, tau, vrest, cluster = ([_mean(s), _percent(s.cv)] for s in spreads.values())
-    count, trend = (str(len(runs)), _trends(runs)) if stats.by_seed else (_first_counts(runs), _first_trends(runs))
-    cells = [name, count, *conn, trend, *tau, *vrest, *cluster, robustness]
-    return f"| {' | '.join(cells)} |\n"
+    count, trend = (str(len(runs)), _trends(runs)) if stats.format > 1 else (_first_counts(runs), _first_trends(runs))
+    cells = [name, count]
+    for metric, one in spreads.items():
+        cells += [_mean(one), _percent(one.cv), *([trend] if metric == REWARD else [])]
+    return f"| {' | '.join([*cells, robustness])} |\n"
 
 
 def _first_counts(runs: Sequence[Run]) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby, pairwise
 from typing import Literal
 
 from state.added import Growing, added
+from state.metrics import METRICS, traced
 from state.records import Phase, Status, TrajectoryPoint
 from state.schema import Section
 from state.thresholds import Thresholds
@@ -16,7 +17,6 @@ Pattern = Literal[
     "healthy", "conn-drops", "vrest-flat", "vrest-falls", "vrest-holds-high", "conn-not-established", "unclear"
 ]
 VrestWord = Literal["rises", "holds high", "flat", "falls"]
-Column = Literal["connectivity_r2", "vrest_r2", "tau_r2"]
 
 DEFAULTS = Thresholds()
 # A V_rest_R2 from here up has no room to gain much more, and to hold it is well done.
@@ -36,12 +36,8 @@ class Curve(Growing):
     trend: Trend = "undefined"
 
 
-class Trajectory(Section):
-    """The three curves of the `R2 trajectory:` line."""
-
-    conn: Curve = Curve()
-    vrest: Curve = Curve()
-    tau: Curve = Curve()
+# Label of a curve in the log -> the curve.
+Trajectory = dict[str, Curve]
 
 
 class Moves(Section):
@@ -86,22 +82,31 @@ def run_status(connectivity_r2: float | None, limits: Thresholds = DEFAULTS) -> 
 def trajectory(
     points: Sequence[TrajectoryPoint], limits: Thresholds = DEFAULTS, first_release: bool = False
 ) -> Trajectory:
-    """The curves of connectivity, V_rest and tau R2 over ``points`` (in order of training)."""
-    conn, vrest, tau = (curve(points, name, limits) for name in ("connectivity_r2", "vrest_r2", "tau_r2"))
-    found = Trajectory(conn=conn, vrest=vrest, tau=tau)
+    """The curves of the log's `R2 trajectory:` line over ``points`` (in order of training), of what they follow."""
+    found = {
+        trace.label: curve(points, trace.column, limits)
+        for name, trace in traced().items()
+        if METRICS[name].since == 1 or any(name in point.values() for point in points)
+    }
     if not first_release:
         return found
-    return Trajectory(**{name: part.model_copy(update={"iteration": None}) for name, part in found})
+    return {label: one.model_copy(update={"iteration": None}) for label, one in found.items()}
 
 
-def peak(points: Sequence[TrajectoryPoint], column: Column) -> TrajectoryPoint | None:
+def _value(point: TrajectoryPoint, column: str) -> float | None:
+    """None where it is undefined, or where the run is older than the column."""
+    value: float | None = getattr(point, column, None)
+    return value
+
+
+def peak(points: Sequence[TrajectoryPoint], column: str) -> TrajectoryPoint | None:
     """The first point at which ``column`` is highest, with its phase and iteration."""
-    values = [getattr(point, column) for point in points]
+    values = [_value(point, column) for point in points]
     defined = [value for value in values if value is not None]
     return points[values.index(max(defined))] if defined else None
 
 
-def curve(points: Sequence[TrajectoryPoint], column: Column, limits: Thresholds = DEFAULTS) -> Curve:
+def curve(points: Sequence[TrajectoryPoint], column: str, limits: Thresholds = DEFAULTS) -> Curve:
     """Peak, final value and trend of one column.
 
     Decaying: final below peak by more than `decay`. Rising: otherwise, and the last third of the (defined) points
@@ -110,19 +115,20 @@ def curve(points: Sequence[TrajectoryPoint], column: Column, limits: Thresholds 
     highest = peak(points, column)
     if highest is None:
         return Curve()
-    top, final = getattr(highest, column), getattr(points[-1], column)
+    top, final = _value(highest, column), _value(points[-1], column)
+    assert top is not None
     trend = _trend(points, column, top, final, limits)
     return Curve(peak=top, phase=highest.phase, iteration=highest.iteration, final=final, trend=trend)
 
 
 def _trend(
-    points: Sequence[TrajectoryPoint], column: Column, top: float, final: float | None, limits: Thresholds
+    points: Sequence[TrajectoryPoint], column: str, top: float, final: float | None, limits: Thresholds
 ) -> Trend:
     if final is None:
         return "undefined"
     if final < top - limits.decay:
         return "decaying"
-    values = [value for point in points if (value := getattr(point, column)) is not None]
+    values = [value for point in points if (value := _value(point, column)) is not None]
     gained = final - values[2 * (len(values) - 1) // 3]
     return "rising" if gained > limits.rise else "stable"
 
@@ -202,15 +208,15 @@ def _segments(points: Sequence[TrajectoryPoint]) -> list[list[TrajectoryPoint]]:
     return [list(group) for _, group in groupby(points, key=lambda point: (point.epoch, point.phase))]
 
 
-def _ends(segments: list[list[TrajectoryPoint]], column: Column, phase: Phase) -> list[float | None]:
+def _ends(segments: list[list[TrajectoryPoint]], column: str, phase: Phase) -> list[float | None]:
     """Last value of each segment of ``phase``."""
-    return [getattr(segment[-1], column) for segment in segments if segment[0].phase == phase]
+    return [_value(segment[-1], column) for segment in segments if segment[0].phase == phase]
 
 
-def _moves(segments: list[list[TrajectoryPoint]], column: Column) -> list[float | None]:
+def _moves(segments: list[list[TrajectoryPoint]], column: str) -> list[float | None]:
     """By how much each V_rest segment moved ``column`` from the end of the segment before it."""
     pairs = [(a[-1], b[-1]) for a, b in pairwise(segments) if b[0].phase == "V_rest"]
-    return [_gain(getattr(a, column), getattr(b, column)) for a, b in pairs]
+    return [_gain(_value(a, column), _value(b, column)) for a, b in pairs]
 
 
 def _gain(before: float | None, after: float | None) -> float | None:

@@ -9,7 +9,8 @@ import networkx as nx
 
 from state.config import Scalar
 from state.errors import RunError
-from state.records import Planned, Role, SlotResult, Status, recorded
+from state.metrics import REWARD, recorded
+from state.records import Planned, Role, SlotResult, Status
 from ucb.entry import LogEntry
 from ucb.grammar import leaves, show_node
 
@@ -36,7 +37,7 @@ class TreeNode:
     @property
     def connectivity_R2(self) -> float | None:
         """The reward; None when the slot failed or the metric is undefined."""
-        return self.metrics.get("connectivity_R2")
+        return self.metrics.get(REWARD)
 
 
 def node_from_entry(entry: LogEntry) -> TreeNode:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from state.goal import WATCHED, Goal
+from state.goal import Goal
+from state.metrics import watched
 from ucb.compare import LEVEL, Comparison, how_many, show_interval
 from ucb.estimates import BASELINE, Estimates
 from ucb.shares import Share, bad_share, more_bad
@@ -121,8 +122,8 @@ class Trial:
 def _look(runs: Sequence[Run], error: float, estimates: Estimates, goal: Goal) -> Look:
     bad, reference = bad_share(runs, estimates.limit), bad_share(estimates.baseline_runs(), estimates.limit)
     found = {metric: estimates.compare_runs(runs, metric, bad.bad + reference.bad) for metric in goal.judged}
-    watched = [metric for metric in WATCHED if metric not in goal.margins]
-    vetoes = [f"{metric} lower" for metric in watched if _surely_below(found[metric], 0.0, SURE)]
+    kept = [metric for metric in watched() if metric not in goal.margins]
+    vetoes = [f"{metric} lower" for metric in kept if _surely_below(found[metric], 0.0, SURE)]
     if more_bad(bad, reference) < 1 - LEVEL:
         vetoes.append(f"more bad runs: {bad} against {reference}")
     if odd := degenerate(runs, estimates):
@@ -164,7 +165,7 @@ def _outcome(look: Look, estimates: Estimates, goal: Goal) -> Outcome:
 
 def degenerate(runs: Sequence[Run], estimates: Estimates) -> list[int]:
     """Iterations of good connectivity_R2 with another metric undefined or below half the baseline's median."""
-    names = ("tau_R2", "test_R2", "test_pearson")
+    names = ("tau_R2", *watched())
     known = {name: [v for run in estimates.baseline_runs() if (v := run.value(name)) is not None] for name in names}
     floors = {name: DEGENERATE * statistics.median(values) for name, values in known.items() if values}
     return [

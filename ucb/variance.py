@@ -12,13 +12,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from state.added import FORMAT
+from state.metrics import REWARD, Metric, tabled
 from state.records import Planned, SlotResult
 from state.thresholds import Thresholds
 from ucb.trajectory import DEFAULTS, PatternReport, VrestWord
 
 Robustness = Literal["robust", "fragile", "undecided"]
 
-TABLE_METRICS = ("connectivity_R2", "tau_R2", "V_rest_R2", "cluster_accuracy")
 RANKED_FROM = 3
 _RESAMPLES = 2000
 _DRAWS = 200_000
@@ -155,26 +156,36 @@ def _resamples(n: int) -> NDArray[np.int64]:
 class ConfigStats:
     """Everything the program says about one config, from its runs in order.
 
-    ``by_seed``: class, score and `enough` are over data seeds, the runs on one of them averaged; else over runs, as in
-    the first release.
+    Class, score and `enough` are over data seeds, the runs on one of them averaged; in runs of the first ``format``
+    over runs.
     """
 
     config_id: str
     runs: tuple[Run, ...]
     limits: Thresholds = DEFAULTS
-    by_seed: bool = True
+    format: int = FORMAT
+
+    @property
+    def by_seed(self) -> bool:
+        """Whether the unit is the data seed."""
+        return self.format > 1
+
+    @cached_property
+    def metrics(self) -> list[Metric]:
+        """Those of the variance table."""
+        return tabled(self.format)
 
     @cached_property
     def spreads(self) -> dict[str, Spread]:
-        """Metric -> its spread, for the four of the table."""
-        return {metric: spread(values_of(self.runs, metric)) for metric in TABLE_METRICS}
+        """Metric -> its spread, for those of the table."""
+        return {metric.name: spread(values_of(self.runs, metric.name)) for metric in self.metrics}
 
     @cached_property
     def units(self) -> dict[str, list[float]]:
-        """Metric -> the values that count as independent, for the four of the table."""
+        """Metric -> the values that count as independent, for those of the table."""
         if not self.by_seed:
-            return {metric: values_of(self.runs, metric) for metric in TABLE_METRICS}
-        groups = {metric: by_seed(self.runs, metric).values() for metric in TABLE_METRICS}
+            return {metric.name: values_of(self.runs, metric.name) for metric in self.metrics}
+        groups = {metric.name: by_seed(self.runs, metric.name).values() for metric in self.metrics}
         return {metric: [math.fsum(group) / len(group) for group in some] for metric, some in groups.items()}
 
     @cached_property
@@ -202,18 +213,18 @@ class ConfigStats:
     @cached_property
     def robustness(self) -> Robustness:
         """The class of the campaign's limits; undecided on too little data or where a metric is undefined."""
-        spreads = list(self.unit_spreads.values())
+        limits = {metric.name: bounds for metric in self.metrics if (bounds := self.limits.steady(metric)) is not None}
+        spreads = {name: self.unit_spreads[name] for name in limits}
         if self.by_seed and not self.ranked:
             return "undecided"
-        if any(_is_fragile(s, self.limits) for s in spreads):
+        if any(_is_fragile(s, self.limits) for s in spreads.values()):
             return "fragile"
-        checks = zip(spreads, _robust_limits(self.limits), strict=True)
-        return "robust" if all(_is_robust(s, *bounds) for s, bounds in checks) else "undecided"
+        return "robust" if all(_is_robust(s, *limits[name]) for name, s in spreads.items()) else "undecided"
 
     @cached_property
     def score(self) -> float:
         """mean(1 - CV) of conn plus half that of V_rest; unknown spreads count as none, unknown means as 0."""
-        conn, vrest = self.unit_spreads["connectivity_R2"], self.unit_spreads["V_rest_R2"]
+        conn, vrest = self.unit_spreads[REWARD], self.unit_spreads["V_rest_R2"]
         return _steady(conn) + 0.5 * _steady(vrest)
 
     @property
@@ -224,7 +235,7 @@ class ConfigStats:
     @cached_property
     def cv_std(self) -> float | None:
         """Bootstrap std of CV(connectivity_R2)."""
-        return bootstrap_cv_std(self.units["connectivity_R2"])
+        return bootstrap_cv_std(self.units[REWARD])
 
     @property
     def enough(self) -> bool:
@@ -233,12 +244,6 @@ class ConfigStats:
         if count < self.limits.enough_runs or self.robustness == "undecided":
             return False
         return self.cv_std is not None and self.cv_std < self.limits.enough_cv_std
-
-
-def _robust_limits(limits: Thresholds) -> list[tuple[float, float]]:
-    """(highest CV, lowest minimum) of each metric, in the order of TABLE_METRICS."""
-    conn, tau = (limits.conn_max_cv, limits.conn_min), (limits.tau_max_cv, limits.tau_min)
-    return [conn, tau, (limits.vrest_max_cv, limits.vrest_min), (limits.cluster_max_cv, limits.cluster_min)]
 
 
 def _is_robust(s: Spread, max_cv: float, lowest: float) -> bool:

@@ -7,21 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from agent.audit.assume import Assumptions
 from agent.audit.entry import Entry, metric_lines
 from agent.audit.findings import Finding
-from agent.audit.rules import LIMITS, REWARD, Rule
-
-# An R2 that is a coefficient of determination has no lower bound.
-_ANY = float("-inf")
-_WITHIN = {
-    "connectivity_R2": (_ANY, 1.0),
-    "tau_R2": (_ANY, 1.0),
-    "V_rest_R2": (_ANY, 1.0),
-    "test_R2": (_ANY, 1.0),
-    "cluster_accuracy": (0.0, 1.0),
-    "test_pearson": (-1.0, 1.0),
-    "raw_W_R2": (_ANY, 1.0),
-    "onestep_pearson": (-1.0, 1.0),
-    "rollout_pearson": (-1.0, 1.0),
-}
+from agent.audit.rules import LIMITS, Rule
+from state.metrics import ANY, FOREIGN, METRICS, REWARD
 
 
 def check_metrics(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Finding]:
@@ -39,10 +26,10 @@ def check_metrics(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[Fi
 
 
 def _impossible(entry: Entry, metrics: Mapping[str, float | None]) -> Iterator[Finding]:
-    for name, (low, high) in _WITHIN.items():
+    for name, row in {**METRICS, **FOREIGN}.items():
         value = metrics.get(name)
-        if value is not None and not low - 1e-9 <= value <= high + 1e-9:
-            expected = f"at most {high:g}" if low == _ANY else f"{low:g} to {high:g}"
+        if value is not None and not row.low - 1e-9 <= value <= row.high + 1e-9:
+            expected = f"at most {row.high:g}" if row.low == ANY else f"{row.low:g} to {row.high:g}"
             yield Finding("metric-impossible", entry.iteration, metric_lines(entry), f"{name}={value:g}", expected)
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from agent.audit.audit import Audit
 from agent.audit.drawing import draw
 from agent.audit.findings import SEVERITIES, Finding
-from agent.audit.report import counts, summary
+from agent.audit.report import counted, counts, summary
 from ucb.grammar import one_line
 
 FOLDER = Path(__file__).parent / "page"
@@ -45,7 +45,7 @@ def render_audit(audit: Audit, log: bytes, name: str, score_file: str | None) ->
         name=one_line(name),
         style=Markup((FOLDER / "audit.css").read_text(encoding="utf-8")),
         facts=[_fact(line) for line in summary(audit, name, score_file)],
-        counts=counts(audit),
+        counted=counted(counts(audit)),
         checkable=audit.checkable,
         findings=[_row(f, True) for f in audit.findings] + [_row(f, False) for f in audit.score_findings],
         lines_shown=set(shown),

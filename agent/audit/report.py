@@ -48,10 +48,15 @@ def to_json(audit: Audit, log: str, score_file: str | None) -> dict[str, Any]:
     }
 
 
+def counted(found: dict[str, int]) -> str:
+    """`2 errors, 1 warning, 0 notes`."""
+    return ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for word, number in found.items())
+
+
 def counts(audit: Audit) -> dict[str, int]:
     """Severity -> findings, those about the score file included."""
-    counted = Counter(finding.severity for finding in (*audit.findings, *audit.score_findings))
-    return {severity: counted[severity] for severity in SEVERITIES}
+    numbers = Counter(finding.severity for finding in (*audit.findings, *audit.score_findings))
+    return {severity: numbers[severity] for severity in SEVERITIES}
 
 
 def _statuses(audit: Audit) -> Counter[str]:
@@ -147,7 +152,7 @@ def summary(audit: Audit, log: str, score_file: str | None) -> Iterator[str]:
     if not audit.checkable:
         yield "findings     no metric was read in any entry: nothing could be checked"
         return
-    yield f"findings     {found['error']} errors, {found['warning']} warnings, {found['note']} notes"
+    yield f"findings     {counted(found)}"
 
 
 def _tree_lines(found: Sequence[Difference], reading: str) -> Iterator[str]:

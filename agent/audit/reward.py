@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from agent.audit.entry import Entry
 from agent.audit.findings import Finding
-from agent.audit.rules import REWARD, Inferred, rounding
+from agent.audit.rules import Inferred, rounding
 from agent.audit.scores import HALF_SHOWN, Comparison, ScoreFile
+from state.metrics import REWARD
 
 
 def find_reward(entries: Sequence[Entry], file: ScoreFile | None, inferred: Inferred) -> str | None:

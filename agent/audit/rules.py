@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.audit.entry import Entry
+from state.metrics import REWARD
 from state.thresholds import Thresholds
 
-REWARD = "connectivity_R2"
 # A rule that so many of the statuses contradict is not the log's.
 _TOLERATED, _TOLERATED_OF_FEW, _FEW = 1 / 3, 1 / 2, 6
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from agent.audit.assume import Assumptions
 from agent.audit.entry import ROOT, Entry, read_id
 from agent.audit.findings import Finding, excerpt
-from agent.audit.rules import REWARD, rounding
+from agent.audit.rules import rounding
 from agent.audit.trees import Reading, parents_of, tree_nodes
 from agent.audit.values import read_number, read_pairs
+from state.metrics import REWARD
 from ucb.score import Block, Formula, Score, score_block
 
 _NODE = re.compile(r"Node ([0-9]{1,9}):")
 _ITERS = re.compile(r"iters? ([0-9]{1,9}) ?[-–] ?([0-9]{1,9})")
-_METRICS = {"R2": "connectivity_R2", "Pearson": "test_pearson", "Cluster": "cluster_accuracy"}
+_METRICS = {"R2": REWARD, "Pearson": "test_pearson", "Cluster": "cluster_accuracy"}
 HALF_SHOWN = 0.0005 + 1e-9
 
 
@@ -141,7 +142,7 @@ def _unlike(stored: Stored, score: Score | None, entry: Entry | None, reward: st
     pairs = [
         ("UCB", stored.ucb, score.ucb, slack),
         ("visits", stored.visits, score.visits, 0.0),
-        ("R2", stored.metrics.get("connectivity_R2"), score.connectivity_R2 or 0.0, slack),
+        ("R2", stored.metrics.get(REWARD), score.connectivity_R2 or 0.0, slack),
     ]
     wrong = [
         (f"{name}={was:g}", f"{name}={now:.4g}")

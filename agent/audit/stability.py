@@ -11,9 +11,9 @@ from agent.audit.classes import SHOWN, Class, read_status
 from agent.audit.entry import Entry, metric_lines
 from agent.audit.findings import Finding
 from agent.audit.read import Document, Field
-from agent.audit.rules import REWARD
 from agent.audit.slots import column
 from agent.audit.values import canonical_metric
+from state.metrics import REWARD
 
 # Thresholds of the published instructions.
 _KNOWN = (0.9, 0.7, 0.8, 0.85, 0.87, 0.88)

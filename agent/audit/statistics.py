@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from agent.audit.assume import Assumptions
 from agent.audit.entry import Entry
 from agent.audit.findings import Finding
-from agent.audit.rules import REWARD
 from agent.audit.slots import column
 from agent.audit.values import Value, canonical_metric, decimals, read_number, read_pairs
+from state.metrics import REWARD
 
 _STAT = re.compile(r"(mean|std|cv|min|max)(?:_(\w{1,40}))?", re.IGNORECASE)
 _RUNS = re.compile(r"\bnow has ([0-9]{1,6}) runs?\b", re.IGNORECASE)

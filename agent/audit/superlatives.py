@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from agent.audit.assume import Assumptions
 from agent.audit.entry import Entry
 from agent.audit.findings import Finding, excerpt
-from agent.audit.rules import REWARD, rounding
+from agent.audit.rules import rounding
 from agent.audit.values import canonical_metric
+from state.metrics import REWARD
 
 _PROSE = ("Observation", "Verdict", "Visual", "Analysis", "Assessment", "Activity", "Embedding")
 _BEST = re.compile(

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from agent.audit.assume import Assumptions
 from agent.audit.entry import ROOT, Entry
 from agent.audit.findings import Finding
-from agent.audit.rules import REWARD
+from state.metrics import REWARD
 from ucb.tree import TreeNode
 
 # node: the `Node:` line. next-slot: `Next:` of the entry one batch earlier, in the same slot (the addendum's meaning).

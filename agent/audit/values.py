@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
+
+from state.metrics import FOREIGN, METRICS
 
 Value = float | bool | str
 
@@ -33,30 +36,6 @@ ALIASES = {
     "bs": "batch_size",
     "recurrent_training": "recurrent",
 }
-# Short names of metrics in the lines of slots and in statistics, and their full ones.
-METRICS = {
-    "conn": "connectivity_R2",
-    "conn_r2": "connectivity_R2",
-    "connectivity": "connectivity_R2",
-    "connectivity_r2": "connectivity_R2",
-    "tau": "tau_R2",
-    "tau_r2": "tau_R2",
-    "v_rest": "V_rest_R2",
-    "vrest": "V_rest_R2",
-    "v_rest_r2": "V_rest_R2",
-    "vrest_r2": "V_rest_R2",
-    "cluster": "cluster_accuracy",
-    "cluster_acc": "cluster_accuracy",
-    "test_r2": "test_R2",
-    "raw_w": "raw_W_R2",
-    "raw_w_r2": "raw_W_R2",
-    "onestep": "onestep_pearson",
-    "rollout": "rollout_pearson",
-    "rollout_r": "rollout_pearson",
-    "rollout_p": "rollout_pearson",
-    "dale": "dale_score",
-    "time": "training_time_min",
-}
 UNDEFINED = frozenset({"nan", "n/a", "na", "none", "null", "inf", "-inf", "+inf", "-", "--", "—", "undefined"})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,6})?")
@@ -79,7 +58,13 @@ def canonical(key: str) -> str:
 
 def canonical_metric(name: str) -> str:
     """The one name of a metric; a name that is not known stays as it is."""
-    return METRICS.get(name.casefold().replace("²", "2"), name)
+    return _aliases(tuple(METRICS)).get(name.casefold().replace("²", "2"), name)
+
+
+@lru_cache(maxsize=1)
+def _aliases(names: tuple[str, ...]) -> dict[str, str]:
+    rows = (*(METRICS[name] for name in names), *FOREIGN.values())
+    return {alias: row.name for row in rows for alias in row.aliases}
 
 
 def is_key(text: str) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from agent.ledger.ledger import Ledger
 from prompts.context import VerdictView
 from state.history import Iteration
+from state.metrics import main
 from ucb import compare_runs
 from ucb.compare import render_comparison
 from ucb.estimates import BASELINE
 
-COMPARED = ("connectivity_R2", "V_rest_R2", "tau_R2")
 # More runs change a verdict little, and a long night must not slow down as its best config is run again and again.
 LATEST_RUNS = 48
 
@@ -47,7 +47,8 @@ def _kept_view(ledger: Ledger, config: str, reference: str) -> VerdictView:
 
 
 def _view(ledger: Ledger, config: str, reference: str) -> VerdictView:
-    found = [ledger.views.estimates.compare(config, reference, metric) for metric in COMPARED]
+    metrics = main(ledger.campaign.format)
+    found = [ledger.views.estimates.compare(config, reference, metric.name) for metric in metrics]
     return VerdictView(
         config_id=config,
         against=reference,
@@ -59,7 +60,7 @@ def _view(ledger: Ledger, config: str, reference: str) -> VerdictView:
 def _first_view(ledger: Ledger, config: str, reference: str) -> VerdictView:
     """By the rules of the first release."""
     runs, others = (ledger.views.table[name].runs[-LATEST_RUNS:] for name in (config, reference))
-    found = [compare_runs.compare(runs, others, metric) for metric in COMPARED]
+    found = [compare_runs.compare(runs, others, metric.name) for metric in main(1)]
     return VerdictView(
         config_id=config,
         against=reference,

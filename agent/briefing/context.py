@@ -13,11 +13,23 @@ from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, slot_minutes
 from agent.ledger.standing import standing, verdict_lines
-from prompts.context import Candidate, ConfigView, Context, Demand, NodeView, Owed, ReplicateRules, Rule, SeedOffer
+from prompts.context import (
+    Candidate,
+    ConfigView,
+    Context,
+    Demand,
+    MetricView,
+    NodeView,
+    Owed,
+    ReplicateRules,
+    Rule,
+    SeedOffer,
+)
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.config import Scalar
 from state.explorable import protected
+from state.metrics import described
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -26,6 +38,8 @@ from ucb.variance import ConfigStats
 SHOWN_CONFIGS = 20
 SHOWN_NODES = 24
 SHOWN_SEEDS = 6
+SHOWN_SUMMARY = 2000  # characters
+LONGER = ("training.data_augmentation_loop", "training.n_epochs")  # what makes a training longer without changing it
 SURROGATE_NOTE = "Note: `trainer: surrogate`. A made-up response surface answers; no network is trained."
 
 
@@ -81,18 +95,41 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         return {}
     margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
     told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
-    told |= {"thresholds": campaign.thresholds.model_dump()}
+    metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
+    told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics}
     if not any_run:
         return told
     puct, c = campaign.claude.ucb_formula == "puct", float(ledger.views.settings["claude.ucb_c"])
     return told | {
         "verdicts": verdict_lines(ledger.views),
+        "block_summaries": [
+            (ledger.views.block(last).number, text if len(text) <= SHOWN_SUMMARY else f"{text[:SHOWN_SUMMARY]} ...")
+            for last, text in ledger.history.block_summaries
+        ],
+        "room": _room(ledger),
         "runs": run_lines(ledger),
         "noise": noise_lines(ledger),
         "effects": effect_lines(ledger),
         "ucb_bonus": c * len(scores) ** 0.5 / 2 if puct else None,
         "last_batch": (most := ledger.history.budget.max_batches) is not None and ledger.history.planned >= most,
     }
+
+
+def _room(ledger: Ledger) -> str:
+    """What the newest batch leaves of the time that the campaign wants used; '' where it uses enough or none is wanted.
+
+    The addendum's limit is from above; the predecessor's newest instructions have one from below as well.
+    """
+    policy, known = ledger.campaign.policy, ledger.history.batch(ledger.history.planned)
+    minutes = [taken for it in known if it.result is not None and (taken := slot_minutes(it.result)) is not None]
+    keys = [key for key in LONGER if key in ledger.campaign.explorable]
+    longest = max(minutes, default=policy.time_limit_min)
+    if longest >= policy.time_floor * policy.time_limit_min or not keys:
+        return ""
+    return (
+        f"The longest slot took {longest:.1f} min, {100 * longest / policy.time_limit_min:.0f} % of the limit; this "
+        f"campaign wants {100 * policy.time_floor:g} % used: raise {' or '.join(keys)}."
+    )
 
 
 def _demand(ledger: Ledger) -> Demand:

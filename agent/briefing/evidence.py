@@ -11,6 +11,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.policy import slot_minutes
 from state.config import Scalar
 from state.history import Iteration
+from state.metrics import REWARD, main
 from ucb.effects import main_effects, render_effect
 from ucb.estimates import BASELINE
 from ucb.noise import Noise
@@ -18,7 +19,6 @@ from ucb.shares import is_bad
 
 SHOWN_RUNS = 64
 REGRESSED_RUNS = 160
-COLUMNS = ("connectivity_R2", "V_rest_R2", "tau_R2")
 
 
 def run_lines(ledger: Ledger) -> list[str]:
@@ -37,7 +37,8 @@ def _run_line(ledger: Ledger, iteration: Iteration) -> str:
     assert result is not None
     run = ledger.views.table.run(planned.config_id, planned.iteration)
     minutes = slot_minutes(result)
-    figures = [_figure(None if result.failure else result.metrics.get(name)) for name in COLUMNS]
+    metrics = {} if result.failure else result.metrics
+    figures = [_figure(metrics.get(metric.name)) for metric in main(ledger.campaign.format)]
     word = "failed" if result.failure else "bad" if run and is_bad(run, ledger.views.estimates.limit) else ""
     changed = _changed(ledger, explored_values(ledger, ledger.views.config(iteration))) or "defaults"
     seeds = f"{planned.simulation_seed}/{planned.training_seed}"
@@ -56,7 +57,8 @@ def _figure(value: float | None) -> str:
 
 def noise_lines(ledger: Ledger) -> list[str]:
     """The pooled noise of each metric, and how far a first run that was picked for its height flatters its config."""
-    lines = [f"{metric}: {_noise(noise)}" for metric in COLUMNS if (noise := _known(ledger, metric)) is not None]
+    names = [metric.name for metric in main(ledger.campaign.format)]
+    lines = [f"{name}: {_noise(noise)}" for name in names if (noise := _known(ledger, name)) is not None]
     primary = _known(ledger, ledger.campaign.goal.primary)
     tried = len(ledger.views.table)
     if primary is not None and tried > 2:
@@ -95,7 +97,7 @@ def effect_lines(ledger: Ledger) -> list[str]:
     log = {key: rule.scale == "log" for key, rule in numbers.items()}
     steps = {key: _step(float(flat[key])) for key in numbers}
     lines = []
-    for metric in dict.fromkeys((ledger.campaign.goal.primary, "connectivity_R2")):
+    for metric in dict.fromkeys((ledger.campaign.goal.primary, REWARD)):
         effects = main_effects(_points(ledger, metric, list(numbers)), steps, log)
         lines += [f"{metric}: {render_effect(effect)}" for effect in effects]
     return lines

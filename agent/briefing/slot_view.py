@@ -9,11 +9,11 @@ from agent.ledger.policy import slot_minutes
 from prompts.context import CurveView, PhaseView, SlotView
 from state.config import Scalar, SlotConfig
 from state.history import Iteration
-from state.records import METRICS, SlotResult, TrajectoryPoint
+from state.metrics import Trace, recorded, traced
+from state.records import SlotResult, TrajectoryPoint
 from ucb.shares import is_bad
-from ucb.trajectory import Column, Moves, PatternReport, curve, pattern, peak
+from ucb.trajectory import Moves, PatternReport, curve, pattern, peak
 
-COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
 SHOWN_PHASES = 12
 STDERR_END = 800
 LONGEST_FAILURE = 400
@@ -44,10 +44,10 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
         pattern=report.pattern,
         usual=_usual(ledger, planned.config_id, report.pattern),
         bad=_bad(ledger, planned.config_id, planned.iteration),
-        metrics={name: result.metrics[name] for name in METRICS if name in result.metrics},
+        metrics=recorded(result.metrics),
         missing=result.missing,
         curves={} if result.failure else _curves(ledger, result, report),
-        phases=[] if result.failure else _phases(result.trajectory),
+        phases=[] if result.failure else _phases(ledger, result.trajectory),
         minutes=minutes,
         over_time=minutes is not None and minutes > limit,
         failure=result.failure
@@ -72,16 +72,16 @@ def _bad(ledger: Ledger, config_id: str, iteration: int) -> bool:
 def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, CurveView]:
     moves = {"connectivity_R2": report.conn, "V_rest_R2": report.vrest, "tau_R2": report.tau}
     curves = {}
-    for name, column in COLUMNS.items():
-        shape = curve(result.trajectory, column, ledger.campaign.thresholds)
-        top = peak(result.trajectory, column)
+    for name, trace in _followed(ledger, result.trajectory).items():
+        shape = curve(result.trajectory, trace.column, ledger.campaign.thresholds)
+        top = peak(result.trajectory, trace.column)
         curves[name] = CurveView(
             peak=shape.peak,
             peak_phase=shape.phase or "",
             peak_iteration=top.iteration if top else None,
             final=shape.final,
             trend=shape.trend,
-            **_moved(moves[name], name, ledger.campaign.format == 1),
+            **_moved(moves.get(name), name, ledger.campaign.format == 1),
         )
     return curves
 
@@ -98,7 +98,13 @@ def _moved(moves: Moves | None, name: str, first_release: bool) -> dict[str, flo
     return {"vrest_phases_in_all": moves.in_all, "worst_vrest_phase": moves.worst}
 
 
-def _phases(points: list[TrajectoryPoint]) -> list[PhaseView]:
+def _followed(ledger: Ledger, points: list[TrajectoryPoint]) -> dict[str, Trace]:
+    """What the prompts of this run tell of a trajectory, as far as it was measured along it."""
+    known = traced(ledger.campaign.format)
+    return {name: trace for name, trace in known.items() if all(name in point.values() for point in points)}
+
+
+def _phases(ledger: Ledger, points: list[TrajectoryPoint]) -> list[PhaseView]:
     """The first and the last phases of a run: a long one leaves out its middle."""
     groups = [list(group) for _, group in groupby(points, key=lambda point: (point.epoch, point.phase))]
     shown = groups if len(groups) <= SHOWN_PHASES else groups[: SHOWN_PHASES // 2] + groups[-SHOWN_PHASES // 2 :]
@@ -106,7 +112,7 @@ def _phases(points: list[TrajectoryPoint]) -> list[PhaseView]:
         PhaseView(
             epoch=group[0].epoch,
             phase=group[0].phase,
-            moves={name: (getattr(group[0], key), getattr(group[-1], key)) for name, key in COLUMNS.items()},
+            moves={name: (group[0].values()[name], group[-1].values()[name]) for name in _followed(ledger, points)},
         )
         for group in shown
     ]

@@ -1,217 +1,187 @@
-"""The real Claude behind `LLMClient`: one streamed, schema-bound request, retried while the trouble is passing."""
+"""The real Claude behind `LLMClient`: patience, smaller forms of the schema, another model; it knows no vendor."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import httpx2
-from anthropic import (
-    APIConnectionError,
-    APIStatusError,
-    AsyncAnthropic,
-    AuthenticationError,
-    BadRequestError,
-    NotFoundError,
-    PaymentRequiredError,
-    PermissionDeniedError,
-    transform_schema,
-)
 from tenacity import (
     AsyncRetrying,
+    RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    stop_after_delay,
     stop_any,
+    stop_before_delay,
     wait_random_exponential,
 )
 
-from agent.claude.prices import price
+from agent.claude.anthropic_api import AnthropicApi
+from agent.claude.clock import moment_after
+from agent.claude.forms import Form, enforced, smaller, told
 from agent.claude.protocol import Completion, LLMUnavailable, ModelFacts, Prompt, Try
+from agent.claude.provider import Provider, Request, Trouble, request_for
 from state.campaign import ClaudeConfig
-from state.errors import UserError
 
-if TYPE_CHECKING:
-    from anthropic.types import Message, ModelCapabilities
-
-LOOK_S = 60.0
-KEY = "ANTHROPIC_API_KEY"
-PASSING_STATUS = (408, 409, 429)
-PASSING_TYPES = ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
-# Errors of a request that a night can meet; any other exception is a bug of this program.
-TROUBLE = (APIStatusError, APIConnectionError, httpx2.HTTPError, TimeoutError)
+# A named moment is no moment to be early at.
+LATER_S = 1.0
 
 
-def require_key() -> None:
-    """UserError when there is no key: told before anything is trained."""
-    if not os.environ.get(KEY, "").strip():
-        raise UserError(
-            f"{KEY} is not set; export your Anthropic key under that name, or add --dry-run for the mocked Claude"
-        )
+class Refused(Exception):
+    """One request that brought no reply."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.sentence)
+        self.trouble = trouble
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.trouble.cure == "passing"
 
 
 class ClaudeClient:
     """Asks the campaign's model. ``base_url`` and the waits are for tests; retries are capped and jittered."""
 
     def __init__(
-        self, config: ClaudeConfig, base_url: str | None = None, tries: int | None = None, longest_wait_s: float = 60.0
+        self,
+        config: ClaudeConfig,
+        base_url: str | None = None,
+        tries: int | None = None,
+        longest_wait_s: float = 60.0,
+        provider: Provider | None = None,
     ) -> None:
-        require_key()
-        self._config, self._base_url, self._wait = config, base_url, longest_wait_s
-        patience = stop_after_delay(60 * config.patience_minutes)
+        self._provider: Provider = provider or AnthropicApi(config, base_url)
+        self._provider.require_access()
+        self._config, self._longest_wait_s = config, longest_wait_s
+        patience = stop_before_delay(60 * config.patience_minutes)
         self._stop = patience if tries is None else stop_any(patience, stop_after_attempt(tries))
+        self._form: Form = "full"
+        self._gone: set[str] = set()
 
     def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
         """The reply; LLMUnavailable says in one sentence why there is none and what to do."""
-        return asyncio.run(self._complete(prompt, transform_schema(schema)))
+        return asyncio.run(self._complete(prompt, schema))
 
-    def preflight(self, system: str, text: str) -> ModelFacts:
-        """What the API says of the model and of such a prompt; LLMUnavailable when it cannot be asked."""
-        return asyncio.run(self._preflight(system, text))
+    def preflight(self, system: str, text: str, schema: dict[str, Any]) -> ModelFacts:
+        """What the service says of the model, of such a prompt and of the schema; LLMUnavailable when it says no.
 
-    async def _preflight(self, system: str, text: str) -> ModelFacts:
-        model = self._config.model
-        try:
-            async with AsyncAnthropic(max_retries=2, base_url=self._base_url) as client, asyncio.timeout(LOOK_S):
-                info = await client.models.retrieve(model)
-                counted = await client.messages.count_tokens(
-                    model=model, system=system, messages=[{"role": "user", "content": text}]
-                )
-        except TROUBLE as error:
-            raise LLMUnavailable(explain(error, self._config)) from error
-        return ModelFacts(
-            max_input_tokens=info.max_input_tokens,
-            max_tokens=info.max_tokens,
-            lifecycle=info.lifecycle or "active",
-            lacking=_lacking(info.capabilities, self._config),
-            prompt_tokens=counted.input_tokens,
-        )
+        The schema costs at most one token of a reply; where it is refused, the largest form that is taken is used.
+        """
+        return asyncio.run(self._preflight(system, text, schema))
+
+    async def _preflight(self, system: str, text: str, schema: dict[str, Any]) -> ModelFacts:
+        *others, last = self._models()
+        for model in (*others, last):
+            try:
+                facts = await self._provider.look(model, system, text)
+                break
+            # Whatever a library or a proxy comes up with, to a night it is the same: no answer.
+            except Exception as error:
+                trouble = self._provider.trouble(error, model)
+                if trouble.cure != "model" or model == last:
+                    raise LLMUnavailable(trouble.sentence) from error
+                self._gone.add(model)
+        await self._try_schema(model, schema)
+        return replace(facts, model=model, form=self._form)
+
+    async def _try_schema(self, model: str, schema: dict[str, Any]) -> None:
+        """Find the largest form that is taken. Passing trouble is left to the first request, which has patience."""
+        while (sent := enforced(schema, self._form)) is not None:
+            try:
+                await self._provider.ask(Request(model, "Reply.", (), "{}", (), sent, probe=True))
+                return
+            except Exception as error:
+                trouble = self._provider.trouble(error, model)
+                if trouble.cure == "person":
+                    raise LLMUnavailable(trouble.sentence) from error
+                if trouble.cure != "schema":
+                    return
+            self._step_down()
+
+    def _models(self) -> list[str]:
+        """The models to ask, in order, without those that are known to be gone; never empty."""
+        named = [self._config.model, *filter(None, [self._config.fallback_model])]
+        return [model for model in named if model not in self._gone] or named[-1:]
+
+    def _step_down(self) -> bool:
+        """Take the next smaller form; False when there is none."""
+        form = smaller(self._form)
+        self._form = form or self._form
+        return form is not None
 
     async def _complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
         tries: list[Try] = []
+        models = self._models()
+        for model in models:
+            last = model == models[-1]
+            try:
+                completion = await self._patiently(model, prompt, schema, tries)
+            except Refused as refused:
+                trouble = refused.trouble
+                if trouble.cure == "model" and not last:
+                    self._gone.add(model)
+                if last or trouble.cure not in ("model", "passing"):
+                    raise self._unavailable(trouble, tries) from refused
+            else:
+                # The model refuses this prompt, and has done so before: another one may take it.
+                if last or not (prompt.refused_before and completion.stop_reason == "refusal"):
+                    return replace(completion, tries=tuple(tries))
+                tries[-1] = replace(tries[-1], outcome="refusal")
+        raise AssertionError("the last model either answers or raises")
+
+    def _unavailable(self, trouble: Trouble, tries: list[Try]) -> LLMUnavailable:
+        until = None if trouble.wait_s is None else moment_after(trouble.wait_s + LATER_S)
+        told = f"{trouble.sentence} (the service says that it answers again at {until})" if until else trouble.sentence
+        return LLMUnavailable(told, trouble.cure != "passing", tuple(tries), until)
+
+    async def _patiently(self, model: str, prompt: Prompt, schema: dict[str, Any], tries: list[Try]) -> Completion:
+        """Ask one model until it answers, is no help, or the patience is over. A named time is waited for exactly."""
         retries = AsyncRetrying(
             stop=self._stop,
-            wait=wait_random_exponential(multiplier=min(2.0, self._wait), max=self._wait),
-            retry=retry_if_exception(is_passing),
+            wait=_wait(self._longest_wait_s),
+            retry=retry_if_exception(lambda error: isinstance(error, Refused) and error.passing),
             reraise=True,
         )
-        try:
-            async with AsyncAnthropic(max_retries=0, base_url=self._base_url) as client:
-                completion: Completion = await retries(self._try, client, prompt, schema, tries)
-        except TROUBLE as error:
-            raise LLMUnavailable(explain(error, self._config), not is_passing(error), tuple(tries)) from error
-        return replace(completion, tries=tuple(tries))
-
-    async def _try(
-        self, client: AsyncAnthropic, prompt: Prompt, schema: dict[str, Any], tries: list[Try]
-    ) -> Completion:
-        """Ask once and note how it went."""
-        began = time.monotonic()
-        try:
-            completion = await self._ask(client, prompt, schema)
-        except TROUBLE as error:
-            number = error.request_id if isinstance(error, APIStatusError) else None
-            tries.append(Try(_type(error), round(time.monotonic() - began, 3), number))
-            raise
-        seconds = round(time.monotonic() - began, 3)
-        tries.append(Try("ok", seconds, completion.request_id, completion.usage, completion.cost_usd))
+        completion: Completion = await retries(self._in_some_form, model, prompt, schema, tries)
         return completion
 
-    async def _ask(self, client: AsyncAnthropic, prompt: Prompt, schema: dict[str, Any]) -> Completion:
-        async with asyncio.timeout(self._config.deadline_s):
-            async with client.messages.stream(
-                model=self._config.model,
-                max_tokens=self._config.max_tokens,
-                system=[
-                    {
-                        "type": "text",
-                        "text": prompt.system,
-                        "cache_control": {"type": "ephemeral", "ttl": "1h"},
-                    }
-                ],
-                messages=_messages(prompt),
-                thinking={"type": "adaptive"},
-                output_config={"effort": self._config.effort, "format": {"type": "json_schema", "schema": schema}},
-            ) as stream:
-                message = await stream.get_final_message()
-                return _completion(message, stream.request_id)
+    async def _in_some_form(self, model: str, prompt: Prompt, schema: dict[str, Any], tries: list[Try]) -> Completion:
+        """Ask once; where the schema is refused, before anything is billed, at once in the next smaller form."""
+        while True:
+            try:
+                return await self._try(model, prompt, schema, tries)
+            except Refused as refused:
+                if refused.trouble.cure != "schema" or not self._step_down():
+                    raise
+
+    async def _try(self, model: str, prompt: Prompt, schema: dict[str, Any], tries: list[Try]) -> Completion:
+        """Ask once and note how it went."""
+        began, form = time.monotonic(), self._form
+        request = request_for(prompt, model, told(prompt.system, schema, form), enforced(schema, form))
+        try:
+            completion = replace(await self._provider.ask(request), form=form)
+        except Exception as error:
+            trouble = self._provider.trouble(error, model)
+            seconds = round(time.monotonic() - began, 3)
+            tries.append(Try(trouble.outcome, seconds, trouble.request_id, model=model, form=form))
+            raise Refused(trouble) from error
+        seconds = round(time.monotonic() - began, 3)
+        used = completion.usage, completion.cost_usd
+        tries.append(Try("ok", seconds, completion.request_id, *used, model=model, form=form))
+        return completion
 
 
-def _lacking(capabilities: ModelCapabilities | None, config: ClaudeConfig) -> tuple[str, ...]:
-    """What the campaign needs and the model says it cannot do."""
-    if capabilities is None:
-        return ()
-    needs: dict[str, Any] = {"structured outputs": capabilities.structured_outputs, "thinking": capabilities.thinking}
-    if config.pictures:
-        needs["pictures (claude.pictures)"] = capabilities.image_input
-    effort = capabilities.effort
-    lacking = [name for name, support in needs.items() if support is not None and not support.supported]
-    level = getattr(effort, config.effort, None) if effort is not None else None
-    if level is not None and not level.supported:
-        lacking.append(f"effort {config.effort}")
-    return tuple(lacking)
+def _wait(longest_s: float) -> Callable[[RetryCallState], float]:
+    """Seconds until the next try: as the service says, else growing and with jitter."""
+    growing = wait_random_exponential(multiplier=min(2.0, longest_s), max=longest_s)
 
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        named = error.trouble.wait_s if isinstance(error, Refused) else None
+        # A service in trouble may say 0.
+        return growing(state) if not named else named + min(LATER_S, longest_s)
 
-def _messages(prompt: Prompt) -> list[Any]:
-    """Earlier turns, then this prompt; pictures stand before the text, each under its name."""
-    turns: list[Any] = [{"role": turn.role, "content": turn.text or "(empty reply)"} for turn in prompt.turns]
-    pictures: list[Any] = []
-    for name, data in prompt.images:
-        source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(data).decode()}
-        pictures += [{"type": "text", "text": name}, {"type": "image", "source": source}]
-    if turns:
-        # The pictures belong to the first turn of the conversation, so that its beginning stays the same.
-        turns[0] = {"role": "user", "content": [*pictures, {"type": "text", "text": prompt.turns[0].text}]}
-        pictures = []
-    return [*turns, {"role": "user", "content": [*pictures, {"type": "text", "text": prompt.text}]}]
-
-
-def _completion(message: Message, request_id: str | None) -> Completion:
-    usage = message.usage.model_dump(mode="json", exclude_none=True)
-    return Completion(
-        text="".join(block.text for block in message.content if block.type == "text"),
-        stop_reason=message.stop_reason,
-        usage=usage,
-        cost_usd=price(message.model, usage),
-        request_id=request_id,
-        model=message.model,
-    )
-
-
-def is_passing(error: BaseException) -> bool:
-    """Whether the same request may succeed later: overload, rate limit, a broken connection; never a spend limit."""
-    if isinstance(error, APIStatusError):
-        if "spend_limit" in str(error.error_code):
-            return False
-        late = error.status_code == 200 and error.type in PASSING_TYPES
-        return late or error.status_code in PASSING_STATUS or error.status_code >= 500
-    return isinstance(error, APIConnectionError | httpx2.HTTPError | TimeoutError)
-
-
-def explain(error: Exception, config: ClaudeConfig) -> str:
-    """Why there is no reply, and the way out, in one sentence that never holds the key."""
-    number = f" (request {error.request_id})" if isinstance(error, APIStatusError) and error.request_id else ""
-    if isinstance(error, APIStatusError) and "spend_limit" in str(error.error_code):
-        return f"the spend limit of the Anthropic account is reached{number}; raise it, then run the same command again"
-    if isinstance(error, AuthenticationError | PermissionDeniedError):
-        return f"Anthropic refused the key in {KEY}{number}; set a valid one, then run the same command again"
-    if isinstance(error, PaymentRequiredError):
-        return f"the Anthropic account has no credit{number}; add some, then run the same command again"
-    if isinstance(error, NotFoundError):
-        return f"claude.model {config.model} is not known to Anthropic{number}; correct it in the campaign"
-    if isinstance(error, BadRequestError) or (isinstance(error, APIStatusError) and error.status_code == 413):
-        return (
-            f"Anthropic cannot take the request{number}: {_type(error)}; set claude.pictures: false or see the journal"
-        )
-    if isinstance(error, TimeoutError):
-        return f"no whole reply within claude.deadline_s = {config.deadline_s:g} s; run the same command again later"
-    return f"Claude cannot be reached{number} ({_type(error)}); run the same command again later, nothing is lost"
-
-
-def _type(error: Exception) -> str:
-    named = error.type if isinstance(error, APIStatusError) else None
-    return str(named or type(error).__name__)
+    return wait

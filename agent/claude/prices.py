@@ -17,6 +17,16 @@ def price(model: str, usage: dict[str, Any]) -> float | None:
         return None
 
 
+def saved_by_cache(model: str, usage: dict[str, Any]) -> float | None:
+    """US dollars that the prompt cache saved, less what writing it cost; None = unknown, negative = it cost more."""
+    plain = dict(usage)
+    for name in ("cache_read_input_tokens", "cache_creation_input_tokens"):
+        plain["input_tokens"] = (plain.get("input_tokens") or 0) + (plain.pop(name, 0) or 0)
+    plain.pop("cache_creation", None)
+    without, paid = price(model, plain), price(model, usage)
+    return None if without is None or paid is None else without - paid
+
+
 def table_version() -> str | None:
     """The version of the price table that is installed."""
     try:

@@ -14,6 +14,7 @@ from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, tria
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
+from agent.night.ask import batch_schema
 from agent.people.alarms import check_notify
 from state.campaign import Campaign
 from state.errors import NightflyError
@@ -168,7 +169,7 @@ def claude(campaign: Campaign, file: Path) -> list[Checked]:
     ledger = Ledger(campaign, Evidence(Path("blobs")))
     ledger.history.budget = campaign.budget
     try:
-        facts = ClaudeClient(campaign.claude).preflight(*next_prompt(ledger))
+        facts = ClaudeClient(campaign.claude).preflight(*next_prompt(ledger), batch_schema(campaign))
         refuse_unfit(facts, campaign.claude, campaign.budget)
     except (NightflyError, LLMUnavailable) as error:
         return [Checked("claude", False, str(error), "see the sentence, or leave Claude out with --dry-run")]

@@ -50,7 +50,7 @@ def estimate(facts: ModelFacts, ledger: Ledger, budget: Budget) -> list[str]:
     """Model and night in two lines: tokens, dollars, and batches until the budget ends it."""
     config = ledger.campaign.claude
     usage = {"input_tokens": 0, "output_tokens": 1_000_000}, {"input_tokens": 1_000_000, "output_tokens": 0}
-    out, into = (price(config.model, kind) for kind in usage)
+    out, into = (price(facts.model or config.model, kind) for kind in usage)
     rate = "price unknown" if out is None or into is None else f"${into:g} in and ${out:g} out a million tokens"
     known = facts.max_input_tokens
     room = f" of {known:,}" if known is not None else ""
@@ -59,8 +59,12 @@ def estimate(facts: ModelFacts, ledger: Ledger, budget: Budget) -> list[str]:
     cost = "cost unknown" if dollars is None else f"${dollars:.2f}"
     money = "" if dollars is None or batches is None else f", ${batches * dollars:.2f} in all"
     total = "" if batches is None else f"; the budget allows {batches} batches{money}"
+    model = facts.model or config.model
+    lines = [f"claude.model {config.model} is not there; claude.fallback_model is asked"] * (model != config.model)
+    lines += [f"the service takes the schema of the reply in the form {facts.form} only"] * (facts.form != "full")
     return [
-        f"Claude: {config.model} is there; the prompt has {facts.prompt_tokens:,}{room} tokens; {rate}",
+        *lines,
+        f"Claude: {model} is there; the prompt has {facts.prompt_tokens:,}{room} tokens; {rate}",
         f"a batch takes about {tokens:,} tokens, {cost} ({source}){total}",
     ]
 

@@ -69,4 +69,5 @@ def _parts(data: PromptRendered, text: Callable[[str], str], with_system: bool) 
 def _received(data: ReplyReceived, text: Callable[[str], str]) -> Part:
     if data["reply"] is None:
         return {"title": "no reply", "text": data["outcome"]}
-    return {"title": f"reply ({data['model']})", "text": text(data["reply"])}
+    form = f", schema sent in the form {data['form']}" if "form" in data else ""
+    return {"title": f"reply ({data['model']}{form})", "text": text(data["reply"])}

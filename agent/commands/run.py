@@ -16,17 +16,20 @@ from agent.commands.prepare import prepare
 from agent.commands.provenance import driver_facts
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
+from agent.night.ask import batch_schema
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
 from agent.people.alarms import Alarms, Notifier, check_notify
 from agent.people.background import BackgroundWork
+from agent.people.costs import Costs
 from agent.people.display import Display
 from agent.people.heartbeat import Heartbeat
 from state.campaign import Campaign, format_of_run, load_campaign
-from state.errors import RunError, UserError
+from state.errors import NightflyError, RunError, Standstill, UserError
 from state.evening import Budget
 from state.paths import RunPaths
 from state.schema import validate
+from state.shapes import Stopped
 from trainer.engines.contract import Dispatcher
 from trainer.engines.factory import make_engine
 from ucb.tree import TreeError
@@ -63,11 +66,14 @@ def run_campaign(
         with night.interrupt, beat, Display(budget.max_batches) as display:
             notifier = Notifier(campaign.notify, campaign.name, display.say)
             background = background_work(night, campaign, display.say)
-            night.observers += [Alarms(night, notifier), *background]
+            night.observers += [Alarms(night, notifier, display.say), Costs(night, display.say), *background]
             night.record("driver_started", driver_facts(night, prepared, budget))
             _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
                 reason = _drive(night, llm, engine, display, budget)
+            except Exception as error:
+                _tell_the_end(night, notifier, error)
+                raise
             finally:
                 notifier.wait()
                 for work in background:
@@ -83,7 +89,7 @@ def _tell(note: str) -> None:
 
 
 def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, budget: Budget) -> str:
-    """Look ahead and run; returns why the night ended. UserError when Claude cannot be had and a person must act."""
+    """Look ahead and run; returns why the night ended. UserError when a person must act before it can go on."""
     try:
         look_ahead(night, llm, display, budget)
         return run_night(night, llm, engine, display.watch, budget)
@@ -94,10 +100,23 @@ def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, b
     except TreeError as error:
         night.record("driver_stopped", {"reason": str(error)})
         raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
-    except LLMUnavailable as error:
-        tries = [asdict(one) for one in error.tries]
-        night.record("driver_stopped", {"reason": str(error), "tries": tries})
+    except Standstill as error:
+        stopped: Stopped = {"reason": str(error)}
+        if isinstance(error, LLMUnavailable):
+            stopped["tries"] = [asdict(one) for one in error.tries]
+        night.record("driver_stopped", stopped)
         raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
+
+
+def _tell_the_end(night: Night, notifier: Notifier, error: Exception) -> None:
+    """Whatever ends the night is in the journal, where it can still be written, and people hear of it."""
+    if night.history.stopped is not None:
+        return
+    reason = str(error) if isinstance(error, NightflyError) else f"{type(error).__name__}: {error}"
+    try:
+        night.record("driver_stopped", {"reason": reason})
+    except (NightflyError, OSError, ValueError):
+        notifier.send("stopped", f"the night has stopped: {reason}")
 
 
 def background_work(night: Night, campaign: Campaign, say: Callable[[str], None]) -> list[BackgroundWork]:
@@ -119,7 +138,7 @@ def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -
     from agent.commands.preflight import estimate, next_prompt, refuse_unfit
 
     if isinstance(llm, ClaudeClient):
-        facts = llm.preflight(*next_prompt(night))
+        facts = llm.preflight(*next_prompt(night), batch_schema(night.campaign))
         refuse_unfit(facts, night.campaign.claude, budget)
         for text in estimate(facts, night, budget):
             display.say(text)

@@ -16,13 +16,14 @@ from rich.text import Text
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
-from agent.ledger.spending import Spending
-from agent.ledger.standing import verdict_lines
+from agent.ledger.spending import Spending, cache_words
+from agent.ledger.standing import no_use, verdict_lines
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
 from agent.people.progress import slot_progress
 from state.history import History
 from state.lock import is_held, read_holder
+from state.metrics import Metric, main
 from state.paths import RunPaths
 from ucb.variance import ConfigStats
 
@@ -61,6 +62,7 @@ def _picture(root: Path) -> tuple[Group, bool]:
         f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed",
         f"used: {state['spent']}; left: {state['left']}",
     ]
+    lines += [f"CLAUDE IS OF NO USE: {state['no_use']}"] if state["no_use"] else []
     lines += [f"asked: {history.asked}"] if history.asked and state["driver"] else []
     lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
     parts: list[Text | Table] = [Text("\n".join(lines))]
@@ -69,12 +71,17 @@ def _picture(root: Path) -> tuple[Group, bool]:
         parts.append(slot_table(rows))
     ends = list(state["verdict"]) if state["finished"] else []
     ends += [
-        f"leading, {best['config_id']}: {best['runs']} runs, conn {show(best['connectivity_R2'])}, "
-        f"V_rest {show(best['V_rest_R2'])}, tau {show(best['tau_R2'])}, {best['robust']}"
+        f"leading, {best['config_id']}: {best['runs']} runs, "
+        + "".join(f"{row.short} {show(best[row.name])}, " for row in _shown(ledger))
+        + str(best["robust"])
         for best in state["best"]
     ]
     ends += [f"iteration {last['iteration']}: {last['verdict']}, {last['reason']}" for last in state["verdicts"]]
     return Group(*parts, Text("\n".join(ends))), state["driver"] is not None
+
+
+def _shown(ledger: Ledger) -> list[Metric]:
+    return [row for row in main(ledger.campaign.format) if row.heading]
 
 
 def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
@@ -93,6 +100,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "finished": len(done),
         "failed": sum(it.result is not None and it.result.failure is not None for it in done),
         "slots": [asdict(row) for row in rows],
+        "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
         # A single lucky run does not lead.
         "best": [_config(stats) for stats in ledger.views.table.ranking(3) or ledger.views.table.by_connectivity(3)],
@@ -100,6 +108,8 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "spent": _spent(spending),
         "dollars": None if spending.unpriced else spending.dollars,
         "tokens": spending.tokens,
+        "tokens_cached": spending.cached,
+        "dollars_saved": spending.saved,
         "gpu_hours": spending.gpu_hours,
         "left": budget_left(ledger),
         "pending_input": pending(paths.user_input),
@@ -113,18 +123,21 @@ def _verdicts(history: History) -> list[dict[str, Any]]:
 
 
 def _spent(spending: Spending) -> str:
+    cached = cache_words(spending.cached, spending.saved)
     unknown = f" and {spending.unpriced} replies of unknown cost" if spending.unpriced else ""
-    return f"${spending.dollars:.2f}{unknown}, {spending.tokens:,} tokens, {spending.gpu_hours:.2f} slot hours"
+    return f"${spending.dollars:.2f}{unknown}, {spending.tokens:,} tokens{cached}, {spending.gpu_hours:.2f} slot hours"
 
 
 def _state(history: History, driver: dict[str, object] | None) -> str:
     if driver is None:
         return f"not running ({history.stopped or 'the driver died; run it again to go on'})"
     where = f"pid {driver.get('pid')} on {driver.get('host')}"
-    if history.committed < 0:
+    if history.committed < 0 and not history.awaited:
         return f"asking for the first proposals ({where})"
-    if history.planned == history.committed:
+    if history.planned == history.committed and not history.awaited:
         return f"planning batch {history.planned + 1} ({where})"
+    if history.awaited:
+        return f"waiting for Claude until {history.awaited} ({where})"
     doing = "training" if history.unfinished() else "asking about"
     return f"{doing} batch {history.planned} ({where})"
 

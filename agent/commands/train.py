@@ -20,8 +20,9 @@ from state.errors import RunError
 from state.files import read_yaml
 from state.legacy import load_slot_config
 from state.lock import DriverLock
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS, SlotResult
+from state.records import SlotResult
 from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.factory import find_gpus, usable_cores
 from trainer.engines.local import WORKER, LocalEngine, find_workers

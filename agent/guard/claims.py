@@ -15,31 +15,18 @@ from functools import lru_cache
 
 from agent.ledger.ledger import Ledger
 from state.added import FORMAT
+from state.metrics import METRICS
 from state.records import SlotResult
 from ucb.variance import Run, spread, training_spread, values_of
 
-NAMES = {
-    "connectivity_R2": r"connectivity[_ ]R2|connectivity|conn[_ ]R2|conn",
-    "tau_R2": r"tau[_ ]R2|tau",
-    "V_rest_R2": r"V_?rest[_ ]R2|V_?rest",
-    "cluster_accuracy": r"cluster[_ ]accuracy|cluster",
-    "test_R2": r"test[_ ]R2",
-    "test_pearson": r"test[_ ]pearson|pearson",
-}
 REMEMBERED = 64
-_NAME = "|".join(f"(?P<{metric}>{words})" for metric, words in NAMES.items())
 _RANGE = r" ?(?:to|\.\.|[-–—/]) ?\d"
 _NUMBER = rf"(?P<number>[-+]?\d{{1,9}}(?:\.\d{{1,12}})?(?:[eE][-+]?\d{{1,3}})?)(?P<percent> ?%)?(?![\w.]*\d|{_RANGE})"
 _IS = r"(?:=|:|≈|~|\bof\b|\bis\b|\bwas\b)"
 _WORD = rf"(?P<final>ended at|ends at|final ?{_IS}|final)|(?P<peak>peaked at|peak ?{_IS}|peak)|{_IS}"
-_CLAIM = re.compile(rf"(?<![\w.])(?:{_NAME})\b ?(?:{_WORD}) ?{_NUMBER}", re.IGNORECASE)
 # `conn peak=0.95@joint final=0.94`, `conn peaked at 0.95 (joint phase), ended at 0.94`
 _THEN = re.compile(rf"(?:@\w+| ?\([^()]{{0,40}}\))?,? (?:final ?{_IS}|ended at|ends at) ?{_NUMBER}", re.IGNORECASE)
 _SPREAD = r"(?P<spread>mean|average|CV)"
-_OF_CONFIG = (
-    re.compile(rf"\b{_SPREAD}(?: of | ?\(| )(?:{_NAME})\)? ?{_IS}? ?{_NUMBER}", re.IGNORECASE),
-    re.compile(rf"(?<![\w.])(?:{_NAME})\b {_SPREAD} ?{_IS}? ?{_NUMBER}", re.IGNORECASE),
-)
 _NODE = re.compile(r"\b(?:node|iter|iteration)s? ?#?(\d{1,9})\b", re.IGNORECASE)
 _CONFIG = re.compile(r"\b(C\d{1,6})\b")
 _VAGUE = re.compile(
@@ -67,6 +54,30 @@ _RELATIVE = re.compile(r"\b(?:on which|where|whose|as in|like)\b.*\b(?:node|iter
 _DIGIT = re.compile(r"[0-9]")
 _SENTENCE = re.compile(r"(?:;|\n|\.(?=\s|$))")
 _CLAUSE = re.compile(r",(?= )|[()]| and | but | while ")
+
+
+@dataclass(frozen=True)
+class _Forms:
+    """The forms of claims about the metrics of the table: about one iteration, and about the runs of a config."""
+
+    claim: re.Pattern[str]
+    of_config: tuple[re.Pattern[str], ...]
+
+
+def _forms() -> _Forms:
+    return _compiled(tuple((name, row.words) for name, row in METRICS.items() if row.words))
+
+
+@lru_cache(maxsize=1)
+def _compiled(words: tuple[tuple[str, str], ...]) -> _Forms:
+    name = "|".join(f"(?P<{metric}>{ways})" for metric, ways in words)
+    return _Forms(
+        re.compile(rf"(?<![\w.])(?:{name})\b ?(?:{_WORD}) ?{_NUMBER}", re.IGNORECASE),
+        (
+            re.compile(rf"\b{_SPREAD}(?: of | ?\(| )(?:{name})\)? ?{_IS}? ?{_NUMBER}", re.IGNORECASE),
+            re.compile(rf"(?<![\w.])(?:{name})\b {_SPREAD} ?{_IS}? ?{_NUMBER}", re.IGNORECASE),
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ def _in_sentence(sentence: str, own: int | None, relative: bool) -> tuple[Claim,
 
 
 def _of_iterations(sentence: str, own: int | None, relative: bool) -> Iterator[Claim]:
-    for match in _CLAIM.finditer(sentence):
+    for match in _forms().claim.finditer(sentence):
         if relative and _RELATIVE.search(sentence, match.end()):
             continue
         subject, metric = _subject(sentence, match.start(), match.end(), own), _metric(match.groupdict())
@@ -119,7 +130,7 @@ def _of_configs(sentence: str) -> Iterator[Claim]:
     if len(configs) != 1 or _PART.search(sentence) or _NODE.search(sentence):
         return
     (config,) = configs
-    for form in _OF_CONFIG:
+    for form in _forms().of_config:
         for match in form.finditer(sentence):
             kind = "CV" if match["spread"].upper() == "CV" else "mean"
             yield _claim(_metric(match.groupdict()), kind, config, match.groupdict(), match[0])
@@ -128,12 +139,12 @@ def _of_configs(sentence: str) -> Iterator[Claim]:
 def _is_figure(metric: str, match: re.Match[str]) -> bool:
     """Not a count (`conn of 4 slots`) and not a difference (`conn: -0.02`)."""
     number = match["number"]
-    signed = number[0] in "+-" and not metric.startswith("test_")
+    signed = number[0] in "+-" and not METRICS[metric].signed
     return not signed and ("." in number or match["percent"] is not None)
 
 
 def _metric(groups: Mapping[str, str | None]) -> str:
-    return next(name for name in NAMES if groups.get(name))
+    return next(name for name in METRICS if groups.get(name))
 
 
 def _claim(metric: str, kind: str, subject: int | str, groups: Mapping[str, str | None], text: str) -> Claim:
@@ -180,7 +191,7 @@ def _measured(claim: Claim, ledger: Ledger) -> Iterator[float]:
         return
     iteration = ledger.history.iterations.get(claim.subject)
     if iteration is not None and iteration.result is not None and iteration.result.failure is None:
-        yield from _of_result(claim, iteration.result, ledger.views.paths[claim.subject].get(claim.metric, ()))
+        yield from _of_result(claim, iteration.result, ledger.views.courses[claim.subject].get(claim.metric, ()))
 
 
 def _of_runs(claim: Claim, runs: Sequence[Run]) -> Iterator[float]:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
+from typing import Any
 
 from state.history import History
 from state.journal import Record
@@ -17,11 +18,16 @@ TOKEN_KINDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_
 
 @dataclass
 class Spending:
-    """Sums over all drivers of a run. ``unpriced`` counts replies whose cost is unknown; they are not free."""
+    """Sums over all drivers of a run. ``unpriced`` counts replies whose cost is unknown; they are not free.
+
+    ``cached`` are the tokens read from the prompt cache, ``saved`` the dollars that it saved.
+    """
 
     dollars: float = 0.0
     unpriced: int = 0
     tokens: int = 0
+    cached: int = 0
+    saved: float = 0.0
     gpu_hours: float = 0.0
     last_time: str = ""
     _planned: str = ""
@@ -47,8 +53,16 @@ class Spending:
 
     def _add_reply(self, record: Record) -> None:
         data = record.of(ReplyReceived)
-        cost, usage = data.get("cost_usd"), data.get("usage") or {}
+        self._add(data.get("cost_usd"), data.get("usage") or {})
+        self.saved += data.get("saved_usd") or 0.0
+        for one in data.get("tries") or []:
+            # The try that brought the reply is the reply; others may have been paid for as well.
+            if one["outcome"] != "ok":
+                self._add(one.get("cost_usd"), one.get("usage") or {})
+
+    def _add(self, cost: float | None, usage: dict[str, Any]) -> None:
         self.tokens += sum(count for name, count in usage.items() if name in TOKEN_KINDS)
+        self.cached += usage.get("cache_read_input_tokens") or 0
         self.dollars += cost or 0.0
         self.unpriced += cost is None and bool(usage)
 
@@ -65,6 +79,14 @@ class Spending:
             return None
         seconds, dollars, tokens, hours = (median(column) for column in zip(*self._batches, strict=True))
         return seconds, dollars, int(tokens), hours
+
+
+def cache_words(cached: int, saved: float) -> str:
+    """`, 900 of them from the prompt cache, which saved $0.01`, or '' where the cache was of no account."""
+    if not cached and not saved:
+        return ""
+    words = f"saved ${saved:.2f}" if saved >= 0 else f"cost ${-saved:.2f} more than it saved"
+    return f", {cached:,} of them from the prompt cache, which {words}"
 
 
 def elapsed_s(earlier: str, later: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.ledger.views import Views
+from state.history import History
 from ucb.compare import Comparison
 from ucb.estimates import BASELINE
 from ucb.trial import Look, Trial, render_trial
@@ -31,6 +32,13 @@ def candidate(views: Views) -> str | None:
     if confirmations.open is not None:
         return confirmations.open.config_id
     return confirmations.leaders[0].config_id if confirmations.leaders else None
+
+
+def no_use(history: History) -> str:
+    """That the last conversations brought nothing that was accepted, with the reason; '' when the last one did."""
+    many = history.useless
+    last = f"the last {many} conversations" if many > 1 else "the last conversation"
+    return f"nothing of {last} with Claude was accepted: {history.why_useless}" if many else ""
 
 
 def verdict_lines(views: Views) -> list[str]:

@@ -14,22 +14,22 @@ from state.errors import ConfigError
 from state.files import parse_yaml, sha256
 from state.history import History, Iteration
 from state.journal import Record
-from state.records import Planned, SlotResult, Status, TrajectoryPoint
+from state.metrics import REWARD, traced
+from state.records import Planned, SlotResult, Status
 from state.schema import validate
 from state.shapes import BatchCommitted, SlotEnded
 from ucb.confirm import Confirmations
 from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
-from ucb.trajectory import Column, pattern, run_status
+from ucb.trajectory import pattern, run_status
 from ucb.variance import ConfigStats, run_from
 
 KEPT_CONFIGS = 512
 
 
 # Metric -> its values along the training, undefined ones left out; compact, since it is kept for every iteration.
-Paths = dict[str, "array[float]"]
-COLUMNS: dict[str, Column] = {"connectivity_R2": "connectivity_r2", "V_rest_R2": "vrest_r2", "tau_R2": "tau_r2"}
+Courses = dict[str, "array[float]"]
 
 
 class Views:
@@ -39,7 +39,7 @@ class Views:
         self.campaign = campaign
         self.history = history
         self.blobs = blobs
-        self.table = VarianceTable(campaign.thresholds, by_seed=campaign.format > 1, extra_rows=campaign.log == "full")
+        self.table = VarianceTable(campaign.thresholds, format=campaign.format, extra_rows=campaign.log == "full")
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
@@ -49,7 +49,7 @@ class Views:
         self.latest_node: dict[str, int] = {}
         self.tree = Tree(campaign)
         self.patterns: dict[int, str] = {}
-        self.paths: dict[int, Paths] = {}
+        self.courses: dict[int, Courses] = {}
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, VerdictView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
@@ -77,7 +77,12 @@ class Views:
         self.latest_node[planned.config_id] = planned.iteration
         report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
         self.patterns[planned.iteration] = report.pattern
-        self.paths[planned.iteration] = _paths(result)
+        self.courses[planned.iteration] = _courses(result)
+        if result.failure is not None and result.failure.blameless and self.campaign.format > 1:
+            # The same run may be made again: it has measured nothing.
+            self.known_runs.discard(run_key(self.config(iteration)))
+            self.confirmations.lose(planned)
+            return
         run = run_from(planned, result, report)
         self.table.add(run)
         self.confirmations.take(run)
@@ -87,7 +92,7 @@ class Views:
         """Converged, partial or failed, by the campaign's thresholds."""
         if result.failure is not None:
             return "failed"
-        return run_status(result.metrics.get("connectivity_R2"), self.campaign.thresholds)
+        return run_status(result.metrics.get(REWARD), self.campaign.thresholds)
 
     def block(self, iteration: int) -> Block:
         """The block that an iteration belongs to."""
@@ -148,7 +153,7 @@ class Views:
     def standings(self, k: int) -> list[Standing]:
         """Runs and mean connectivity of the ``k`` configs with the best mean, best first."""
         return [
-            Standing(stats.config_id, len(stats.runs), stats.spreads["connectivity_R2"].mean or 0.0)
+            Standing(stats.config_id, len(stats.runs), stats.spreads[REWARD].mean or 0.0)
             for stats in self.table.by_connectivity(k)
         ]
 
@@ -158,9 +163,8 @@ def run_key(config: SlotConfig) -> tuple[str, int, int]:
     return config.identity(), config.simulation.seed, config.training.seed
 
 
-def _paths(result: SlotResult) -> Paths:
-    return {name: _path(result.trajectory, column) for name, column in COLUMNS.items()}
-
-
-def _path(points: list[TrajectoryPoint], column: Column) -> array[float]:
-    return array("d", (value for point in points if (value := getattr(point, column)) is not None))
+def _courses(result: SlotResult) -> Courses:
+    return {
+        name: array("d", (v for point in result.trajectory if (v := getattr(point, trace.column, None)) is not None))
+        for name, trace in traced().items()
+    }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
+from agent.briefing import batch_picture
+from agent.briefing.batch_picture import draw_batch
 from agent.briefing.context import build_context, guard_facts
+from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
 from agent.guard.acceptance import settle
 from agent.guard.checks import CLAIM, check_claims, claim_violations
@@ -15,9 +19,11 @@ from agent.guard.reply import Reply, Unreadable, parse_reply, reply_schema
 from agent.guard.verdict import Verdict, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
+from agent.night.patience import await_claude
 from agent.night.user_input import pending
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
+from state.campaign import Campaign
 from state.history import Exchange
 from state.journal import RecordType
 from state.shapes import PromptRendered, ReplyAccepted, ReplyReceived, ReplyRejected, codes_of
@@ -39,6 +45,11 @@ def ask(night: Night, llm: LLMClient) -> None:
             night.record(*judged(night, context))
 
 
+def batch_schema(campaign: Campaign) -> dict[str, Any]:
+    """The larger of the two schemas that a night sends."""
+    return reply_schema(campaign.claude.n_parallel, start=False)
+
+
 def _take_input(night: Night) -> None:
     """Journal the instructions that wait in user_input.md, once a conversation: its prompt is made from the record."""
     history = night.history
@@ -46,8 +57,11 @@ def _take_input(night: Night) -> None:
         night.record("user_input_taken", {"kind": "instruction", "text": night.blobs.put(text)})
 
 
-def prompt_data(ledger: Ledger, context: Context) -> PromptRendered:
-    """The data of the `prompt_rendered` that is due: the start or batch prompt, or the repair of a rejected reply."""
+def prompt_data(ledger: Ledger, context: Context, drawn: Mapping[str, str] | None = None) -> PromptRendered:
+    """The data of the `prompt_rendered` that is due: the start or batch prompt, or the repair of a rejected reply.
+
+    ``drawn``: the blob of batch.png by its name, where it has been drawn before.
+    """
     exchanges = ledger.history.exchanges
     rejected = exchanges[-1].rejected if exchanges and not _begins_anew(exchanges[-1]) else None
     text = render_repair(rejected["violations"], ledger.campaign.format) if rejected else render_prompt(context)
@@ -55,7 +69,7 @@ def prompt_data(ledger: Ledger, context: Context) -> PromptRendered:
         "kind": "repair" if rejected else context.kind,
         "system": ledger.blobs.put(render_system(context)),
         "text": ledger.blobs.put(text),
-        "images": {} if rejected else _images(ledger),
+        "images": {} if rejected else _images(ledger, drawn),
         "templates": template_hashes(ledger.campaign.format),
     }
 
@@ -65,16 +79,19 @@ def _begins_anew(exchange: Exchange) -> bool:
     return exchange.rejected is not None and exchange.rejected.get("fresh", False)
 
 
-def _images(ledger: Ledger) -> dict[str, str]:
-    """Name -> blob of the pictures that go with a batch prompt."""
+def _images(ledger: Ledger, drawn: Mapping[str, str] | None) -> dict[str, str]:
+    """Name -> blob of the pictures that go with a batch prompt: that of the batch, and those of its slots."""
     if not ledger.campaign.claude.pictures:
         return {}
-    return {
+    of_slots = {
         f"slot_{it.planned.slot}/{name}": blob
         for it in ledger.history.batch(ledger.history.planned)
         for name, blob in it.artifacts.items()
         if name.endswith(".png")
     }
+    if not of_slots or ledger.campaign.format == 1:
+        return of_slots
+    return dict({batch_picture.NAME: ledger.blobs.put(draw_batch(ledger))} if drawn is None else drawn) | of_slots
 
 
 def _send(night: Night, llm: LLMClient, context: Context) -> None:
@@ -86,8 +103,10 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
             completion = llm.complete(prompt, schema)
     except LLMUnavailable as error:
         # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
-        spent = night.history.unreachable >= night.campaign.claude.max_fallback_batches
-        if error.fatal or start or spent:
+        spent = start or night.history.useless >= night.campaign.claude.max_fallback_batches
+        if spent and await_claude(night, error):
+            return
+        if error.fatal or spent:
             raise
         night.record("reply_received", _unreachable(error, time.monotonic() - began))
     else:
@@ -96,13 +115,14 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
 
 def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
     tries = [asdict(one) for one in error.tries]
-    return {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
+    received: ReplyReceived = {"reply": None, "outcome": str(error), "tries": tries, "seconds": round(seconds, 3)}
+    return {**received, "until": error.until} if error.until else received
 
 
 def _received(night: Night, completion: Completion, seconds: float) -> ReplyReceived:
     # JSON can contain a lone surrogate, UTF-8 cannot: it is replaced, so that a paid reply is not lost over it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
-    return {
+    received: ReplyReceived = {
         "reply": night.blobs.put(text),
         "stop_reason": completion.stop_reason,
         "usage": completion.usage,
@@ -112,6 +132,11 @@ def _received(night: Night, completion: Completion, seconds: float) -> ReplyRece
         "tries": [asdict(one) for one in completion.tries],
         "seconds": round(seconds, 3),
     }
+    if completion.form != "full":
+        received["form"] = completion.form
+    if completion.saved_usd is not None:
+        received["saved_usd"] = completion.saved_usd
+    return received
 
 
 def conversation(ledger: Ledger, context: Context) -> Prompt:
@@ -132,11 +157,15 @@ def conversation(ledger: Ledger, context: Context) -> Prompt:
         context=context,
         turns=tuple(turns),
         images=tuple((name, ledger.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
+        refused_before=begin > 0 and not earlier,
     )
 
 
 def _reply_text(ledger: Ledger, exchange: Exchange) -> str:
-    return ledger.blobs.text(exchange.reply["reply"]) if exchange.reply and exchange.reply["reply"] else ""
+    if exchange.reply is None or exchange.reply["reply"] is None:
+        return ""
+    text = ledger.blobs.text(exchange.reply["reply"])
+    return unwrapped(text) if exchange.reply.get("form") == "text" else text
 
 
 def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected | ReplyAccepted]:

@@ -14,6 +14,7 @@ from ucb.table import update_line
 def commit(night: Night) -> None:
     """Journal `batch_committed`, then bring analysis.md, memory.md and the scores up to it."""
     night.record("batch_committed", committed_data(night))
+    night.journal.check()
     night.derived.flush()
     acknowledge(night)
 

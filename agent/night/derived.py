@@ -11,6 +11,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.tree import log_sections
 from agent.night.log_file import LogFile
+from agent.night.winner import render_winner
 from prompts.memory import with_table
 from state.files import write_atomic
 from state.journal import Record, read_records
@@ -62,6 +63,13 @@ class Derived:
                 self._files[self.paths.snapshot("ucb_scores.txt", block)] = scores
                 instruction = self.blobs.text(self.history.exchanges[0].prompt["system"])
                 self._files[self.paths.snapshot("instruction.md", block)] = instruction
+                self._set_winner(block)
+
+    def _set_winner(self, block: int) -> None:
+        # Runs of the first release have none, and their folders are held against what is made here.
+        if self.campaign.format > 1 and (text := render_winner(self.views, block)) is not None:
+            self._files[self.paths.winner] = text
+            self._files[self.paths.snapshot("winner.yaml", block)] = text
 
     def _scores(self, block: int, last: int, c: float) -> str:
         return render_scores(self.views.scores(block, last, c))

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 
 from agent.night.night import Night
+from agent.night.standstill import Fate
 from state.history import Iteration
-from state.records import SlotResult
+from state.records import Failure, SlotResult
 from state.shapes import SlotEnded, SlotStarted
 from trainer.engines.contract import Dispatcher, Ended, Job, collect, stderr_tail
 
@@ -16,22 +17,34 @@ POLL_S = 0.1
 
 
 def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
-    """Train what is planned and unfinished: adopt what still runs, take what finished unseen, start the rest."""
-    waiting = {}
+    """Train what is planned and unfinished: adopt what still runs, take what finished unseen, start the rest.
+
+    A slot that is lost through no fault of its config is started again. Standstill when all slots fail.
+    """
+    waiting, fate = {}, Fate(night)
     old = [job_of(night, iteration) for iteration in night.history.unfinished() if iteration.run_id]
     adopted = {job.run_id for job in engine.reattach(old)}
     for iteration in night.history.unfinished():
         if iteration.run_id in adopted:
             waiting[iteration.run_id] = iteration
         elif not _take_finished(night, iteration):
-            waiting[_start(night, engine, iteration)] = iteration
+            waiting[_start(night, engine, iteration, fate)] = iteration
     while waiting:
         for ended in engine.poll()[1]:
-            _record_result(night, waiting.pop(ended.job.run_id), collect(ended))
+            iteration, result = waiting.pop(ended.job.run_id), collect(ended)
+            if result.failure is not None and _runs_again(night, iteration, result.failure):
+                waiting[_start(night, engine, iteration, fate, result.failure)] = iteration
+            else:
+                _record_results(night, fate.take(iteration, result))
         watch(night, list(waiting.values()))
         night.take_requests()
         with night.interrupt.welcome():
             time.sleep(POLL_S if waiting else 0)
+    _record_results(night, fate.settle())
+
+
+def _runs_again(night: Night, iteration: Iteration, failure: Failure) -> bool:
+    return failure.blameless and iteration.lost < night.campaign.engine.retries
 
 
 def job_of(night: Night, iteration: Iteration) -> Job:
@@ -44,13 +57,20 @@ def job_of(night: Night, iteration: Iteration) -> Job:
     )
 
 
-def _start(night: Night, engine: Dispatcher, iteration: Iteration) -> str:
-    """Start an attempt. It is journaled before the process exists, so a result can be told to be of this attempt."""
+def _start(night: Night, engine: Dispatcher, iteration: Iteration, fate: Fate, after: Failure | None = None) -> str:
+    """Start an attempt. It is journaled before the process exists, so a result can be told to be of this attempt.
+
+    ``after``: what ended the attempt before, through no fault of the config; training goes on from its checkpoint.
+    """
     planned = iteration.planned
     run_id = f"{planned.run_id}.a{iteration.attempts + 1}"
     started: SlotStarted = {"iteration": planned.iteration, "slot": planned.slot, "run_id": run_id}
+    if after is not None:
+        started["after"] = {"kind": after.kind, "message": after.message}
     night.record("slot_started", started)
+    fate.began[run_id] = time.monotonic()
     job = job_of(night, iteration)
+    night.journal.check()
     job.write(night.blobs.text(planned.config))
     engine.submit([job])
     return run_id
@@ -65,6 +85,11 @@ def _take_finished(night: Night, iteration: Iteration) -> bool:
         return False
     _record_result(night, iteration, result)
     return True
+
+
+def _record_results(night: Night, results: list[tuple[Iteration, SlotResult]]) -> None:
+    for iteration, result in results:
+        _record_result(night, iteration, result)
 
 
 def _record_result(night: Night, iteration: Iteration, result: SlotResult) -> None:

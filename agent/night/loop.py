@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from agent.claude.protocol import LLMClient
+from agent.claude.protocol import LLMClient, LLMUnavailable
 from agent.ledger.budget import why_stop
 from agent.night.ask import ask
 from agent.night.commit import acknowledge, commit
@@ -28,6 +28,7 @@ def run_night(night: Night, llm: LLMClient, engine: Dispatcher, watch: Watch, bu
         acknowledge(night)
         write_configs(night, night.paths)
         while (reason := _why_stop(night, budget)) is None:
+            _refuse_useless(night)
             run_batch(night, llm, engine, watch)
     finally:
         engine.close()
@@ -47,6 +48,17 @@ def run_batch(night: Night, llm: LLMClient, engine: Dispatcher, watch: Watch) ->
     run_slots(night, engine, watch)
     ask(night, llm)
     commit(night)
+
+
+def _refuse_useless(night: Night) -> None:
+    """LLMUnavailable when Claude answers, and again and again nothing of it can be used: each reply is paid for."""
+    history, most = night.history, night.campaign.claude.max_fallback_batches
+    if history.useless > max(most, history.useless_before) and history.planned == history.committed:
+        raise LLMUnavailable(
+            f"{history.useless} conversations in a row brought no proposal that was accepted, the last one: "
+            f"{history.why_useless}; claude.max_fallback_batches is {most}; read them with `nightfly prompt "
+            f"{night.paths.root}`, and change the model or the campaign"
+        )
 
 
 def _why_stop(night: Night, budget: Budget) -> str | None:

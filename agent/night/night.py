@@ -26,7 +26,7 @@ class Night(Ledger):
     """Holds the driver's lock while open. Everything that happens goes through `record`."""
 
     def __init__(self, paths: RunPaths, campaign: Campaign) -> None:
-        super().__init__(campaign, BlobStore(paths.blobs))
+        super().__init__(campaign, BlobStore(paths.blobs, lambda: self.journal.check()))
         self.paths = paths
         self.derived = Derived(paths, self)
         self.views.tree.follows_file = True
@@ -126,7 +126,12 @@ def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
     begun = load_campaign(paths.campaign)
     today = {key: getattr(campaign.claude, key) for key in EVENING_CLAUDE_KEYS}
     evening = {key: getattr(campaign, key) for key in EVENING_KEYS}
-    return begun.model_copy(update=evening | {"claude": begun.claude.model_copy(update=today)})
+    policy = {"max_failed_batches": campaign.policy.max_failed_batches}
+    sections = {
+        "claude": begun.claude.model_copy(update=today),
+        "policy": begun.policy.model_copy(update=policy),
+    }
+    return begun.model_copy(update=evening | sections)
 
 
 def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:

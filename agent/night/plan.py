@@ -18,6 +18,7 @@ from ucb.variance import config_id
 def plan_batch(night: Night) -> None:
     """Journal the next batch, then write its config files; all entries of the last batch are already committed."""
     night.record("batch_planned", planned_data(night), batch=night.history.planned + 1)
+    night.journal.check()
     write_configs(night, night.paths)
 
 

@@ -14,7 +14,7 @@ from agent.ledger.ledger import Ledger
 from state.errors import ConfigError
 from state.evening import Event, Notify
 from state.journal import Record
-from state.shapes import ReplyReceived, SlotEnded, Stopped
+from state.shapes import ClaudeAwaited, ReplyAccepted, SlotEnded, SlotStarted, Stopped, why_useless
 from ucb.trial import render_trial
 
 Say = Callable[[str], None]
@@ -91,21 +91,29 @@ def check_notify(config: Notify) -> None:
 class Alarms:
     """Looks at each new record and decides who should hear of it."""
 
-    def __init__(self, ledger: Ledger, notifier: Notifier) -> None:
-        self._ledger, self._notifier = ledger, notifier
+    def __init__(self, ledger: Ledger, notifier: Notifier, say: Say = lambda text: None) -> None:
+        self._ledger, self._notifier, self._say = ledger, notifier, say
         self._best = self._confirmed_best()
         self._failed_in_a_row = 0
 
     def __call__(self, record: Record) -> None:
         """Take in one record that the ledger has already taken."""
-        if record.type == "slot_finished":
+        if record.type == "slot_started" and (after := record.of(SlotStarted).get("after")):
+            started = record.of(SlotStarted)
+            self._say(f"iteration {started['iteration']} was {after['kind']} ({after['message']}); it is run again")
+        elif record.type == "slot_finished":
             self._failed_in_a_row = 0
         elif record.type == "slot_failed":
             self._failed(record)
         elif record.type == "batch_committed":
             self._committed(record)
-        elif record.type == "reply_received" and record.of(ReplyReceived)["reply"] is None:
-            self._notifier.send("claude_unreachable", f"Claude could not be reached about batch {record.batch}")
+        elif record.type == "reply_accepted":
+            self._accepted(record)
+        elif record.type == "claude_awaited":
+            awaited = record.of(ClaudeAwaited)
+            text = f"waiting for Claude until {awaited['until']}: {awaited['reason']}"
+            self._say(text)
+            self._notifier.send("claude_unreachable", text)
         elif record.type == "budget_stop":
             self._notifier.send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
         elif record.type == "driver_stopped":
@@ -117,6 +125,15 @@ class Alarms:
             failure = record.of(SlotEnded)["result"]["failure"]
             text = f"two slots in a row have failed, the last one {failure['kind']}: {failure['message']}"
             self._notifier.send("slots_failing", text)
+
+    def _accepted(self, record: Record) -> None:
+        """Nothing of a conversation could be used, for whatever reason: that is told at once, and each time."""
+        if why := why_useless(record.of(ReplyAccepted)):
+            history, most = self._ledger.history, self._ledger.campaign.claude.max_fallback_batches
+            text = f"Claude gave no usable reply about batch {record.batch} ({why}); its next slots are the program's. "
+            text += f"That is {history.useless} in a row; the night goes on with at most {most}"
+            self._say(text)
+            self._notifier.send("claude_unreachable", text)
 
     def _committed(self, record: Record) -> None:
         best = self._confirmed_best()

@@ -14,6 +14,7 @@ from rich.text import Text
 from agent.night.night import Night
 from agent.people.progress import SlotProgress, slot_progress
 from state.history import Iteration
+from state.metrics import METRICS, traced
 
 REFRESH_S = 0.5
 LINE_S = 10.0
@@ -96,12 +97,12 @@ def slot_table(rows: list[SlotProgress]) -> Table:
     table = Table(expand=False)
     for name, side in (("slot", "right"), ("iter", "right"), ("role", "left"), ("config", "left"), ("state", "left")):
         table.add_column(name, justify="right" if side == "right" else "left")
-    for name in ("iteration", "conn R2", "V_rest R2", "tau R2", "left"):
+    for name in ("iteration", *(f"{METRICS[name].short} R2" for name in traced()), "left"):
         table.add_column(name, justify="right")
     for row in rows:
         doing = " ".join(filter(None, [row.state if row.state != "running" else row.stage, row.phase]))
         steps = f"{row.step:,}/{row.total:,}" if row.step is not None and row.total else ""
-        figures = [show(value) for value in (row.connectivity, row.v_rest, row.tau)]
+        figures = [show(row.metrics.get(name)) for name in traced()]
         eta = duration(row.eta_s) if row.state == "running" and row.eta_s is not None else ""
         doing = f"{doing}\n{row.undefined}" if row.undefined else doing
         table.add_row(str(row.slot), str(row.iteration), row.role, row.config_id, doing, steps, *figures, eta)
@@ -114,7 +115,7 @@ def line(row: SlotProgress) -> str:
         return f"FAILED {row.note}"
     steps = f"{row.step}/{row.total}" if row.step is not None and row.total else ""
     parts = [row.state if row.state != "running" else row.stage, row.phase, steps]
-    parts.append(f"conn {show(row.connectivity)} V_rest {show(row.v_rest)} tau {show(row.tau)}")
+    parts += [f"{METRICS[name].short} {show(row.metrics.get(name))}" for name in traced()]
     if row.undefined:
         parts.append(f"({row.undefined})")
     if row.state == "running" and row.eta_s is not None:

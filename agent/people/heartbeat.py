@@ -49,6 +49,9 @@ class Heartbeat:
 
     def _write(self, ended: bool) -> None:
         facts = self._facts | {"time": time.time(), "host": socket.gethostname(), "ended": ended}
+        if not self._path.parent.is_dir():
+            # The run directory was moved: making a new one here would only confuse.
+            return
         try:
             write_atomic(self._path, json.dumps(facts))
         except OSError:

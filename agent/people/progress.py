@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from state.history import Iteration
+from state.metrics import traced, undefined_line
 from state.paths import RunPaths, SlotPaths
-from state.records import TRACED, SlotResult, undefined_line
+from state.records import SlotResult
 
 
 @dataclass(frozen=True)
 class SlotProgress:
-    """One line of the display. ``state`` is waiting, running, done or failed; shares and R2s are None when unknown."""
+    """One line of the display. ``state`` is waiting, running, done or failed; ``metrics``: the last of those followed.
+
+    None = unknown.
+    """
 
     slot: int = 0
     iteration: int = 0
@@ -25,9 +30,7 @@ class SlotProgress:
     phase: str | None = None
     step: int | None = None
     total: int | None = None
-    connectivity: float | None = None
-    v_rest: float | None = None
-    tau: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     eta_s: float | None = None
     note: str = ""
     undefined: str | None = None
@@ -39,9 +42,6 @@ FIELDS = {
     "phase": "phase",
     "step": "iteration",
     "total": "total",
-    "connectivity": "connectivity_r2",
-    "v_rest": "vrest_r2",
-    "tau": "tau_r2",
     "eta_s": "eta_s",
     "undefined": "undefined",
 }
@@ -66,13 +66,14 @@ def read_progress(paths: SlotPaths, base: SlotProgress | None = None) -> SlotPro
         return None
     if not isinstance(seen, dict):
         return None
-    known: dict[str, Any] = {field: seen.get(key) for field, key in FIELDS.items()}
+    known: dict[str, Any] = {name: seen.get(key) for name, key in FIELDS.items()}
+    measured = seen.get("metrics")
+    known["metrics"] = measured if isinstance(measured, dict) else {}
     return replace(base or SlotProgress(), state="running", **known)
 
 
 def _finished(base: SlotProgress, result: SlotResult) -> SlotProgress:
     if result.failure is not None:
         return replace(base, state="failed", note=f"{result.failure.kind}: {result.failure.message}")
-    values = [result.metrics[name] for name in TRACED]
-    why = undefined_line(result.missing)
-    return replace(base, state="done", connectivity=values[0], v_rest=values[1], tau=values[2], undefined=why)
+    values = {name: result.metrics.get(name) for name in traced()}
+    return replace(base, state="done", metrics=values, undefined=undefined_line(result.missing))

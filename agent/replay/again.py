@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.claude.forms import unwrapped
 from agent.claude.protocol import LLMClient
 from agent.guard.reply import ProposalReply, parse_reply, reply_schema
 from agent.guard.verdict import Verdict
@@ -33,7 +34,8 @@ def ask_again(root: Path, batch: int, llm: LLMClient) -> Answers:
     context = replay.context()
     start, n = context.kind == "start", context.n_parallel
     completion = llm.complete(conversation(replay, context), reply_schema(n, start))
-    new, verdict = read_reply(replay, context, completion.text)
+    text = unwrapped(completion.text) if completion.form == "text" else completion.text
+    new, verdict = read_reply(replay, context, text)
     old = _proposals(replay.blobs.text(reply["reply"]), n, start) if reply["reply"] else None
     return Answers(batch, old, new.proposals if new else None, verdict, (reply.get("model", ""), completion.model))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
+from agent.briefing import batch_picture
 from agent.briefing.context import build_context
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
@@ -102,7 +103,10 @@ class Replay(Ledger):
         yield from self._faults(ended["artifacts"].values())
 
     def _prompt(self, record: Record) -> Iterator[str]:
-        made, stored = prompt_data(self, self.context()), record.of(PromptRendered)
+        stored = record.of(PromptRendered)
+        # What the driver drew is not drawn again: another matplotlib would draw other bytes, and no decision reads it.
+        drawn = {name: blob for name, blob in stored["images"].items() if name == batch_picture.NAME}
+        made = prompt_data(self, self.context(), drawn)
         for part in PARTS:
             if made[part] != stored[part]:
                 yield self._other_text(part, made[part], stored)
@@ -126,11 +130,14 @@ class Replay(Ledger):
 
     def _cost(self, data: ReplyReceived) -> Iterator[str]:
         """The recorded cost follows from usage and price table, as long as the table is the one of that night."""
-        from agent.claude.prices import price, table_version
+        from agent.claude.prices import price, saved_by_cache, table_version
 
         if data["usage"] and self._price_table == table_version():
             made = price(data["model"], data["usage"])
             yield from _differs({"cost_usd": made}, {"cost_usd": data["cost_usd"]})
+            if "saved_usd" in data:
+                saved = saved_by_cache(data["model"], data["usage"])
+                yield from _differs({"saved_usd": saved}, {"saved_usd": data["saved_usd"]})
 
     def _judged(self, record: Record) -> Iterator[str]:
         kind, made = judged(self, self.context())

@@ -12,7 +12,8 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from state.errors import RunError
 from state.history import Iteration
-from state.records import METRICS, SlotResult
+from state.metrics import METRICS
+from state.records import SlotResult
 from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.inline import InlineEngine
 

@@ -13,7 +13,8 @@ from agent.report.story import PHASES, Story, Talk
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
-from state.records import METRICS, NOT_MEASURED, LogStyle
+from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, tabled, traced
+from state.records import LogStyle
 from ucb.entry import LogEntry
 from ucb.layout import SHAPES, place
 from ucb.log import render_entry
@@ -38,7 +39,8 @@ def page_data(
     layout = place(nodes, ledger.campaign.claude.n_parallel)
     scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
     return {
-        "metrics": list(METRICS),
+        **_metrics(),
+        "primary": ledger.campaign.goal.primary,
         "phases": list(PHASES),
         "shapes": {role: symbol for role, (_, symbol) in SHAPES.items()},
         "tree": {"root": layout.root, "batches": layout.batches, "lanes": layout.lanes},
@@ -57,6 +59,24 @@ def page_data(
         "texts": texts,
         "events": [{"time": time, "text": text} for time, text in story.events],
     }
+
+
+def _metrics() -> dict[str, Any]:
+    """What the page is told of the metrics; ``columns`` stand in the list of runs, ``traced`` along the training."""
+    shown = {row.name: row for row in (*main(), *tabled(), *(row for row in METRICS.values() if row.lower_is_better))}
+    return {
+        "metrics": list(METRICS),
+        "digits": [row.digits for row in METRICS.values()],
+        "meanings": [row.meaning for row in METRICS.values()],
+        "reward": REWARD,
+        "main": [row.name for row in main()],
+        "columns": [[row.name, _label(row)] for row in shown.values()],
+        "traced": list(traced()),
+    }
+
+
+def _label(row: Metric) -> str:
+    return row.short if row.lower_is_better else row.name
 
 
 def _first_choice(ledger: Ledger) -> int | None:
@@ -197,7 +217,7 @@ def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:
 
 def _talk(talk: Talk) -> dict[str, Any]:
     fields = asdict(talk)
-    for name in ("violations", "warnings", "fallbacks", "usage", "tries"):
+    for name in ("violations", "warnings", "fallbacks", "usage", "tries", "useless"):
         del fields[name]
     return fields | {"rejected": bool(talk.violations), "filled": len(talk.fallbacks)}
 

@@ -10,7 +10,7 @@ from typing import Any
 from agent.briefing.context import config_changes
 from agent.guard.acceptance import NO_ENTRY
 from agent.ledger.ledger import Ledger
-from agent.ledger.spending import elapsed_s
+from agent.ledger.spending import cache_words, elapsed_s
 from agent.ledger.standing import candidate
 from agent.report.story import Story
 from state.errors import RunError
@@ -36,10 +36,20 @@ class Lesson:
 
 def lessons(ledger: Ledger, story: Story) -> list[Lesson]:
     """Best config, robustness, failures, what the model believes, cost: always these five, in this order."""
-    if not len(ledger.views.tree):
-        waiting = "Nothing has finished yet."
-        return [Lesson("Best config", waiting), *_rest(ledger, story)]
-    return [Lesson("Best config", best_config(ledger)), *_rest(ledger, story)]
+    first = best_config(ledger) if len(ledger.views.tree) else "Nothing has finished yet."
+    return [Lesson("Best config", _of_no_use(story) + first), *_rest(ledger, story)]
+
+
+def _of_no_use(story: Story) -> str:
+    """What the first line begins with when Claude was of no use: the slots that follow were nobody's idea."""
+    talks = [talk for talk in story.talks if talk.accepted]
+    vain = [talk for talk in talks if talk.useless]
+    if not vain:
+        return ""
+    return (
+        f"In {len(vain)} of {len(talks)} conversations Claude gave no reply that was accepted (the last: "
+        f"{vain[-1].useless}); the slots that followed were chosen by the program. "
+    )
 
 
 def _rest(ledger: Ledger, story: Story) -> list[Lesson]:
@@ -147,6 +157,7 @@ def cost(ledger: Ledger, story: Story) -> str:
     else:
         unknown = f" and {used.unpriced} replies of unknown price" if used.unpriced else ""
         money = f"${used.dollars:.2f}{unknown} for {replies} replies{silent}, {used.tokens:,} tokens"
+        money += cache_words(used.cached, used.saved)
     hours = elapsed_s(story.first_time, story.last_time) / 3600
     spent = "slot hours" if ledger.campaign.trainer == "gnn" else "pretended slot hours"
     return f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last."

@@ -9,6 +9,7 @@ from agent.report.page import template
 from agent.report.story import read_story
 from state.errors import NightflyError
 from state.lock import is_held
+from state.metrics import REWARD
 from state.paths import RunPaths
 from ucb.variance import ConfigStats
 
@@ -57,11 +58,11 @@ def _best(ledger: Ledger, stats: ConfigStats) -> str:
     """What is confirmed; else the config that leads and its mean, and where it has too few runs to be ranked."""
     if (won := ledger.views.confirmations.best) is not None:
         return f"{won.config_id} confirmed better by {won.looks[-1].runs} fresh runs"
-    mean, many = stats.spreads["connectivity_R2"].mean, len(stats.runs)
+    mean, many = stats.spreads[REWARD].mean, len(stats.runs)
     value = "undefined" if mean is None else f"{mean:.3f}"
     runs = f"{many} run{'s' if many > 1 else ''}" + (f", {stats.failed} failed" if stats.failed else "")
     rank = "" if stats.ranked else ", too few to rank it"
-    return f"leading, unconfirmed: {stats.config_id}, connectivity_R2 {value} over {runs}{rank}"
+    return f"leading, unconfirmed: {stats.config_id}, {REWARD} {value} over {runs}{rank}"
 
 
 def render_listing(runs: list[RunLine]) -> str:

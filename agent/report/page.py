@@ -20,7 +20,8 @@ from agent.report.learned import lessons, principles
 from agent.report.pictures import Album
 from agent.report.story import Story
 from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, provenance
-from ucb.variance import RANKED_FROM, TABLE_METRICS
+from state.metrics import tabled
+from ucb.variance import RANKED_FROM
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = (
@@ -70,7 +71,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "principles": principles(ledger),
         "configs": config_rows(ledger),
         "shown": SHOWN,
-        "table_metrics": TABLE_METRICS,
+        "table_metrics": [row.name for row in tabled(ledger.campaign.format)],
         "ranked_from": RANKED_FROM,
         "latest_runs": LATEST_RUNS,
         "failures": failure_rows(ledger),

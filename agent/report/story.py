@@ -9,9 +9,11 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from state.config import Scalar
 from state.journal import Record
+from state.metrics import traced
 from state.paths import RunPaths
 from state.shapes import (
     BatchCommitted,
+    ClaudeAwaited,
     DriverStarted,
     PromptRendered,
     ReplyAccepted,
@@ -21,6 +23,7 @@ from state.shapes import (
     SlotStarted,
     Stopped,
     UserInputTaken,
+    why_useless,
 )
 
 PHASES = ("joint", "V_rest", "standard")
@@ -29,7 +32,10 @@ DIGITS = 5
 
 @dataclass
 class Talk:
-    """One request to Claude and what became of it; ``prompt``, ``system`` and ``reply`` are blob names."""
+    """One request to Claude and what became of it; ``prompt``, ``system`` and ``reply`` are blob names.
+
+    ``useless`` says why nothing of the whole conversation was accepted for any slot.
+    """
 
     batch: int
     kind: str
@@ -48,6 +54,7 @@ class Talk:
     violations: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     fallbacks: dict[str, list[str]] = field(default_factory=dict)
+    useless: str = ""
 
 
 @dataclass
@@ -61,7 +68,7 @@ class Story:
     talks: list[Talk] = field(default_factory=list)
     # Iteration -> [began, ended or None] of each attempt.
     attempts: dict[int, list[list[str | None]]] = field(default_factory=dict)
-    # Iteration -> columns iteration, phase, connectivity_R2, V_rest_R2, tau_R2 of its metrics.log.
+    # Iteration -> columns iteration, phase and those of `state.metrics.traced` of its metrics.log.
     trajectories: dict[int, list[list[Any]]] = field(default_factory=dict)
     missing: dict[int, dict[str, str]] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -93,6 +100,10 @@ class Story:
         told = "Claude acknowledged the instructions" if kind == "acknowledged" else f"a person: {kind}"
         self.events.append((record.time, told))
 
+    def _claude_awaited(self, record: Record) -> None:
+        awaited = record.of(ClaudeAwaited)
+        self.events.append((record.time, f"waiting for Claude until {awaited['until']}: {awaited['reason']}"))
+
     def _slot_started(self, record: Record) -> None:
         self.attempts.setdefault(record.of(SlotStarted)["iteration"], []).append([record.time, None])
 
@@ -123,6 +134,7 @@ class Story:
     def _reply_accepted(self, record: Record) -> None:
         talk, data = self.talks[-1], record.of(ReplyAccepted)
         talk.accepted, talk.warnings, talk.fallbacks = True, data["warnings"], data["fallbacks"]
+        talk.useless = why_useless(data)
 
     def setting(self, key: str, batch: int, default: Scalar) -> Scalar:
         """The value of ``key`` once ``batch`` was committed."""
@@ -141,7 +153,7 @@ def _columns(points: list[dict[str, Any]]) -> list[list[Any]]:
     return [
         [point["iteration"] for point in points],
         [PHASES.index(point["phase"]) for point in points],
-        *([_short(point[key]) for point in points] for key in ("connectivity_r2", "vrest_r2", "tau_r2")),
+        *([_short(point.get(trace.column)) for point in points] for trace in traced().values()),
     ]
 
 

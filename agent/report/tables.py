@@ -8,18 +8,18 @@ from agent.briefing.context import config_changes
 from agent.ledger.ledger import Ledger
 from agent.ledger.standing import standing
 from agent.report.story import Story
+from state.metrics import METRICS, REWARD
 from ucb.compare import show_interval
 from ucb.entry import LogEntry
 from ucb.estimates import BASELINE
-from ucb.variance import TABLE_METRICS, ConfigStats, Spread
+from ucb.variance import ConfigStats, Spread
 
 SHOWN = 25
-SHORT = {"connectivity_R2": "conn", "V_rest_R2": "V_rest"}
 
 
 def config_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """One row a config, best score first and those with too few runs for a rank last: figures of the four metrics and
-    the comparison with the baseline."""
+    """One row a config, best score first and those with too few runs for a rank last: figures of the metrics of
+    the variance table and the comparison with the baseline."""
     configs = sorted(ledger.views.table.top(), key=lambda stats: not stats.ranked)
     return [_config_row(ledger, stats) for stats in configs]
 
@@ -32,7 +32,7 @@ def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
         "runs": len(stats.runs),
         "failed": stats.failed,
         "seeds": f"{stats.simulation_seeds} / {stats.training_seeds}",
-        "cells": [_cell(stats.spreads[name], len(stats.runs)) for name in TABLE_METRICS],
+        "cells": [_cell(spread, len(stats.runs)) for spread in stats.spreads.values()],
         "robust": stats.robustness,
         "bad": str(ledger.views.estimates.share(stats.config_id)),
         "ranked": stats.ranked,
@@ -51,8 +51,9 @@ def _against_baseline(ledger: Ledger, stats: ConfigStats) -> str:
     """The verdict of its trial, or that there is none, and how far it lies from the baseline."""
     if stats.config_id == BASELINE or BASELINE not in ledger.views.table:
         return ""
-    found = [ledger.views.estimates.compare(stats.config_id, BASELINE, name) for name in SHORT]
-    gaps = [f"{SHORT[one.metric]} {one.difference:+.3f}, {show_interval(one)}" for one in found if one.interval]
+    names = dict.fromkeys((REWARD, ledger.campaign.goal.primary))
+    found = [ledger.views.estimates.compare(stats.config_id, BASELINE, name) for name in names]
+    gaps = [f"{METRICS[one.metric].short} {one.difference:+.3f}, {show_interval(one)}" for one in found if one.interval]
     return "; ".join([standing(ledger.views, stats.config_id), *gaps])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from agent.ledger.ledger import Ledger
 from agent.ledger.standing import standing
@@ -12,10 +11,10 @@ from agent.report.story import Story
 from state.config import Scalar, flatten
 from state.files import parse_yaml
 from state.history import Iteration
+from state.metrics import recorded
 from state.records import SlotResult
 
 PREFIX = "nightfly."
-STEPS = {"connectivity_r2": "connectivity_R2", "vrest_r2": "V_rest_R2", "tau_r2": "tau_R2"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def tracked(ledger: Ledger, story: Story, genesis: str, iteration: Iteration) ->
     result = SlotResult.model_validate_json(_result(ledger, iteration))
     number = iteration.planned.iteration
     spans = story.attempts[number]
-    metrics = {name: value for name, value in result.metrics.items() if value is not None}
+    metrics = _defined(recorded(result.metrics))
     return TrackedRun(
         key=f"{run_of(genesis)}-{number:05d}",
         name=f"{ledger.campaign.name} {number}",
@@ -61,7 +60,7 @@ def tracked(ledger: Ledger, story: Story, genesis: str, iteration: Iteration) ->
         tags=_tags(ledger, genesis, iteration, result),
         params=flatten(parse_yaml(ledger.blobs.text(iteration.planned.config), "the slot's config")),
         metrics=metrics | {f"seconds/{stage}": value for stage, value in result.seconds.items()},
-        steps=[(point.iteration, _defined(point.model_dump())) for point in result.trajectory],
+        steps=[(point.iteration, _defined(point.values())) for point in result.trajectory],
         pictures={n: ledger.blobs.get(blob) for n, blob in iteration.artifacts.items() if n.endswith(".png")},
         failed=result.failure is not None,
         began_ms=_ms(str(spans[0][0])),
@@ -104,8 +103,8 @@ def _tags(ledger: Ledger, genesis: str, iteration: Iteration, result: SlotResult
     return {PREFIX + name: str(value) for name, value in facts.items() if value != ""}
 
 
-def _defined(point: dict[str, Any]) -> dict[str, float]:
-    return {name: point[column] for column, name in STEPS.items() if point[column] is not None}
+def _defined(values: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _ms(time: str) -> int:

@@ -8,6 +8,7 @@ from prompts.context import (
     Context,
     CurveView,
     Demand,
+    MetricView,
     NodeView,
     Owed,
     PhaseView,
@@ -18,7 +19,8 @@ from prompts.context import (
     VerdictView,
 )
 from state.config import Scalar
-from state.records import METRICS, Failure
+from state.metrics import METRICS, described
+from state.records import Failure
 from state.thresholds import Thresholds
 
 VALUES: dict[str, Scalar] = {"training.alternate_joint_ratio": 0.4, "training.n_epochs": 2}
@@ -67,6 +69,7 @@ def batch_context() -> Context:
         ],
         goal="V_rest_R2 up; what others may lose: connectivity_R2 0.036",
         thresholds=Thresholds().model_dump(),
+        metrics=[MetricView.of(row, Thresholds()) for row in described(1)],
         verdicts=["Confirmed better than C1: nothing yet.", "Error budget: 5 %."],
         runs=["| 1 | C1 | defaults | 1001/500001 | 0.946 | 0.530 | 0.882 | 76 |  |"],
         noise=["connectivity_R2: one run of any config varies by sd 0.029 (17 degrees of freedom)"],

@@ -177,7 +177,7 @@ def test_keys_without_effect_are_told_by_name() -> None:
         ("training", {"coeff_W_sign": 0.1}, ["coeff_W_sign"]),
         ("training", {"recurrent_training": True}, ["recurrent_training", "False"]),
         ("training", {"small_init_batch_size": True}, ["small_init_batch_size"]),
-        ("training", {"lr_scheduler": "cosine_warm_restarts"}, ["lr_scheduler"]),
+        ("training", {"lr_scheduler": "graphcast"}, ["lr_scheduler", "cosine_warm_restarts"]),
         ("training", {"w_init_mode": "randn"}, ["randn", "randn_scaled"]),
         ("training", {"coeff_W_L1_rate": 0.4}, ["coeff_W_L1_rate 0.4", "regul_annealing_rate"]),
         ("training", {"coeff_W_L1_rate": "fast"}, ["fast"]),
@@ -305,7 +305,6 @@ def test_all_faults_are_told_at_once_and_the_decisive_one_first(tmp_path: Path) 
         ("training", "train_begin", 100),
         ("training", "coeff_alpha_L1", 0.1),
         ("training", "lr_update", 1e-4),
-        ("training", "w_init_mode", "uniform_scaled"),
         ("graph_model", "hidden_neuron_fraction", 0.1),
     ],
 )
@@ -315,6 +314,13 @@ def test_a_request_of_another_meaning_is_refused_without_advice(
     told = refusal(changed(section, **{key: value}), tmp_path)
     assert told.startswith(f"{section}.{key} is ")
     assert "did you mean" not in told
+
+
+def test_schedulers_and_limits_on_W_are_taken_over() -> None:
+    asked = {"lr_scheduler": "linear_warmup_cosine", "lr_scheduler_T0": 500, "lr_scheduler_warmup_iters": 50}
+    asked |= {"grad_clip_W": 2.0, "coeff_W_L1_proximal": 1e-5, "w_init_mode": "uniform_scaled"}
+    tree = read(old(THIRD | asked, g_phi_positive=True))
+    assert {key: getattr(tree.training, key) for key in asked} == asked
 
 
 def test_what_is_neutral_or_a_label_is_passed_over() -> None:

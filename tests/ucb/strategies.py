@@ -8,10 +8,11 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from state.config import Scalar
-from state.records import METRICS, Failure, FailureKind, LogStyle, Phase, Planned, Role, SeedRationale, SlotResult
+from state.metrics import METRICS, traced
+from state.records import Failure, FailureKind, LogStyle, Phase, Planned, Role, SeedRationale, SlotResult
 from ucb.entry import SHORT_NAMES, Judgement, LogEntry
 from ucb.grammar import render_mutation
-from ucb.trajectory import Curve, Trajectory, Trend
+from ucb.trajectory import Curve, Trend
 from ucb.tree import TreeNode
 
 HOSTILE = [
@@ -68,7 +69,7 @@ def entries(draw: st.DrawFn) -> LogEntry:
         fields["status"] = "failed"
     else:
         fields["metrics"] = {name: draw(metric) for name in METRICS}
-        fields["trajectory"] = Trajectory(conn=draw(curves), vrest=draw(curves), tau=draw(curves))
+        fields["trajectory"] = {trace.label: draw(curves) for trace in traced().values()}
         fields["status"] = draw(st.sampled_from(["converged", "partial", "failed"]))
     for name in ("embedding", "parent_rule", "hypothesis", "observation", "verdict_reason", "variance_update"):
         fields[name] = draw(prose)
@@ -90,8 +91,7 @@ def told(entry: LogEntry, style: LogStyle = "full") -> LogEntry:
     """What a log of ``style`` tells of ``entry``, and so what is read back."""
     changes: dict[str, Any] = {}
     if entry.trajectory is not None:
-        curves = {name: _told_curve(curve, style) for name, curve in entry.trajectory}
-        changes["trajectory"] = Trajectory(**curves)
+        changes["trajectory"] = {name: _told_curve(curve, style) for name, curve in entry.trajectory.items()}
     if style == "strict":
         changes |= {"hypothesis": "", "verdict": "inconclusive", "verdict_reason": "", "checks": ()}
     return entry.model_copy(update=changes)

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from state.config import SlotConfig
 from state.files import canonical_json
-from state.records import METRICS, TrajectoryPoint
+from state.metrics import METRICS
+from state.records import TrajectoryPoint
 from tests.ucb.strategies import failed_result, judgement, planned, result
 from ucb.entry import SHORT_NAMES, LogEntry, config_line, entry_from
 from ucb.log import render_entry
@@ -33,12 +34,12 @@ def test_facts_come_from_the_plan_and_the_result() -> None:
     assert entry.metrics is not None
     assert entry.metrics["tau_R2"] is None
     assert entry.trajectory is not None
-    assert (entry.trajectory.conn.peak, entry.trajectory.conn.phase, entry.trajectory.conn.trend) == (
+    assert (entry.trajectory["conn"].peak, entry.trajectory["conn"].phase, entry.trajectory["conn"].trend) == (
         0.9,
         "joint",
         "decaying",
     )
-    assert entry.trajectory.tau.peak is None
+    assert entry.trajectory["tau"].peak is None
     assert entry.config == config_line(FLAT, ["training.coeff_W_L1"])
     assert entry.config["coeff_W_L1"] == 3.3e-5
 
@@ -61,7 +62,7 @@ def test_the_config_line_begins_with_the_addendums_seven() -> None:
     [
         ({"metrics": None}, "either metrics"),
         ({"trajectory": None}, "either metrics"),
-        ({"metrics": dict.fromkeys(METRICS[1:], 0.5)}, "exactly the metrics"),
+        ({"metrics": dict.fromkeys(list(METRICS)[1:], 0.5)}, "exactly the metrics"),
         ({"failure": {"kind": "crashed", "message": "x"}}, "either metrics"),
         ({"config": {"lr_W": 1}}, "in the config"),
         ({"mood": "good"}, "mood"),

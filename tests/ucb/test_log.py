@@ -24,7 +24,7 @@ from ucb.log import (
     render_header,
     render_sections,
 )
-from ucb.trajectory import Curve, Trajectory
+from ucb.trajectory import Curve
 
 ADDENDUM = Path(__file__).resolve().parents[3] / "shared" / "seed" / "parallel_addendum.md"
 
@@ -85,7 +85,9 @@ def test_a_log_is_read_back_as_its_style_tells_it(
 def traced() -> LogEntry:
     """An entry with curves."""
     conn = Curve(peak=0.912345, phase="joint", iteration=12800, final=0.9, trend="stable")
-    return sample().model_copy(update={"trajectory": Trajectory(conn=conn, vrest=Curve(peak=3.21e-05, final=0.25))})
+    return sample().model_copy(
+        update={"trajectory": {"conn": conn, "vrest": Curve(peak=3.21e-05, final=0.25), "tau": Curve()}}
+    )
 
 
 def test_the_trajectory_line_has_the_addendums_form_and_peaks_a_line_of_their_own() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from state.added import FORMAT
 from ucb.table import VarianceTable, render_table, update_line
 from ucb.trajectory import VrestWord
 from ucb.variance import Run
@@ -62,14 +63,14 @@ def test_the_table_has_exactly_the_addendums_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by_seed", "count", "trend"),
+    ("format", "count", "trend"),
     [
-        (True, "3", "conn holds 3/3, vrest rises 1/3, holds high 2/3"),
-        (False, "3 (sim seeds 3, train seeds 3, 1 failed)", "conn holds 3/3, vrest rises 1/3"),
+        (FORMAT, "3", "conn holds 3/3, vrest rises 1/3, holds high 2/3"),
+        (1, "3 (sim seeds 3, train seeds 3, 1 failed)", "conn holds 3/3, vrest rises 1/3"),
     ],
 )
-def test_a_row_tells_runs_and_trend(by_seed: bool, count: str, trend: str) -> None:
-    table = VarianceTable(by_seed=by_seed)
+def test_a_row_tells_runs_and_trend(format: int, count: str, trend: str) -> None:
+    table = VarianceTable(format=format)
     for i, conn in enumerate([0.9, 0.94, None]):
         stats = table.add(run("C1", i + 1, conn))
     row = render_table(table).rstrip("\n").split("\n")[-1]

@@ -62,10 +62,11 @@ def test_peak_tells_phase_and_iteration() -> None:
     assert best is not None
     assert (best.iteration, best.phase) == (200, "joint")
     found = trajectory(rows)
-    assert (found.conn.peak, found.conn.phase, found.conn.iteration, found.conn.final) == (0.9, "joint", 200, 0.7)
-    assert "iteration" not in trajectory(rows, first_release=True).conn.model_dump()
-    assert (found.vrest.peak, found.vrest.phase, found.vrest.final) == (0.4, "V_rest", 0.3)
-    assert (found.tau.peak, found.tau.final, found.tau.trend) == (0.1, None, "undefined")
+    conn, vrest, tau = (found[name] for name in ("conn", "vrest", "tau"))
+    assert (conn.peak, conn.phase, conn.iteration, conn.final) == (0.9, "joint", 200, 0.7)
+    assert "iteration" not in trajectory(rows, first_release=True)["conn"].model_dump()
+    assert (vrest.peak, vrest.phase, vrest.final) == (0.4, "V_rest", 0.3)
+    assert (tau.peak, tau.final, tau.trend) == (0.1, None, "undefined")
 
 
 def two_stage(conn: float, vrest: float, tau: float) -> list[TrajectoryPoint]:
@@ -174,5 +175,5 @@ def test_any_trajectory_is_judged(found: list[tuple[Phase, float | None, float |
     all_points = points(*found)
     curves = trajectory(all_points)
     defined = [value for _, value, _, _ in found if value is not None]
-    assert curves.conn.peak == (max(defined) if defined else None)
+    assert curves["conn"].peak == (max(defined) if defined else None)
     assert pattern(all_points).reason

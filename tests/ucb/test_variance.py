@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.records import METRICS, TrajectoryPoint
+from state.metrics import METRICS
+from state.records import TrajectoryPoint
 from tests.ucb.strategies import failed_result, planned, result
 from ucb.trajectory import pattern
 from ucb.variance import (
@@ -101,7 +102,7 @@ def test_class_and_rank_are_over_data_seeds() -> None:
 
 
 def test_runs_of_the_first_release_are_classed_over_runs() -> None:
-    first = ConfigStats("C1", tuple(run(1, training) for training in range(3)), by_seed=False)
+    first = ConfigStats("C1", tuple(run(1, training) for training in range(3)), format=1)
     assert (first.robustness, first.ranked) == ("robust", True)
     assert first.score == pytest.approx(0.95 + 0.5 * 0.6)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from state.files import canonical_json, write_atomic
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS, Failure, FailureKind, SlotResult
+from state.records import Failure, FailureKind, SlotResult
 
 STDERR_TAIL = 2000
+# A disk with less than this cannot take a result.
+FULL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,26 @@ def _without_result(ended: Ended, paths: SlotPaths) -> SlotResult:
     last = tail.strip().splitlines()[-1] if tail.strip() else "nothing on stderr"
     if ended.exit_code is None:
         word = f" ({' '.join(ended.word.split())[:300]})" if ended.word else ""
+        if "OUT_OF_MEMORY" in ended.word:
+            return _failed(ended, "out_of_memory", f"ended by the scheduler{word}")
         return _failed(ended, "lost", f"the process vanished without a result{word}")
     if ended.exit_code in (-9, 137):
         return _failed(ended, "killed", "ended by SIGKILL, often the kernel's out-of-memory killer")
     if ended.exit_code < 0:
         return _failed(ended, "killed", f"ended by signal {-ended.exit_code}")
+    if last.startswith("OSError: [Errno 28]") or _is_full(paths.root):
+        return _failed(ended, "disk_full", f"exit code {ended.exit_code}: no space is left where the slot writes")
     if ended.exit_code == 0:
         return _failed(ended, "no_result", "exit code 0 but no result.json")
     return _failed(ended, "crashed", f"exit code {ended.exit_code}: {last[:300]}")
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the worker could not even have said that its disk is full."""
+    try:
+        return shutil.disk_usage(folder).free < FULL_BYTES
+    except OSError:
+        return False
 
 
 def _failed(ended: Ended, kind: FailureKind, message: str) -> SlotResult:

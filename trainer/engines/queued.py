@@ -104,7 +104,7 @@ class QueuedEngine:
         look = any(one.asked for one in submit)
         for one in submit:
             one.asked = True
-        gone = [one.name for one in self._jobs.values() if one.cancelled and one.asked]
+        gone = [one.name for one in self._jobs.values() if one.given_up or (one.cancelled and one.asked)]
         asked = Exchange([one.ticket() for one in submit], look, gone)
         self._round = self._thread.submit(exchange, self.scheduler, asked)
 
@@ -123,6 +123,7 @@ class QueuedEngine:
         self._tell(one.trouble)
         submitted = {ticket.name for ticket in one.submit}
         for watched in self._jobs.values():
+            watched.let_go |= watched.name in one.cancel and one.seen is not None
             if watched.name in submitted:
                 watched.handed = watched.name in one.handed
                 watched.asked = watched.handed or watched.name in one.asked or one.look_first
@@ -135,6 +136,7 @@ class QueuedEngine:
             found = seen.get(one.name, Seen("over", "the scheduler does not know it"))
             if found.state != "over":
                 one.handed, one.absent_since, one.absences = True, None, 0
+                one.given_up = one.let_go = False
                 if found.state == "running" and not one.running:
                     one.running = True
                     began.append(one.job)
@@ -164,10 +166,23 @@ class QueuedEngine:
         if one.cancelled and (not one.asked or one.absences):
             one.never_start()
             return Ended(one.job, None, cancelled=True)
-        if one.absences >= 2 and one.absent_since is not None and now - one.absent_since >= self.lost_after_s:
+        if one.let_go or self._is_lost(one, now):
             one.never_start()
             return Ended(one.job, None, timed_out=one.word.endswith(": TIMEOUT"), word=one.word)
         return None
+
+    def _is_lost(self, one: Watched, now: float) -> bool:
+        """Whether a job that the scheduler no longer runs is gone; one that did start is cancelled before it counts so.
+
+        A scheduler that answers and lists nothing may be at fault itself, so a job whose files move is alive.
+        """
+        if one.moves():
+            one.absent_since = None if one.absent_since is None else now
+        if one.absences < 2 or one.absent_since is None or now - one.absent_since < self.lost_after_s:
+            return False
+        if one.paths.claim.exists() and not one.given_up:
+            one.given_up = self._urgent = True
+        return not one.given_up
 
     def _list(self) -> dict[str, Seen] | None:
         one = self._thread.submit(exchange, self.scheduler, Exchange()).result()

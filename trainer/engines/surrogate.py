@@ -13,7 +13,8 @@ import math
 import numpy as np
 
 from state.config import SlotConfig
-from state.records import METRICS, Failure, SlotResult, TrajectoryPoint
+from state.metrics import METRICS
+from state.records import Failure, SlotResult, TrajectoryPoint
 from state.surrogate import SurrogateConfig
 
 LABEL = "SURROGATE response surface, no network was trained"
@@ -42,19 +43,31 @@ def surrogate_result(config: SlotConfig, run_id: str, surface: SurrogateConfig =
     conn, vrest, tau = _surface(config, surface, data, rng)
     if _is_bad(run, surface):
         conn, vrest, tau = 0.5 * conn, 0.2 * vrest, 0.9 * tau
-    cluster, work = _clip(0.6 + 0.3 * conn), config.training.n_epochs * config.training.data_augmentation_loop
-    values = [conn, tau, vrest, cluster, _clip(conn + 0.02), _clip(conn - 0.05), 1.9 * work]
+    work = config.training.n_epochs * config.training.data_augmentation_loop
     return SlotResult(
         run_id=run_id,
         config_hash=config.hash(),
         status="done",
-        metrics=dict(zip(METRICS, values, strict=True)),
+        metrics=_metrics(conn, vrest, tau, 1.9 * work),
         trajectory=_trajectory(config, conn, vrest, tau),
         seconds={"data": 1.0, "training": 60 * 1.9 * work, "evaluation": 0.1},
         device="none",
         truth=LABEL,
         stimulus=LABEL,
     )
+
+
+def _metrics(conn: float, vrest: float, tau: float, minutes: float) -> dict[str, float | None]:
+    values = {
+        "connectivity_R2": conn,
+        "tau_R2": tau,
+        "V_rest_R2": vrest,
+        "cluster_accuracy": _clip(0.6 + 0.3 * conn),
+        "test_R2": _clip(conn + 0.02),
+        "test_pearson": _clip(conn - 0.05),
+        "training_time_min": minutes,
+    }
+    return {name: values[name] for name in METRICS}
 
 
 def _surface(

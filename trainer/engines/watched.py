@@ -6,6 +6,7 @@ import contextlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from state.files import write_atomic
 from state.paths import AttemptPaths, SlotPaths
@@ -16,7 +17,11 @@ from trainer.engines.script import Exit, job_script, read_exit
 
 @dataclass
 class Watched:
-    """A job from submit to its end. ``handed``: the scheduler has it; ``asked``: it may have it."""
+    """A job from submit to its end. ``handed``: the scheduler has it; ``asked``: it may have it.
+
+    ``given_up``: it counts as lost and is to be cancelled, so that it cannot go on beside its successor; ``let_go``:
+    the scheduler has answered to that. ``stamp``: what its files of progress looked like at the last look.
+    """
 
     job: Job
     name: str
@@ -27,6 +32,9 @@ class Watched:
     absent_since: float | None = None
     absences: int = 0
     word: str = ""
+    given_up: bool = False
+    let_go: bool = False
+    stamp: tuple[tuple[int, int], ...] = ()
 
     @property
     def paths(self) -> AttemptPaths:
@@ -37,6 +45,13 @@ class Watched:
     def exit(self) -> Exit | None:
         """How it ended, from its exit file; None while there is none."""
         return read_exit(self.paths, self.job.time_limit_s)
+
+    def moves(self) -> bool:
+        """Whether the worker has written anything since the last look: then it lives, whatever the scheduler says."""
+        folder = SlotPaths(self.job.folder)
+        found = tuple(_stamp(path) for path in (folder.progress, folder.metrics_log, folder.stderr, folder.checkpoint))
+        before, self.stamp = self.stamp, found
+        return bool(before) and found != before
 
     def ended_itself(self) -> bool:
         """Whether it came to an end of its own or to its limit; one that was killed from outside did not."""
@@ -62,6 +77,14 @@ class Watched:
             self.paths.claim.mkdir(parents=True)
             return True
         return False
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 def lay_down(job: Job, worker: Sequence[str], threads: int | None) -> Watched:

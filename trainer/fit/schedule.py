@@ -6,9 +6,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from state.config import SlotConfig, TrainingConfig
+import torch
+from torch import Tensor
+
+from state.config import Scalar, SlotConfig, TrainingConfig
 from state.records import Phase
 
+LEAST_RATE = 1e-6  # least factor of a scheduler on the learning rates; 0 would divide by 0
 BLOCK = 250  # iterations between two looks at the loss, at the clock and at the annealing
 
 
@@ -69,6 +73,37 @@ def annealing(training: TrainingConfig, epochs_done: float) -> float:
         return 1.0
     counted = epochs_done if training.annealing == "continuous" else math.floor(epochs_done)
     return 1.0 - math.exp(-training.regul_annealing_rate * counted)
+
+
+def rate_factors(training: TrainingConfig, first: int, n: int) -> Tensor | None:
+    """What `lr_scheduler` makes of all learning rates in the iterations ``first`` ... of the training, [n] in float64.
+
+    A cosine falls from 1 to eta_min_ratio in T0 iterations and begins anew, each time T_mult times longer (Loshchilov
+    and Hutter 2017). linear_warmup_cosine rises from 0 in its first iterations on top of that. None: nothing changes.
+    """
+    if training.lr_scheduler == "none":
+        return None
+    factors = torch.empty(n, dtype=torch.float64)
+    start, length = 0, training.lr_scheduler_T0
+    for row in range(n):
+        while first + row >= start + length:
+            start, length = start + length, length * training.lr_scheduler_T_mult
+        fallen = (1.0 - math.cos(math.pi * (first + row - start) / length)) / 2
+        factors[row] = 1.0 - (1.0 - training.lr_scheduler_eta_min_ratio) * fallen
+    if training.lr_scheduler == "linear_warmup_cosine":
+        risen = torch.arange(first, first + n, dtype=torch.float64) / max(training.lr_scheduler_warmup_iters, 1)
+        factors *= risen.clamp(LEAST_RATE, 1.0)
+    return factors.clamp_min_(LEAST_RATE)
+
+
+def scheduler_in(training: TrainingConfig, share: float) -> dict[str, Scalar]:
+    """The scheduler's iterations for a training that is cut to ``share`` of its length: the same course, sooner."""
+    if training.lr_scheduler == "none":
+        return {}
+    return {
+        "training.lr_scheduler_T0": max(1, round(training.lr_scheduler_T0 * share)),
+        "training.lr_scheduler_warmup_iters": round(training.lr_scheduler_warmup_iters * share),
+    }
 
 
 def blocks(stage: Stage) -> Iterator[tuple[int, bool]]:

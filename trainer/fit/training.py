@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,16 @@ from torch import Tensor
 
 from state.config import SlotConfig, TrainingConfig
 from state.errors import NightflyError
-from state.records import TRACED, Phase, TrajectoryPoint, undefined_line
+from state.metrics import traced, undefined_line
+from state.records import Phase, TrajectoryPoint
 from trainer.fit.adam import Adam
 from trainer.fit.backend import make_step
 from trainer.fit.cuda_graph import GraphedIterations
-from trainer.fit.schedule import BLOCK, Stage, annealing, blocks, iterations_per_epoch, stages
+from trainer.fit.limits import limit
+from trainer.fit.schedule import BLOCK, Stage, annealing, blocks, iterations_per_epoch, rate_factors, stages
 from trainer.fit.step import Step
 from trainer.model.protocol import Model
-from trainer.score.metrics import Activity, recover, recovery_scores
+from trainer.score.metrics import Activity, Score, recover, recovery_scores
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome
@@ -104,19 +106,14 @@ def fit(
                 if wanted:
                     scores = recovery_scores(recover(model, data, stats), truth)
                     on_undefined(undefined_line({name: score.reason for name, score in scores.items()}))
-                    r2 = [scores[name].r2 for name in TRACED]
-                    on_point(_point(stage, loop.iteration, r2))
+                    on_point(_point(stage, loop.iteration, scores))
                 on_block(loop)
 
 
-def _point(stage: Stage, iteration: int, r2: list[float | None]) -> TrajectoryPoint:
-    return TrajectoryPoint(
-        epoch=stage.epoch,
-        iteration=iteration,
-        connectivity_r2=r2[0],
-        vrest_r2=r2[1],
-        tau_r2=r2[2],
-        phase=stage.phase,
+def _point(stage: Stage, iteration: int, scores: Mapping[str, Score]) -> TrajectoryPoint:
+    columns = {trace.column: scores[name].r2 for name, trace in traced().items()}
+    return TrajectoryPoint.model_validate(
+        {"epoch": stage.epoch, "iteration": iteration, "phase": stage.phase} | columns
     )
 
 
@@ -127,6 +124,7 @@ class Trainer:
         self.model, self.training = model, config.training
         self.step = make_step(model, data, config.training, stats.std * config.training.xnorm_scale)
         self.adam = Adam(model.theta, model.gradient)
+        limit(self.adam, model.groups["W"], config.training)
         self.iteration = 0
         self._per_epoch = iterations_per_epoch(config)
         self._n_frames = len(data.voltage)
@@ -139,7 +137,7 @@ class Trainer:
         """``n`` iterations without a look at the device, then one look."""
         shape = (n, self.training.batch_size)
         frames = torch.randint(self._n_frames, shape, generator=self._random, device=self.model.theta.device)
-        self.adam.prepare(n)
+        self.adam.prepare(n, rate_factors(self.training, self.iteration, n))
         self.step.set_strength(self._strength(n))
         if self._graphed is not None:
             self._graphed.run(frames, self.iteration)

@@ -15,14 +15,17 @@ LATER_STD = 0.1  # of the weights behind the first layer, with `init: predecesso
 
 
 def draw_weights(training: TrainingConfig, n_neurons: int, n_edges: int, generator: torch.Generator) -> Tensor:
-    """W [E]: zeros, or normal with standard deviation w_init_scale / sqrt(count).
+    """W [E]: zeros; or drawn with scale s = w_init_scale / sqrt(count), from N(0, s) or uniformly from +-s.
 
     count: the number of edges, as the predecessor has it, or the mean number of inputs of a neuron (`w_init_per`).
     """
     if training.w_init_mode == "zeros":
         return torch.zeros(n_edges)
     count = n_edges if training.w_init_per == "edges" else max(1.0, n_edges / n_neurons)
-    return torch.randn(n_edges, generator=generator) * (training.w_init_scale / math.sqrt(count))
+    scale = training.w_init_scale / math.sqrt(count)
+    if training.w_init_mode == "uniform_scaled":
+        return (torch.rand(n_edges, generator=generator) * 2 - 1) * scale
+    return torch.randn(n_edges, generator=generator) * scale
 
 
 def draw_perceptron(

@@ -1,17 +1,20 @@
 """The same quantities by the definitions of others, so that published figures can be compared.
 
 The newest predecessor (since 2026-04-27) gives for W, tau and V_rest the R2 about the identity line, over all values
-and over those within an outlier threshold; and test_pearson over neurons whose true and predicted traces both vary.
+and over those within an outlier threshold; test_pearson over neurons whose true and predicted traces both vary; and
+figures of the weights as they are.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import sparse
+from scipy.sparse import linalg
 from torch import Tensor
 
 from trainer.fly.connectome import Connectome
-from trainer.score.metrics import Array, Recovered
+from trainer.score.metrics import Array, Recovered, score
 
 # |learned - true| above these is an outlier there.
 OUTLIERS = {"connectivity_R2": 1.0, "tau_R2": 0.1, "V_rest_R2": 0.2}
@@ -41,6 +44,30 @@ def _identity(learned: Array, true: Array) -> float | None:
     if len(true) < 2 or not np.isfinite(learned).all() or np.ptp(true) <= 1e-9 * max(1.0, float(np.abs(true).max())):
         return None
     return 1.0 - float(np.mean((learned - true) ** 2) / true.var())
+
+
+def raw_weights(W: Array, found: Recovered, truth: Connectome) -> dict[str, float]:
+    """``raw_W_R2``: R2 of the line through the weights as trained [E], without the correction of `recover`; and
+    ``spectral_radius``, ``spectral_radius_true`` of the corrected and the true weights. Undefined ones are left out.
+    """
+    values = {"raw_W_R2": score(W, truth.weight).r2, "spectral_radius": spectral_radius(found.W, truth)}
+    if values["spectral_radius"] is not None:
+        values["spectral_radius_true"] = spectral_radius(np.asarray(truth.weight, np.float64), truth)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def spectral_radius(weight: Array, truth: Connectome) -> float | None:
+    """Largest absolute eigenvalue of the matrix W[target, source] of ``weight`` [E]; None where it is not found."""
+    n = len(truth.type_index)
+    if not np.isfinite(weight).all() or n < 3:
+        return None
+    matrix = sparse.csr_array((weight, (truth.target, truth.source)), shape=(n, n))
+    try:
+        # Always from the same start, so that equal weights give equal digits.
+        largest = linalg.eigs(matrix, k=1, which="LM", v0=np.ones(n), maxiter=300, return_eigenvectors=False)
+    except linalg.ArpackError:
+        return None
+    return float(np.abs(largest[0]))
 
 
 def pearson_of_moving(traces: Tensor, true: Tensor) -> float | None:

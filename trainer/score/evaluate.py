@@ -13,9 +13,9 @@ from torch import Tensor
 from state.config import SlotConfig
 from trainer.model.protocol import Model
 from trainer.score.cluster import cluster_accuracy, neuron_features
-from trainer.score.comparable import identity_scores, pearson_of_moving
-from trainer.score.metrics import Activity, Recovered, active_score, recover, recovery_scores
-from trainer.score.prediction import one_step_score, rollout, rollout_scores
+from trainer.score.comparable import identity_scores, pearson_of_moving, raw_weights
+from trainer.score.metrics import Activity, Recovered, active_score, recover, recovery_scores, signal_curves
+from trainer.score.prediction import one_step_pearson, one_step_score, rollout, rollout_scores
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome
@@ -31,6 +31,7 @@ class Evaluation:
     extra: dict[str, float] = field(default_factory=dict)
     found: Recovered | None = None
     traces: Tensor | None = None
+    signals: tuple[Tensor, Tensor] | None = None  # voltages [K], and g_phi^2 of each neuron there over its slope [K, N]
 
     def set(self, name: str, value: float | None, reason: str = "", **extra: float | None) -> None:
         """Record one metric and, beside it, the figures in ``extra`` that are defined."""
@@ -59,7 +60,8 @@ def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, co
         types = np.asarray(truth.type_index)
         result.set("cluster_accuracy", *cluster_accuracy(features, types, config.training.cluster_features))
         one_step = one_step_score(model, data.test)
-        result.set("test_R2", one_step.r2, one_step.reason, test_slope=one_step.slope)
+        nearby = one_step_pearson(model, data.test, config.simulation.delta_t)
+        result.set("test_R2", one_step.r2, one_step.reason, test_slope=one_step.slope, onestep_pearson=nearby)
         traces = rollout(model, data, config.simulation.delta_t)
         rolled = rollout_scores(traces, data.rollout_voltage)
         extra = {
@@ -68,6 +70,7 @@ def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, co
             "test_pearson_moving": pearson_of_moving(traces, data.rollout_voltage),
         }
         result.set("test_pearson", rolled.mean, rolled.reason, **extra)
-    result.extra |= identity_scores(found, truth)
+        result.signals = signal_curves(model, stats)
+    result.extra |= identity_scores(found, truth) | raw_weights(model.W.double().cpu().numpy(), found, truth)
     result.found, result.traces = found, traces
     return result

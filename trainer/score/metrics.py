@@ -122,6 +122,14 @@ def signal_slopes(model: Model, stats: Activity) -> Tensor:
     return torch.where(silent, 1.0, _line(v, model.signal(v))[0])
 
 
+def signal_curves(model: Model, stats: Activity) -> tuple[Tensor, Tensor]:
+    """Voltages [N_GRID] over the range of all neurons, and there each neuron's g_phi^2 over its slope [N_GRID, N]."""
+    low, high = (stats.mu - 2.0 * stats.sigma).min(), (stats.mu + 2.0 * stats.sigma).max()
+    v = low + (high - low) * torch.linspace(0, 1, N_GRID, device=low.device, dtype=low.dtype)
+    signals = model.signal(v[:, None].expand(-1, len(stats.mu)).contiguous())
+    return v, signals.double() / signal_slopes(model, stats)
+
+
 def is_silent(stats: Activity) -> Tensor:
     """[N] bool: mu + 2 sigma is not positive, so that the neuron hardly ever sends anything."""
     return stats.mu + 2.0 * stats.sigma.clamp_min(MIN_SIGMA) <= 1e-6

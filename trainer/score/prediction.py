@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,7 @@ class RolloutScore:
 def one_step_score(model: Model, test: Recording, batch: int = 64) -> Score:
     """R2 of the predicted against the true derivative over all held-out frames and neurons."""
     sums = torch.zeros(6, dtype=torch.float64, device=test.voltage.device)
-    for start in range(0, len(test.voltage), batch):
-        part = slice(start, start + batch)
-        y = derivative(model, test.voltage[part], test.stimulus[part]).double()
-        x = test.derivative[part].double()
+    for _, x, y in _predictions(model, test, batch):
         sums += torch.stack([x.new_tensor(x.numel()), x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()])
     n, x1, y1, xx, xy, yy = sums.tolist()
     if not all(np.isfinite((y1, xy, yy))):
@@ -43,6 +41,33 @@ def one_step_score(model: Model, test: Recording, batch: int = 64) -> Score:
     if var_x <= 0.0 or var_y <= 0.0:
         return Score(None, reason="the true or the predicted derivative is constant")
     return Score(min(1.0, cov * cov / (var_x * var_y)), cov / var_x)
+
+
+def one_step_pearson(model: Model, test: Recording, delta_t: float, batch: int = 64) -> float | None:
+    """Mean over neurons of Pearson r between the true next voltage and v + delta_t * the predicted derivative.
+
+    Neurons whose true next voltage does not vary are left out. The newest predecessor's `onestep_pearson`.
+    """
+    sums = torch.zeros(5, test.voltage.shape[1], dtype=torch.float64, device=test.voltage.device)
+    middle = test.voltage.mean(0).double()  # the sums are taken about it, so that no digits are lost
+    for v, true, predicted in _predictions(model, test, batch):
+        x, y = (v + delta_t * change - middle for change in (true, predicted))
+        sums += torch.stack([one.sum(0) for one in (x, y, x * x, x * y, y * y)])
+    x1, y1, xx, xy, yy = sums / len(test.voltage)
+    sx, sy = (xx - x1 * x1).clamp_min(0).sqrt(), (yy - y1 * y1).clamp_min(0).sqrt()
+    moving = sx > TRACE_STD
+    if not bool(torch.isfinite(sums).all()) or not bool(moving.any()):
+        return None
+    r = torch.where(sy > TRACE_STD, (xy - x1 * y1) / (sx * sy).clamp_min(1e-300), 0.0)
+    return float(r[moving].mean())
+
+
+def _predictions(model: Model, test: Recording, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Voltage, true and predicted derivative of ``batch`` frames at a time, in double precision."""
+    for start in range(0, len(test.voltage), batch):
+        part = slice(start, start + batch)
+        predicted = derivative(model, test.voltage[part], test.stimulus[part])
+        yield test.voltage[part].double(), test.derivative[part].double(), predicted.double()
 
 
 def rollout(model: Model, data: Dataset, delta_t: float) -> Tensor:

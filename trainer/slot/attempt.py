@@ -87,7 +87,8 @@ class Attempt:
 
     def _draw(self, truth: Connectome, model: Model, data: Dataset, result: Evaluation) -> None:
         # Imported here: drawing is the last thing a slot does, and its import takes most of a second.
-        from trainer.score.pictures import draw_activity, draw_embedding
+        from trainer.score.pictures import draw_activity
+        from trainer.score.recovery_picture import draw_embedding
 
         if result.traces is not None:
             delta_t = self.config.simulation.delta_t

@@ -109,6 +109,8 @@ def why_dead(key: str, config: SlotConfig) -> str:
         )
     if key == "training.adam_restart" and (t.alternate_training or t.n_epochs == 1):
         return "Adam begins anew at later epochs of standard training only"
+    if key.startswith("training.lr_scheduler_"):
+        return f"training.lr_scheduler is {t.lr_scheduler}, and that takes no notice of it in a training of this length"
     if key == "training.w_init_scale" and t.w_init_mode == "zeros":
         return "training.w_init_mode is zeros"
     return "training comes out the same to the last bit"

@@ -11,6 +11,7 @@ import torch
 from state.config import SlotConfig
 from state.files import sha256
 from trainer.fit.backend import make_model
+from trainer.fit.schedule import iterations_per_epoch, scheduler_in
 from trainer.fit.training import TrainingDiverged, fit
 from trainer.fly.connectome import Connectome
 from trainer.fly.simulate import Recording, Simulator
@@ -49,6 +50,8 @@ class Bench:
     def _train(self, config: SlotConfig) -> str:
         simulation = {"simulation.n_frames": self._n_frames, "simulation.n_sequences": 2}
         short = config.replaced({**simulation, "training.n_metric_points": 2, "training.device": "cpu"})
+        share = iterations_per_epoch(short) / iterations_per_epoch(config)
+        short = short.replaced(scheduler_in(config.training, share))
         with runtime.prepared(CPU):
             model = make_model(short.graph_model, self.truth, dtype=torch.float64)
             model.initialise(short.training)

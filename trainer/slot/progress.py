@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from state.files import write_atomic
+from state.metrics import traced
 from state.records import TrajectoryPoint
 
 MIN_INTERVAL_S = 0.5
-HEADER = "epoch,iteration,connectivity_r2,vrest_r2,tau_r2,phase"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a slot is. ``stage``: connectome, simulation, training, evaluation, done; R2s are the last measured.
+    """How far a slot is. ``stage``: connectome, simulation, training, evaluation, done.
 
-    ``undefined`` says which of them are not there, and why.
+    ``metrics``: the last measured of those followed. ``undefined`` says which of them are not there, and why.
     """
 
     stage: str = "connectome"
@@ -27,9 +27,7 @@ class Progress:
     phase: str = ""
     iteration: int = 0
     total: int = 0
-    connectivity_r2: float | None = None
-    vrest_r2: float | None = None
-    tau_r2: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     eta_s: float | None = None
     time: float = 0.0
     undefined: str = ""
@@ -66,9 +64,7 @@ class Reporter:
 
     def point(self, point: TrajectoryPoint) -> None:
         """A row of metrics was measured."""
-        self.now = replace(
-            self.now, connectivity_r2=point.connectivity_r2, vrest_r2=point.vrest_r2, tau_r2=point.tau_r2
-        )
+        self.now = replace(self.now, metrics=point.values())
         self._publish(force=True)
 
     def _publish(self, force: bool = False) -> None:
@@ -81,16 +77,21 @@ class Reporter:
                 self._listener(self.now)
 
 
+def header() -> str:
+    """The first line of metrics.log."""
+    return ",".join(("epoch", "iteration", *(trace.column for trace in traced().values()), "phase"))
+
+
 class MetricsLog:
     """metrics.log, one row at a time; an undefined R2 is written as nan."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        write_atomic(path, HEADER + "\n")
+        write_atomic(path, f"{header()}\n")
 
     def append(self, point: TrajectoryPoint) -> None:
         """Add one row; it is complete on disk when this returns."""
-        r2 = (point.connectivity_r2, point.vrest_r2, point.tau_r2)
-        values = ",".join("nan" if value is None else f"{value:.6f}" for value in r2)
+        columns = [getattr(point, trace.column, None) for trace in traced().values()]
+        values = ",".join("nan" if value is None else f"{value:.6f}" for value in columns)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{point.epoch},{point.iteration},{values},{point.phase}\n")

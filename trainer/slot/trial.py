@@ -19,7 +19,7 @@ from state.errors import NightflyError
 from state.files import read_yaml
 from state.schema import validate
 from trainer.fit.backend import make_model
-from trainer.fit.schedule import iterations_per_epoch
+from trainer.fit.schedule import iterations_per_epoch, scheduler_in
 from trainer.fit.training import TrainingDiverged, fit
 from trainer.fly.connectome import cache_folder, load_connectome
 from trainer.fly.simulate import Recording, generate
@@ -74,7 +74,7 @@ def shortened(config: SlotConfig) -> SlotConfig:
     t, s = config.training, config.simulation
     per_epoch = max(2, ITERATIONS // t.n_epochs)
     frames = max(64, math.ceil(per_epoch * t.batch_size * 5 / s.n_sequences) * s.n_sequences)
-    return config.replaced(
+    short = config.replaced(
         {
             "simulation.n_frames": min(frames, s.n_frames),
             "simulation.n_test_frames": 50,
@@ -82,6 +82,7 @@ def shortened(config: SlotConfig) -> SlotConfig:
             "training.n_metric_points": 2,
         }
     )
+    return short.replaced(scheduler_in(t, iterations_per_epoch(short) / iterations_per_epoch(config)))
 
 
 def _error(model: Model, data: Recording) -> float:

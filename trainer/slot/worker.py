@@ -6,6 +6,7 @@ no longer than a second. The same command then goes on from the checkpoint.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import sys
@@ -26,6 +27,8 @@ from trainer.slot import runtime
 from trainer.slot.attempt import Attempt
 from trainer.slot.checkpoint import EVERY_S
 from trainer.slot.progress import Listener
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Rejected(NightflyError):
@@ -95,6 +98,8 @@ def _guarded(paths: SlotPaths, run_id: str, config_hash: str, attempt: Callable[
     except Exception as error:  # noqa: BLE001 - the worker's boundary: whatever happened must reach result.json
         traceback.print_exc()
         kind: FailureKind = "out_of_memory" if runtime.is_out_of_memory(error) else "crashed"
+        if isinstance(error, OSError) and error.errno in FULL:
+            kind = "disk_full"
         result = _failed(run_id, config_hash, kind, f"{type(error).__name__}: {error}")
     return _finish(paths, result)
 
@@ -116,7 +121,9 @@ def _failed(run_id: str, config_hash: str, kind: FailureKind, message: str) -> S
 
 def _finish(paths: SlotPaths, result: SlotResult) -> SlotResult:
     write_atomic(paths.result, canonical_json(result.model_dump()) + "\n")
-    paths.checkpoint.unlink(missing_ok=True)
+    # A training that was no fault of the config's own goes on where it stood.
+    if result.failure is None or not result.failure.blameless:
+        paths.checkpoint.unlink(missing_ok=True)
     return result
 
 

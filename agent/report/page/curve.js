@@ -1,11 +1,7 @@
-// The curve of the chosen run: its three R2 over its phases.
+// The curve of the chosen run: what is followed along its training, over its phases.
 
-const CURVES = [
-  ["connectivity_R2", 2],
-  ["V_rest_R2", 3],
-  ["tau_R2", 4],
-];
-const curveColours = () => [colour("accent"), colour("bad"), colour("good")];
+const CURVES = data.traced.map((name, i) => [name, i + 2]);
+const CURVE_COLOURS = ["accent", "bad", "good", "middle", "model", "ink"];
 
 const curvePlot = (node) => (node.curve.length && node.curve[0].length ? make("div", { class: "small-plot" }) : null);
 
@@ -20,7 +16,7 @@ function drawCurve() {
     y: node.curve[column],
     mode: "lines+markers",
     name,
-    line: { color: curveColours()[i], width: 2 },
+    line: { color: colour(CURVE_COLOURS[i % CURVE_COLOURS.length]), width: 2 },
     marker: { size: 4 },
   }));
   draw(box, traces, {

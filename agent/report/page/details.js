@@ -42,10 +42,10 @@ function metricsTable(node) {
   const rows = data.metrics.map((name) => {
     const value = measured(node, name),
       before = parent && !parent.failure ? measured(parent, name) : null;
-    const digits = name === "training_time_min" ? 1 : 4;
+    const digits = data.digits[metricIndex[name]];
     const change = value === null || before === null ? "" : signed(value - before, digits);
     return [
-      name,
+      make("span", { title: data.meanings[metricIndex[name]] }, name),
       value === null ? node.missing[name] || "undefined" : figure(value, digits),
       parent ? figure(before, digits) : "",
       change,
@@ -155,7 +155,7 @@ function showDetails() {
         ? make(
             "p",
             { class: "failed" },
-            "It ran to its end; its connectivity_R2 is too low, or undefined, for another status.",
+            `It ran to its end; its ${data.reward} is too low, or undefined, for another status.`,
           )
         : null,
       changesTable(node),

@@ -130,7 +130,7 @@ function setUpParameters() {
   fill(
     byId("par-metric"),
     data.metrics.map((name) => [name, name]),
-    "V_rest_R2",
+    data.primary,
   );
   for (const id of ["par-key", "par-metric"]) byId(id).addEventListener("change", drawParameters);
   drawParameters();

@@ -6,12 +6,11 @@ const COLUMNS = [
   ["config", (node) => Number(node.config.slice(1)), (node) => node.config],
   ["role", (node) => node.role],
   ["status", (node) => node.status],
-  ...["connectivity_R2", "V_rest_R2", "tau_R2", "cluster_accuracy"].map((name) => [
-    name,
+  ...data.columns.map(([name, label]) => [
+    label,
     (node) => measured(node, name),
-    (node) => figure(measured(node, name)),
+    (node) => figure(measured(node, name), Math.min(3, data.digits[metricIndex[name]])),
   ]),
-  ["minutes", (node) => measured(node, "training_time_min"), (node) => figure(measured(node, "training_time_min"), 1)],
   ["verdict", (node) => node.verdict || ""],
   ["mutation", (node) => node.mutation],
 ];

@@ -113,7 +113,7 @@ function setUpCurves() {
   fill(
     byId("curve-metric"),
     CURVES.map(([name]) => [name, name]),
-    "connectivity_R2",
+    data.reward,
   );
   byId("curve-metric").addEventListener("change", drawCurves);
   drawCurves();

@@ -19,7 +19,7 @@ function treeEdges() {
 }
 
 function treeLabel(node) {
-  const numbers = ["connectivity_R2", "V_rest_R2", "tau_R2"].map((name) => `${name} ${figure(measured(node, name))}`);
+  const numbers = data.main.map((name) => `${name} ${figure(measured(node, name))}`);
   const told = node.failure ? `failed: ${plain(node.failure[0])}` : numbers.join("<br>");
   return `<b>${node.id}</b> · ${node.config} · ${node.role}<br>${plain(node.mutation.slice(0, 160))}<br>${told}`;
 }
@@ -171,7 +171,7 @@ function setUpTree() {
   fill(
     byId("tree-metric"),
     data.metrics.map((name) => [name, name]),
-    "connectivity_R2",
+    data.reward,
   );
   byId("tree-metric").addEventListener("change", drawTree);
   drawTree();

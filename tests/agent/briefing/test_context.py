@@ -111,3 +111,29 @@ def test_the_rules_of_the_campaign_stand_in_the_system_prompt(tmp_path: Path) ->
     ):
         assert words in text
     assert "| 3 |" not in text.split("# Roles of the slots")[1].split("#")[0]
+
+
+def test_the_last_four_block_summaries_are_shown(campaign_file: Path, tmp_path: Path) -> None:
+    night = play(campaign_file, tmp_path / "run", 7)  # every batch is a block
+    context = build_context(night)
+    assert [number for number, _ in context.block_summaries] == [4, 5, 6, 7]
+    assert [text for _, text in context.block_summaries] == [text for _, text in night.history.block_summaries]
+    text = render_prompt(context)
+    assert text.index("Block 4: ") < text.index("Block 7: ") < text.index("# Working memory")
+
+
+def test_a_long_block_summary_is_cut(night: Night) -> None:
+    kept = night.history.block_summaries
+    night.history.block_summaries = [(4, "x" * 5000)]
+    shown = build_context(night).block_summaries
+    night.history.block_summaries = kept
+    assert shown == [(1, "x" * 2000 + " ...")]
+
+
+@pytest.mark.parametrize(("floor", "told"), [(0.0, False), (0.65, True)])
+def test_a_campaign_may_ask_for_longer_runs(floor: float, told: bool, tmp_path: Path) -> None:
+    file = write_campaign(tmp_path / "c.yaml", policy={"time_limit_min": 10_000, "time_floor": floor})
+    context = build_context(play(file, tmp_path / "run", 1))
+    assert ("raise training.data_augmentation_loop" in context.room) is told
+    assert (context.room in render_prompt(context)) if told else context.room == ""
+    assert ("% of the limit" in render_prompt(context)) is told

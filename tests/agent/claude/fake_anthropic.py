@@ -85,6 +85,8 @@ class Server:
             "max_tokens": 64_000, "max_input_tokens": 1_000_000, "capabilities": None, "lifecycle": "active",
         }  # fmt: skip
         self.counted: dict[str, Any] | Answer = {"input_tokens": 4321}
+        # The preflight's request for one token, apart from the script.
+        self.probe: Answer = stream("{", "max_tokens")
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -93,6 +95,9 @@ class Server:
                 server.requests.append({"path": self.path, "body": json.loads(body), "headers": dict(self.headers)})
                 if self.path.startswith("/v1/messages/count_tokens"):
                     self._json(server.counted)
+                    return
+                if server.requests[-1]["body"].get("max_tokens") == 1:
+                    server.probe(self)
                     return
                 respond = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
                 try:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.briefing.context import build_context
-from agent.claude.client import KEY, ClaudeClient
+from agent.claude.client import ClaudeClient
 from agent.claude.mock import MockLLM, answer
 from agent.claude.prices import price
 from agent.claude.protocol import Completion, LLMUnavailable, Prompt, Turn
@@ -30,6 +30,8 @@ from tests.agent.claude.fake_anthropic import (
     stream,
 )
 from tests.agent.conftest import play, write_campaign
+
+KEY = "ANTHROPIC_API_KEY"
 
 
 @pytest.fixture
@@ -88,12 +90,12 @@ def test_a_repair_turn_keeps_the_conversation(serve: Callable[..., Server], prom
     [
         refuse(529, "overloaded_error"),
         refuse(500, "api_error"),
-        refuse(429, "rate_limit_error", retry_after="86400"),
+        refuse(429, "rate_limit_error", retry_after="0"),
         stream("half", stop=None),
         drop,
         fail_midway("overloaded_error"),
     ],
-    ids=["529", "500", "429 with a day to wait", "early end", "drop in mid-stream", "error in mid-stream"],
+    ids=["529", "500", "429", "early end", "drop in mid-stream", "error in mid-stream"],
 )
 def test_passing_trouble_is_waited_out(trouble: Answer, serve: Callable[..., Server], prompt: Prompt) -> None:
     server = serve(trouble, trouble, stream("{}"))

@@ -11,6 +11,7 @@ import pytest
 from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, ModelFacts
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+from agent.night.ask import batch_schema
 from state.campaign import ClaudeConfig
 from state.errors import ConfigError
 from state.evening import Budget
@@ -38,7 +39,7 @@ def capabilities(**lacking: bool) -> dict[str, Any]:
 def look(server: Server, tmp_path: Path, **config: Any) -> tuple[ModelFacts, list[str]]:
     night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 2)
     settings = ClaudeConfig(**config)
-    facts = ClaudeClient(settings, base_url=server.url).preflight(*next_prompt(night))
+    facts = ClaudeClient(settings, base_url=server.url).preflight(*next_prompt(night), batch_schema(night.campaign))
     budget = Budget(max_batches=7)
     refuse_unfit(facts, settings, budget)
     return facts, estimate(facts, night, budget)
@@ -48,7 +49,7 @@ def test_a_good_model_is_told_with_room_price_and_the_night(serve: Callable[...,
     server = serve(stream("{}"))
     server.model["capabilities"] = capabilities()  # type: ignore[index]
     facts, lines = look(server, tmp_path)
-    assert facts == ModelFacts(1_000_000, 64_000, "active", (), 4321)
+    assert facts == ModelFacts(1_000_000, 64_000, "active", (), 4321, "claude-opus-5-5", "full")
     assert "4,321 of 1,000,000 tokens" in lines[0]
     assert "a million tokens" in lines[0]
     assert "the budget allows 5 batches, $" in lines[1]

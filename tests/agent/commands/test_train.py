@@ -20,8 +20,9 @@ from state.config import Scalar, SlotConfig
 from state.errors import RunError
 from state.files import dump_yaml
 from state.lock import DriverLock
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS, SlotResult
+from state.records import SlotResult
 from trainer.fly.connectome import Connectome
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -68,7 +68,7 @@ def test_true_figures_pass_at_any_rounding_and_others_are_found(night: Night, da
     assert contradictions(text, own, night) == []
     # Other by two units of the last digit or more, wherever that lands; below 0 it would be a difference.
     near = 10.0**-digits * data.draw(st.floats(2, 90))
-    path = night.views.paths[about]
+    path = night.views.courses[about]
     last = path.get(metric, path["tau_R2"])[-1]
     ups = [value + near, value - near, value + 1.5]
     off = data.draw(
@@ -112,7 +112,7 @@ def test_what_is_no_clear_claim_is_left_alone(text: str, night: Night) -> None:
 
 def test_peaks_finals_percents_and_spreads_have_their_own_meaning(night: Night) -> None:
     own = good(night)[0]
-    path = list(night.views.paths[own]["connectivity_R2"])
+    path = list(night.views.courses[own]["connectivity_R2"])
     assert contradictions(f"conn peaked at {max(path):.3f}, ended at {path[-1]:.3f}", own, night) == []
     assert len(contradictions(f"conn peaked at {path[0]:.4f}", own, night)) == 1
     accuracy = measured(night, own, "cluster_accuracy")
@@ -155,11 +155,11 @@ def test_a_peak_is_no_final_value(night: Night) -> None:
     own = good(night)[0]
     iteration = night.history.iterations[own]
     assert iteration.result is not None
-    whole, path = iteration.result, night.views.paths[own]
+    whole, path = iteration.result, night.views.courses[own]
     points = array("d", [*path["connectivity_R2"][:-1], 0.5])
     top = max(points)
     iteration.result = whole.model_copy(update={"metrics": whole.metrics | {"connectivity_R2": 0.5}})
-    night.views.paths[own] = path | {"connectivity_R2": points}
+    night.views.courses[own] = path | {"connectivity_R2": points}
     try:
         for text in (
             f"conn peak={top:.3f}@joint final=0.500 trend=decaying",
@@ -176,7 +176,7 @@ def test_a_peak_is_no_final_value(night: Night) -> None:
         ):
             assert len(contradictions(text, own, night)) == wrong, text
     finally:
-        iteration.result, night.views.paths[own] = whole, path
+        iteration.result, night.views.courses[own] = whole, path
 
 
 @given(st.text(max_size=300))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -29,8 +28,8 @@ from state.added import FORMAT
 from state.errors import JournalError, RunError
 from state.evening import Budget
 from state.journal import RECORD_TYPES, Journal, read_records
+from state.metrics import METRICS, NOT_MEASURED, Metric, Steady, Trace
 from state.paths import RunPaths
-from state.records import METRICS, NOT_MEASURED
 from state.shapes import SHAPES, codes_of
 from tests.agent.ledger.scripted import Scripted
 from trainer.engines.inline import InlineEngine
@@ -73,7 +72,9 @@ def files(root: Path) -> dict[str, bytes]:
 def test_a_run_of_each_format_holds_every_kind_of_exchange(golden: Path) -> None:
     run = open_run(golden)
     assert run.campaign().format == run.started().get("format", 1)
-    assert len({record.type for record in run.records()}) == len(RECORD_TYPES) - 2, "no slot failed, no stop by hand"
+    assert len({record.type for record in run.records()}) == len(RECORD_TYPES) - 3, (
+        "no slot failed, no stop by hand, no wait"
+    )
     rejected = [record.data for record in run.records() if record.type == "reply_rejected"]
     assert [codes_of(one) for one in rejected] == [["refusal"], ["unreadable"], ["claim"]]  # type: ignore[arg-type]
     assert run.ledger().history.committed == 4
@@ -99,15 +100,25 @@ def test_what_a_metric_of_today_lacks_in_an_older_run_is_shown_as_not_measured(
     golden: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = (golden / "analysis.md").read_bytes()
-    known = METRICS
-    for module in list(sys.modules.values()):
-        if getattr(module, "METRICS", None) is known:
-            monkeypatch.setattr(module, "METRICS", (*known, "jacobian_R2"))
+    row = Metric(
+        "jacobian_R2",
+        "a metric that every prompt, table and trajectory of later runs tells",
+        "jac",
+        heading="jac_R2",
+        steady=Steady("jac", 0.1, 0.5),
+        main=3,
+        trace=Trace("jacobian_r2", "jac"),
+        words="jacobian[_ ]R2|jac",
+        watched=True,
+        since=FORMAT + 1,
+    )
+    monkeypatch.setitem(cast(dict[str, Metric], METRICS), row.name, row)
     rebuild(golden)
     assert (golden / "analysis.md").read_bytes() == log
     page = RunPaths(golden).report.read_text()
     assert f'"jacobian_R2":"{NOT_MEASURED}"' in page
     assert replay_run(golden).passed
+    assert describe(*read_run(golden))["best"]
     old = open_run(golden).ledger().history.iterations[1].result
     assert old is not None
     again = compare(1, old, old.model_copy(update={"metrics": old.metrics | {"jacobian_R2": 0.5}}))

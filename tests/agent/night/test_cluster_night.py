@@ -26,7 +26,17 @@ TINY: dict[str, Any] = {
     "name": "tiny",
     "simulation": {"extent": 1, "n_frames": 1600, "n_sequences": 8, "burn_in": 20, "n_test_frames": 100},
     "graph_model": {"hidden_dim": 16, "hidden_dim_update": 16},
-    "training": {"batch_size": 4, "data_augmentation_loop": 2, "n_metric_points": 4, "learning_rate_W_start": 3e-3},
+    # Penalties for a network this small: with the full size's it learns nothing, and `run` refuses the campaign.
+    "training": {
+        "batch_size": 4,
+        "data_augmentation_loop": 2,
+        "n_metric_points": 4,
+        "learning_rate_W_start": 3e-3,
+        "learning_rate_start": 2e-3,
+        "coeff_g_phi_weight_L1": 0.015,
+        "coeff_f_theta_weight_L1": 5e-4,
+        "coeff_f_theta_weight_L2": 0.0,
+    },
     "explorable": {"training.alternate_joint_ratio": {"choices": [0.3, 0.4, 0.5]}},
     "claude": {"n_parallel": 2, "n_iter_block": 2},
     "policy": {"baseline_runs": 2, "min_replicates": 1},

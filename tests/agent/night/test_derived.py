@@ -72,8 +72,8 @@ def test_a_log_that_a_crash_left_behind_is_completed_and_nothing_kept_aside(
 def test_lost_files_come_back_at_the_next_opening(campaign_file: Path, tmp_path: Path) -> None:
     night = play(campaign_file, tmp_path / "r", 2)
     snapshots = sorted(night.paths.snapshots.iterdir())
-    files = [night.paths.log, night.paths.memory, night.paths.scores, *snapshots]
-    assert len(snapshots) == 6
+    files = [night.paths.log, night.paths.memory, night.paths.scores, night.paths.winner, *snapshots]
+    assert len(snapshots) == 8
     before = [path.read_bytes() for path in files]
     configs = sorted(night.paths.configs.iterdir())
     planned = [path.read_bytes() for path in configs]

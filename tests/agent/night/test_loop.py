@@ -159,6 +159,7 @@ def test_a_model_that_never_learns_is_replaced_slot_by_slot(tmp_path: Path) -> N
         roles = [it.planned.role for it in night.history.batch(batch)]
         assert roles[1] == "fallback"
         assert "fallback" not in (roles[0], roles[2], roles[3])
+    file = write_campaign(tmp_path / "c.yaml", claude={"max_fallback_batches": 9})
     night = play(file, tmp_path / "dumb", 4, Faulty(lambda text: "", 99))
     assert [it.planned.role for it in night.history.batch(3)] == ["fallback"] * 4
     assert night.history.committed == 4

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from state.journal import read_records
+from state.metrics import METRICS
 from state.paths import RunPaths
-from state.records import METRICS, SlotResult
+from state.records import SlotResult
 from trainer.engines.local import WORKER, find_workers
 
 CAMPAIGN = """

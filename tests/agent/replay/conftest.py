@@ -29,8 +29,9 @@ class WritingEngine(InlineEngine):
 
 
 def play(root: Path, batches: int = 3) -> Path:
-    """A surrogate night of ``batches`` batches in ``root``."""
-    night = open_night(write_campaign(root.parent / "campaign.yaml"), root, dry_run=True)
+    """A surrogate night of ``batches`` batches in ``root``, with pictures in its prompts."""
+    file = write_campaign(root.parent / "campaign.yaml", claude={"pictures": True})
+    night = open_night(file, root, dry_run=True)
     try:
         run_night(night, MockLLM(), WritingEngine(), lambda *_: None, Budget(max_batches=batches))
         night.derived.flush(draw=True)

@@ -43,7 +43,7 @@ def test_what_cannot_be_packed_is_refused(tmp_path: Path) -> None:
     export(root, None)
     with pytest.raises(RunError, match="exists already"):
         export(root, None)
-    night = open_night(write_campaign(tmp_path / "campaign.yaml"), root, dry_run=True)
+    night = open_night(write_campaign(tmp_path / "campaign.yaml", claude={"pictures": True}), root, dry_run=True)
     with pytest.raises(RunError, match="a driver is at work"):
         export(root, tmp_path / "other.tar.gz")
     night.close()

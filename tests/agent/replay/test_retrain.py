@@ -8,7 +8,8 @@ import pytest
 
 from agent.replay.retrain import TOLERANCE, compare, retrain
 from state.errors import RunError
-from state.records import METRICS, Failure, SlotResult
+from state.metrics import METRICS
+from state.records import Failure, SlotResult
 
 
 def result(value: float | None, device: str) -> SlotResult:

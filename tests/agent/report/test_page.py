@@ -24,12 +24,12 @@ from agent.report.story import read_story
 from agent.report.tables import config_rows
 from agent.report.write import write_report
 from state.journal import Journal, Record, read_records
+from state.metrics import tabled
 from state.paths import RunPaths
 from tests.agent.conftest import play, write_campaign
 from tests.agent.report.conftest import HOSTILE, again
 from ucb.log import parse_log, render_entry
 from ucb.score import parse_scores
-from ucb.variance import TABLE_METRICS
 
 
 class Reader(HTMLParser):
@@ -167,7 +167,7 @@ def test_configs_without_a_rank_stand_below_those_with_one(plain: Path) -> None:
 
 def test_a_mean_over_some_of_the_runs_says_so(odd: Path) -> None:
     ledger, _ = read_story(RunPaths(odd))
-    column = TABLE_METRICS.index("V_rest_R2")
+    column = [row.name for row in tabled()].index("V_rest_R2")
     for row in config_rows(ledger):
         defined = ledger.views.table[row["config"]].spreads["V_rest_R2"].n
         some = f"in {defined} of {row['runs']} runs" if 0 < defined < row["runs"] else ""
@@ -238,7 +238,8 @@ def test_page_status_and_log_say_the_same(night: str, request: pytest.FixtureReq
     for best in state["best"]:
         row = rows[best["config_id"]]
         assert (row["runs"], row["robust"]) == (best["runs"], best["robust"])
-        means = ["n/a" if best[name] is None else f"{best[name]:.3f}" for name in TABLE_METRICS]
+        shown = [best[row.name] for row in tabled()]
+        means = ["n/a" if mean is None else f"{mean:.3f}" for mean in shown]
         assert [cell["mean"] for cell in row["cells"]] == means
     for entry in parse_log(RunPaths(root).log.read_text()):
         node = nodes[entry.iteration]

@@ -1,4 +1,7 @@
-"""Stand-ins for the commands of LSF that run jobs at once on this machine; `down` in their folder silences them."""
+"""Stand-ins for the commands of LSF and Slurm that run jobs at once on this machine; files in their folder steer them.
+
+`down` silences them. Of Slurm, `blind` lets squeue answer with an empty list, `NAME.word` is what it says of a job.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +50,53 @@ if [ "$pid" = 0 ]; then rm "$here/$2.pid"; else kill -TERM "$pid" 2>/dev/null; f
 exit 0
 """
 
+SBATCH = """
+for word in "$@"; do
+    case $word in
+        --test-only) echo "sbatch: Job 1 to start" >&2; exit 0;;
+        --job-name=*) name=${word#*=};;
+    esac
+    script=$word
+done
+setsid bash "$script" </dev/null >/dev/null 2>&1 &
+echo $! >"$here/$name.pid"
+echo 4711
+"""
+SQUEUE = """
+shopt -s nullglob
+if [ -e "$here/blind" ]; then exit 0; fi
+for file in "$here"/*.pid; do
+    name=$(basename "$file" .pid) pid=$(cat "$file") word=COMPLETED
+    if [ -e "$here/$name.word" ]; then word=$(cat "$here/$name.word")
+    elif [ -e "/proc/$pid/stat" ] && ! grep -q ') Z' "/proc/$pid/stat"; then word=RUNNING; fi
+    echo "$name|$word"
+done
+"""
+SCANCEL = """
+for word in "$@"; do
+    case $word in --name=*)
+        for name in $(echo "${word#--name=}" | tr , ' '); do
+            kill -TERM "$(cat "$here/$name.pid")" 2>/dev/null
+        done;;
+    esac
+done
+exit 0
+"""
+
+
+def install_slurm(folder: Path) -> None:
+    """Write Slurm's commands into ``folder``."""
+    _write(folder, (("sbatch", SBATCH), ("squeue", SQUEUE), ("scancel", SCANCEL)))
+
 
 def install(folder: Path) -> None:
-    """Write the commands into ``folder``."""
+    """Write LSF's commands into ``folder``."""
+    _write(folder, (("bsub", BSUB), ("bjobs", BJOBS), ("bkill", BKILL), ("bqueues", BQUEUES)))
+
+
+def _write(folder: Path, commands: tuple[tuple[str, str], ...]) -> None:
     folder.mkdir()
-    for name, body in (("bsub", BSUB), ("bjobs", BJOBS), ("bkill", BKILL), ("bqueues", BQUEUES)):
+    for name, body in commands:
         path = folder / name
         path.write_text(HEAD.format(folder=folder) + body)
         path.chmod(0o755)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS, Failure, SlotResult
+from state.records import Failure, SlotResult
 from trainer.engines.contract import STDERR_TAIL, Ended, Job, collect, stderr_tail
 
 DONE: dict[str, Any] = SlotResult(
@@ -57,7 +58,7 @@ def test_a_failure_told_by_the_worker_is_taken_as_it_is(job: Job) -> None:
     [
         (DONE | {"run_id": "night.0001.a2"}, "rejected", "another run"),
         (DONE | {"config_hash": "beef"}, "rejected", "another run or config"),
-        (DONE | {"metrics": dict.fromkeys(METRICS[1:], 0.5)}, "rejected", "expected metrics"),
+        (DONE | {"metrics": dict.fromkeys(list(METRICS)[1:], 0.5)}, "rejected", "expected metrics"),
         (DONE | {"metrics": dict.fromkeys((*METRICS, "speed"), 0.5)}, "rejected", "expected metrics"),
         (DONE | {"status": "failed", "metrics": {}}, "rejected", "status failed and failure None"),
         (DONE | {"failure": {"kind": "crashed", "message": "x"}}, "rejected", "status done and failure"),

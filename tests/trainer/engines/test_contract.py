@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS
 from tests.trainer.engines.conftest import Bench
 from tests.trainer.engines.workers import FAMILY, WAITS, began, ended, gone, job, killed_driver, pids, runs, until
 from trainer.engines.contract import collect

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from state.engine import EngineConfig
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS
 from tests.trainer.engines.workers import (
     ROOT,
     STUBBORN_FAMILY,

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from state.config import Scalar, SlotConfig
-from state.records import METRICS
+from state.metrics import METRICS
 from state.surrogate import SurrogateConfig
 from trainer.engines.surrogate import LABEL, OPTIMUM, PEAK, distance, surrogate_result
 
@@ -36,7 +36,7 @@ def test_a_result_says_that_nothing_was_trained() -> None:
     assert result.truth == result.stimulus == LABEL
     assert "SURROGATE" in LABEL
     assert (result.run_id, result.config_hash) == ("r", BASE.hash())
-    assert tuple(result.metrics) == METRICS
+    assert list(result.metrics) == list(METRICS)
     assert {point.phase for point in result.trajectory} == {"joint", "V_rest"}
 
 

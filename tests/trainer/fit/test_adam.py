@@ -15,8 +15,11 @@ def test_equals_torch_with_groups_of_different_rates() -> None:
     parts = [torch.nn.Parameter(start[:4].clone()), torch.nn.Parameter(start[4:].clone())]
     theirs = torch.optim.Adam([{"params": [parts[0]], "lr": 1e-2}, {"params": [parts[1]], "lr": 3e-4}])
     for block in (3, 1, 5):
-        ours.prepare(block)
+        scales = torch.rand(block, dtype=torch.float64) + 0.1
+        ours.prepare(block, scales)
         for index in range(block):
+            for group, rate in zip(theirs.param_groups, (1e-2, 3e-4), strict=True):
+                group["lr"] = rate * float(scales[index])
             g = torch.randn(10, dtype=torch.float64)
             gradient.copy_(g)
             parts[0].grad, parts[1].grad = g[:4].clone(), g[4:].clone()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.config import Scalar, SlotConfig, TrainingConfig
-from trainer.fit.schedule import annealing, iterations_per_epoch, stages
+from trainer.fit.schedule import annealing, iterations_per_epoch, rate_factors, stages
 
 
 @settings(deadline=None)
@@ -49,3 +50,33 @@ def test_annealing_counts_whole_epochs_as_the_predecessor_does_or_all_the_time()
     assert annealing(whole, 1.0) == annealing(whole, 1.99) == pytest.approx(1 - math.exp(-0.5))
     assert 0.0 < annealing(continuous, 0.01) < annealing(continuous, 0.99) < annealing(continuous, 1.99) < 1.0
     assert annealing(TrainingConfig(regul_annealing_rate=0.0), 0.0) == 1.0
+
+
+@pytest.mark.parametrize("longer", [1, 2, 3])
+@pytest.mark.parametrize("floor", [0.0, 0.01, 0.5])
+def test_cosines_are_those_of_torch(longer: int, floor: float) -> None:
+    keys = {"lr_scheduler_T0": 7, "lr_scheduler_T_mult": longer, "lr_scheduler_eta_min_ratio": floor}
+    training = TrainingConfig(lr_scheduler="cosine_warm_restarts", **keys)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, 7, longer, eta_min=floor)
+    expected = []
+    for _ in range(60):
+        expected.append(theirs.get_last_lr()[0])
+        optimiser.step()
+        theirs.step()
+    ours = [rate_factors(training, first, 20) for first in (0, 20, 40)]
+    torch.testing.assert_close(torch.cat([part for part in ours if part is not None]).tolist(), expected)
+
+
+def test_the_warm_up_rises_to_the_cosine() -> None:
+    keys = {"lr_scheduler_T0": 1000, "lr_scheduler_warmup_iters": 10}
+    cosine = rate_factors(TrainingConfig(lr_scheduler="cosine_warm_restarts", **keys), 0, 20)
+    warm = rate_factors(TrainingConfig(lr_scheduler="linear_warmup_cosine", **keys), 0, 20)
+    assert cosine is not None
+    assert warm is not None
+    rise = [1e-6, *(k / 10 for k in range(1, 10)), *[1.0] * 10]
+    torch.testing.assert_close((warm / cosine).tolist(), rise, rtol=1e-4, atol=0)
+
+
+def test_without_a_scheduler_nothing_is_computed() -> None:
+    assert rate_factors(TrainingConfig(), 0, 5) is None

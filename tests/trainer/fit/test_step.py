@@ -23,7 +23,7 @@ ALL_ON: dict[str, Scalar] = {"training.coeff_W_L2": 0.3, "training.coeff_g_phi_w
 FORMER: dict[str, Scalar] = {
     key: value
     for key, value in earlier_settings().items()
-    if not key.startswith("simulation.") and key not in ("graph_model.backend", "training.cluster_features")
+    if value != SlotConfig().flat()[key] and key not in ("simulation.sequences", "training.cluster_features")
 }
 CASES: list[dict[str, Scalar]] = [
     {},

@@ -10,6 +10,7 @@ import torch
 from state.config import Scalar, SlotConfig
 from state.explorable import protection
 from state.records import TrajectoryPoint
+from trainer.fit.backend import make_model
 from trainer.fit.schedule import BLOCK, stages
 from trainer.fit.step import Step
 from trainer.fit.training import Moment, TrainingDiverged, fit
@@ -81,6 +82,29 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_do_not(
     assert torch.equal(first.theta, second.theta)
     assert points == again
     assert not torch.equal(first.theta, other.theta)
+
+
+@pytest.mark.parametrize("backend", ["fast", "pyg"])
+@pytest.mark.parametrize("key", ["lr_scheduler", "grad_clip_W", "coeff_W_L1_proximal"])
+def test_schedules_and_limits_act_on_both_backends(
+    key: str, backend: str, tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    asked: dict[str, Scalar] = {"lr_scheduler": "cosine_warm_restarts", "grad_clip_W": 1e-6, "coeff_W_L1_proximal": 1e3}
+    config = tiny_config.replaced(
+        {f"training.{key}": asked[key], "training.lr_scheduler_T0": 10, "graph_model.backend": backend}
+    )
+    found = {}
+    for name, one in (
+        ("plain", config.replaced({f"training.{key}": getattr(SlotConfig().training, key)})),
+        ("set", config),
+    ):
+        model = make_model(one.graph_model, tiny_truth)
+        model.initialise(one.training)
+        fit(model, one, tiny_data, tiny_truth, activity(tiny_data), lambda point: None)
+        found[name] = model.W.clone()
+    assert not torch.equal(found["plain"], found["set"])
+    if key == "coeff_W_L1_proximal":
+        assert not found["set"].any()
 
 
 def test_lr_ratio_zero_freezes_W_and_g_phi_in_the_second_phase(
@@ -194,6 +218,13 @@ OTHER_VALUES: dict[str, Scalar] = {
     "training.W_L2_beside_L1": "added",
     "training.annealing": "continuous",
     "training.adam_restart": "never",
+    "training.grad_clip_W": 1e-6,
+    "training.coeff_W_L1_proximal": 1e-5,
+    "training.lr_scheduler": "cosine_warm_restarts",
+    "training.lr_scheduler_T0": 15,
+    "training.lr_scheduler_T_mult": 1,
+    "training.lr_scheduler_eta_min_ratio": 0.5,
+    "training.lr_scheduler_warmup_iters": 5,
     "graph_model.init": "fan_in",
 }
 # Alive only beside another value of another key.
@@ -201,6 +232,13 @@ BESIDE: dict[str, dict[str, Scalar]] = {
     "training.coeff_W_L2": {"training.coeff_W_L1": 0.0},
     "training.adam_restart": {"training.alternate_training": False},
     "training.W_L2_beside_L1": {"training.coeff_W_L2": 0.1},
+    **{
+        f"training.lr_scheduler_{name}": {
+            "training.lr_scheduler": "linear_warmup_cosine",
+            "training.lr_scheduler_T0": 10,
+        }
+        for name in ("T0", "T_mult", "eta_min_ratio", "warmup_iters")
+    },
 }
 # Not offered, but not to be dead either.
 FIXED_VALUES: dict[str, Scalar] = {

@@ -26,6 +26,15 @@ def test_random_weights_have_the_standard_deviation_of_their_definition(per: str
     assert abs(float(weights.mean())) < 0.05 * std
 
 
+def test_uniform_weights_fill_their_range() -> None:
+    training = TrainingConfig(w_init_mode="uniform_scaled", w_init_scale=2.0)
+    weights = draw_weights(training, N, E, generator()) * math.sqrt(E)
+    assert float(weights.abs().max()) <= 2.0
+    assert float(weights.std()) == pytest.approx(2.0 / math.sqrt(3), rel=0.02)
+    assert float(weights.max()) > 1.99
+    assert float(weights.min()) < -1.99
+
+
 def test_zeros_are_zeros() -> None:
     assert not draw_weights(TrainingConfig(w_init_mode="zeros"), N, E, generator()).any()
 

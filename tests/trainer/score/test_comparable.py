@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trainer.fly.connectome import Connectome
-from trainer.score.comparable import OUTLIERS, identity_scores, pearson_of_moving
+from trainer.score.comparable import OUTLIERS, identity_scores, pearson_of_moving, raw_weights, spectral_radius
 from trainer.score.metrics import Recovered
 
 
@@ -56,3 +56,24 @@ def test_pearson_leaves_out_what_does_not_move() -> None:
     assert pearson_of_moving(-true, true) == pytest.approx(-1.0)
     assert pearson_of_moving(torch.zeros(50, 3), true) is None
     assert pearson_of_moving(true * float("nan"), true) is None
+
+
+def test_spectral_radius_is_that_of_the_dense_matrix(tiny_truth: Connectome) -> None:
+    n = len(tiny_truth.type_index)
+    matrix = np.zeros((n, n))
+    np.add.at(matrix, (tiny_truth.target, tiny_truth.source), tiny_truth.weight)
+    expected = float(np.abs(np.linalg.eigvals(matrix)).max())
+    assert spectral_radius(tiny_truth.weight.astype(float), tiny_truth) == pytest.approx(expected, rel=1e-6)
+
+
+def test_weights_up_to_a_scale_have_a_raw_R2_of_one_and_scale_the_radius(tiny_truth: Connectome) -> None:
+    found = perfect(tiny_truth)
+    figures = raw_weights(-3.0 * found.W, replace(found, W=2.0 * found.W), tiny_truth)
+    assert figures["raw_W_R2"] == pytest.approx(1.0)
+    assert figures["spectral_radius"] == pytest.approx(2.0 * figures["spectral_radius_true"])
+
+
+def test_weights_that_are_not_finite_have_no_radius(tiny_truth: Connectome) -> None:
+    found = perfect(tiny_truth)
+    broken = np.full_like(found.W, np.nan)
+    assert raw_weights(broken, replace(found, W=broken), tiny_truth) == {}

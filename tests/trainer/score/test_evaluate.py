@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 
 from state.config import SlotConfig
-from state.records import METRICS
+from state.metrics import METRICS
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
 from trainer.score.evaluate import evaluate
@@ -24,6 +24,7 @@ def test_every_metric_is_there(tiny_config: SlotConfig, tiny_truth: Connectome, 
     assert "connectivity_R2" in lines
     assert {f"{name.removesuffix('_R2')}_slope" for name in lines} <= set(result.extra)
     assert {"connectivity_R2_identity", "connectivity_R2_identity_trimmed", "test_pearson_moving"} <= set(result.extra)
+    assert {"onestep_pearson", "raw_W_R2", "spectral_radius", "spectral_radius_true"} <= set(result.extra)
 
 
 def test_a_broken_network_gives_reasons(

@@ -1,4 +1,4 @@
-"""Pictures come out whole whatever the network learned."""
+"""activity.png comes out whole whatever the network learned."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
-import pytest
 import torch
 from matplotlib import image
 
 from trainer.fly.connectome import Connectome
-from trainer.score.evaluate import Evaluation
-from trainer.score.metrics import Recovered
-from trainer.score.pictures import draw_activity, draw_embedding, type_colours
+from trainer.score.pictures import draw_activity, type_colours
 
 
 def test_activity_shows_true_and_learned_traces(
@@ -27,18 +24,6 @@ def test_activity_shows_true_and_learned_traces(
     assert same.shape == other.shape
     assert same.shape[1] > 1000
     assert not np.array_equal(same, other)
-
-
-@pytest.mark.parametrize("depth", [1, 2, 3])
-@pytest.mark.parametrize("broken", [False, True])
-def test_embedding_is_drawn_for_any_depth_and_for_undefined_metrics(
-    depth: int, broken: bool, tmp_path: Path, tiny_truth: Connectome
-) -> None:
-    weight = np.full(tiny_truth.n_edges, np.nan) if broken else tiny_truth.weight.astype(float)
-    found = Recovered(weight, tiny_truth.tau.astype(float), tiny_truth.V_rest.astype(float))
-    result = Evaluation(metrics={"connectivity_R2": None if broken else 1.0}, found=found)
-    draw_embedding(tmp_path / "e.png", tiny_truth, np.random.default_rng(0).random((42, depth)), result)
-    assert image.imread(tmp_path / "e.png").shape[1] > 1000
 
 
 def test_changed_defaults_of_other_packages_do_not_show(

@@ -58,6 +58,13 @@ ALL: dict[str, Any] = {
     "training.g_phi_diff_step": {"choices": ["additive", "relative"]},
     "training.perceptron_norms": {"choices": ["per_tensor", "per_network"]},
     "training.annealing": {"choices": ["epoch", "continuous"]},
+    "training.grad_clip_W": {"min": 0, "max": 0.001},
+    "training.coeff_W_L1_proximal": {"min": 0, "max": 1e-6},
+    "training.lr_scheduler": {"choices": ["none", "cosine_warm_restarts", "linear_warmup_cosine"]},
+    "training.lr_scheduler_T0": {"min": 500, "max": 1000},
+    "training.lr_scheduler_T_mult": {"choices": [1, 2]},
+    "training.lr_scheduler_eta_min_ratio": {"min": 0.01, "max": 0.02},
+    "training.lr_scheduler_warmup_iters": {"min": 100, "max": 2000},
     "graph_model.init": {"choices": ["predecessor", "fan_in"]},
 }
 OF_STANDARD_TRAINING = "training.adam_restart"
@@ -69,7 +76,8 @@ def test_every_key_that_may_be_explored_is_alive_at_the_defaults() -> None:
     found = knobs_of(campaign(ALL))
     assert [knob.key for knob in found] == list(ALL)
     assert all(knob.alive for knob in found)
-    assert [knob.key for knob in found if knob.reason] == ["training.coeff_W_L2"]
+    together = [f"training.lr_scheduler_{name}" for name in ("T0", "T_mult", "eta_min_ratio", "warmup_iters")]
+    assert [knob.key for knob in found if knob.reason] == ["training.coeff_W_L2", *together]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from state.records import TrajectoryPoint
 from trainer.slot import progress as module
-from trainer.slot.progress import HEADER, MetricsLog, Progress, Reporter
+from trainer.slot.progress import MetricsLog, Progress, Reporter
 
 
 class Clock:
@@ -57,7 +57,7 @@ def test_time_left_is_linear(tmp_path: Path, clock: Clock) -> None:
 
 def test_the_log_grows_row_by_row_and_writes_nan_for_undefined(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path / "metrics.log")
-    assert (tmp_path / "metrics.log").read_text() == HEADER + "\n"
+    assert (tmp_path / "metrics.log").read_text() == "epoch,iteration,connectivity_r2,vrest_r2,tau_r2,phase\n"
     row = TrajectoryPoint(epoch=0, iteration=5, connectivity_r2=0.25, vrest_r2=None, tau_r2=1.0, phase="joint")
     log.append(row)
     assert (tmp_path / "metrics.log").read_text().splitlines()[1] == "0,5,0.250000,nan,1.000000,joint"

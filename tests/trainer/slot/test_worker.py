@@ -15,13 +15,14 @@ import pytest
 
 from state.config import SlotConfig
 from state.files import dump_yaml
+from state.metrics import METRICS
 from state.paths import SlotPaths
-from state.records import METRICS, SlotResult
+from state.records import SlotResult
 from trainer.fit.training import TrainingDiverged
 from trainer.fly.connectome import Connectome
 from trainer.fly.simulate import SimulationDiverged
 from trainer.slot import attempt
-from trainer.slot.progress import HEADER, Progress
+from trainer.slot.progress import Progress, header
 from trainer.slot.worker import main, run_folder, train_slot
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,7 +56,7 @@ def test_a_slot_leaves_everything_and_the_result_last(tmp_path: Path, config: Sl
     assert result.peak_memory_mb > 10
     assert result.truth == "tiny truth of the tests"
     lines = paths.metrics_log.read_text().splitlines()
-    assert lines[0] == HEADER
+    assert lines[0] == header()
     assert [line.split(",")[0::5] for line in lines[1:]] == [[str(p.epoch), p.phase] for p in result.trajectory]
     for picture in paths.pictures:
         assert picture.read_bytes().startswith(b"\x89PNG")
@@ -164,7 +165,7 @@ def test_progress_is_heard_stage_by_stage(tmp_path: Path, config: SlotConfig) ->
     assert stages == ["connectome", "simulation", "training", "evaluation", "done"]
     last = [progress for progress in heard if progress.stage == "training"][-1]
     assert last.iteration == last.total == 80
-    assert last.connectivity_r2 is not None
+    assert last.metrics["connectivity_R2"] is not None
 
 
 def test_usage_errors_exit_with_two(tmp_path: Path) -> None:
