@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError, create_model
 
+from state.added import FORMAT
 from state.records import Edit, SeedRationale
 from state.schema import Section, explain
 
@@ -64,19 +67,41 @@ class Unreadable(ValueError):
 
 
 @lru_cache(maxsize=8)
-def reply_model(n_parallel: int, start: bool) -> type[BaseModel]:
-    """The model of a reply with ``n_parallel`` named slots, constant within a campaign."""
-    slots: dict[str, Any] = {f"slot_{n}": (SlotStart if start else SlotReply, ...) for n in range(n_parallel)}
+def reply_model(n_parallel: int, start: bool, partial: bool = False) -> type[BaseModel]:
+    """The model of a reply with ``n_parallel`` named slots, constant within a campaign.
+
+    ``partial``: a slot or the memory may be null, which in a repair keeps what was sent of it before (`completed`).
+    """
+    slot: Any = SlotStart if start else SlotReply
+    slots: dict[str, Any] = {f"slot_{n}": (slot | None if partial else slot, ...) for n in range(n_parallel)}
+    slots["memory"] = (str | None if partial else str, ...)
     if start:
-        return create_model("StartReply", __base__=Section, **slots, memory=(str, ...))
-    rest: dict[str, Any] = {"memory": (str, ...), "block_summary": (str | None, ...), "acknowledged": (str | None, ...)}
+        return create_model("StartReply", __base__=Section, **slots)
+    rest: dict[str, Any] = {"block_summary": (str | None, ...), "acknowledged": (str | None, ...)}
     return create_model("BatchReply", __base__=Section, **slots, **rest)
 
 
 @lru_cache(maxsize=8)
-def reply_schema(n_parallel: int, start: bool) -> dict[str, Any]:
-    """JSON schema of the reply."""
-    return reply_model(n_parallel, start).model_json_schema()
+def reply_schema(n_parallel: int, start: bool, format: int = FORMAT) -> dict[str, Any]:
+    """JSON schema of the reply; one for the first prompt and its repairs, so that the prompt stays cached."""
+    return reply_model(n_parallel, start, partial=format > 1).model_json_schema()
+
+
+def completed(sent: Sequence[str]) -> str:
+    """The reply that stands after the replies of one conversation, a first one and its repairs.
+
+    A null in a repair, or a field that it lacks, keeps what was sent of it before.
+    """
+    if len(sent) < 2:
+        return sent[0] if sent else ""
+    try:
+        before, now = json.loads(completed(sent[:-1])), json.loads(sent[-1])
+    except (ValueError, RecursionError):
+        return sent[-1]
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return sent[-1]
+    kept = {key: value for key, value in before.items() if now.get(key) is None}
+    return json.dumps(now | kept, ensure_ascii=False)
 
 
 def parse_reply(text: str, n_parallel: int, start: bool) -> Reply:

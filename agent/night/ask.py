@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt,
 from agent.guard.acceptance import settle
 from agent.guard.checks import CLAIM, check_claims, claim_violations
 from agent.guard.guard import check
-from agent.guard.reply import Reply, Unreadable, parse_reply, reply_schema
+from agent.guard.reply import Reply, Unreadable, completed, parse_reply, reply_schema
 from agent.guard.verdict import Verdict, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
@@ -47,7 +47,11 @@ def ask(night: Night, llm: LLMClient) -> None:
 
 def batch_schema(campaign: Campaign) -> dict[str, Any]:
     """The larger of the two schemas that a night sends."""
-    return reply_schema(campaign.claude.n_parallel, start=False)
+    return _schema(campaign, start=False)
+
+
+def _schema(campaign: Campaign, start: bool) -> dict[str, Any]:
+    return reply_schema(campaign.claude.n_parallel, start, campaign.format)
 
 
 def _take_input(night: Night) -> None:
@@ -96,7 +100,7 @@ def _images(ledger: Ledger, drawn: Mapping[str, str] | None) -> dict[str, str]:
 
 def _send(night: Night, llm: LLMClient, context: Context) -> None:
     start = context.kind == "start"
-    prompt, schema = conversation(night, context), reply_schema(night.campaign.claude.n_parallel, start)
+    prompt, schema = conversation(night, context), _schema(night.campaign, start)
     began = time.monotonic()
     try:
         with night.interrupt.welcome():
@@ -168,6 +172,13 @@ def _reply_text(ledger: Ledger, exchange: Exchange) -> str:
     return unwrapped(text) if exchange.reply.get("form") == "text" else text
 
 
+def _standing(ledger: Ledger, exchanges: Sequence[Exchange]) -> str:
+    """The reply that stands after ``exchanges``: a repair need not repeat what was right, since format 2."""
+    begin = max((n + 1 for n, exchange in enumerate(exchanges) if _begins_anew(exchange)), default=0)
+    sent = [_reply_text(ledger, exchange) for exchange in exchanges[begin:]]
+    return completed(sent if ledger.campaign.format > 1 else sent[-1:])
+
+
 def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected | ReplyAccepted]:
     """What becomes of the last reply: sent back with its violations, or accepted with fallbacks for what is missing.
 
@@ -183,7 +194,7 @@ def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected 
         return "reply_accepted", _settled(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
     if last["reply"] is None:
         return "reply_accepted", _settled(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
-    reply, verdict = read_reply(ledger, context, _reply_text(ledger, exchanges[-1]), stop)
+    reply, verdict = read_reply(ledger, context, _standing(ledger, exchanges), stop)
     if not _claims_sent_back(ledger):
         verdict.violations += claim_violations(verdict, ledger.campaign.format)
     repairs = sum(exchange.prompt["kind"] == "repair" for exchange in exchanges)
@@ -209,9 +220,8 @@ def _claims_sent_back(ledger: Ledger) -> bool:
 
 def _before_unreachable(ledger: Ledger, context: Context, why: str) -> tuple[Reply | None, Verdict]:
     """What stands when no reply could be had: the good part of the reply that was to be repaired, else nothing."""
-    earlier = [exchange for exchange in ledger.history.exchanges[:-1] if _reply_text(ledger, exchange)]
-    if earlier:
-        return read_reply(ledger, context, _reply_text(ledger, earlier[-1]))
+    if earlier := [exchange for exchange in ledger.history.exchanges[:-1] if _reply_text(ledger, exchange)]:
+        return read_reply(ledger, context, _standing(ledger, earlier))
     return None, _nothing(context, "unreachable", why, "a reply within claude.patience_minutes")
 
 

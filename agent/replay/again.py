@@ -33,7 +33,7 @@ def ask_again(root: Path, batch: int, llm: LLMClient) -> Answers:
     replay, reply = _until_reply(open_run(root), batch)
     context = replay.context()
     start, n = context.kind == "start", context.n_parallel
-    completion = llm.complete(conversation(replay, context), reply_schema(n, start))
+    completion = llm.complete(conversation(replay, context), reply_schema(n, start, replay.campaign.format))
     text = unwrapped(completion.text) if completion.form == "text" else completion.text
     new, verdict = read_reply(replay, context, text)
     old = _proposals(replay.blobs.text(reply["reply"]), n, start) if reply["reply"] else None
