@@ -43,7 +43,9 @@ class ClaudeConfig(Section):
     """How the model is asked and how the night is cut into batches and blocks."""
 
     n_parallel: int = Field(4, ge=1, le=16)
-    n_iter_block: int = Field(12, ge=1)
+    n_iter_block: int = Field(
+        12, ge=1, description="a block ends with the batch in which an iteration reaches a multiple of this"
+    )
     ucb_c: float = Field(1.414, ge=0)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
     model: str = "claude-opus-5-5"
@@ -69,12 +71,6 @@ class ClaudeConfig(Section):
         for key, rule in self.explorable.items():
             if not rule.allows(getattr(self, key)):
                 raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
-        return self
-
-    @model_validator(mode="after")
-    def _whole_batches(self) -> Self:
-        if self.n_iter_block % self.n_parallel:
-            raise ValueError(f"n_iter_block {self.n_iter_block} is not a multiple of n_parallel {self.n_parallel}")
         return self
 
 

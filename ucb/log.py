@@ -44,17 +44,17 @@ def render_block_summary(text: str) -> str:
 
 
 def render_sections(
-    entries: Iterable[LogEntry], n_iter_block: int, summary: str | None = None, style: LogStyle = "full"
+    entries: Iterable[LogEntry], length: tuple[int, int], summary: str | None = None, style: LogStyle = "full"
 ) -> str:
     """What one batch adds to the log: its ``entries``, a heading where a block begins, the ``summary`` at its end.
 
-    A strict log has the entries alone.
+    ``length``: iterations of a block and slots of a batch, see `block_of`. A strict log has the entries alone.
     """
     if style == "strict":
         return "".join("\n" + render_entry(entry, style) for entry in entries)
     parts, ends = [], False
     for entry in entries:
-        block = block_of(entry.iteration, n_iter_block)
+        block = block_of(entry.iteration, *length)
         if entry.iteration == block.first:
             parts.append("\n" + render_block_heading(block.number))
         parts.append("\n" + render_entry(entry, style))

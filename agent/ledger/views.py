@@ -96,7 +96,12 @@ class Views:
 
     def block(self, iteration: int) -> Block:
         """The block that an iteration belongs to."""
-        return block_of(iteration, self.campaign.claude.n_iter_block)
+        return block_of(iteration, self.campaign.claude.n_iter_block, self.campaign.claude.n_parallel)
+
+    def numbered_block(self, number: int) -> Block:
+        """Block ``number``, counted from 1."""
+        claude = self.campaign.claude
+        return self.block((number - 1) * max(claude.n_iter_block, claude.n_parallel) + claude.n_parallel)
 
     def is_block_end(self, iteration: int) -> bool:
         """Whether a batch that ends with ``iteration`` ends its block."""
@@ -105,7 +110,7 @@ class Views:
     def scores(self, number: int, upto: int | None = None, c: float | None = None) -> ScoreTable:
         """UCB scores of a block, of its nodes up to ``upto``, with ``c`` instead of the constant now in force."""
         claude = self.campaign.claude
-        block = self.block((number - 1) * claude.n_iter_block + 1)
+        block = self.numbered_block(number)
         last = block.last if upto is None else min(upto, block.last)
         nodes = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
         return score_block(nodes, block, float(self.settings["claude.ucb_c"]) if c is None else c, claude.ucb_formula)
