@@ -28,13 +28,30 @@ class Owed(Section):
     candidates: list[Candidate] = Field(min_length=1)
 
 
+class Short(Section):
+    """A config of the top that has too few runs, and how many it lacks."""
+
+    config_id: str
+    lacks: int
+
+
 class Demand(Section):
-    """What the policy demands of the next batch, and why. ``owed`` are part of the replicates."""
+    """What the policy demands of the next batch, and why.
+
+    ``owed`` are part of the replicates; of the others `short_replicates` go to the configs of ``short``, best first.
+    """
 
     baseline: bool
     min_replicates: int
     reason: str
     owed: Owed | None = None
+    short: list[Short] = Field(default_factory=list)
+
+    @property
+    def short_replicates(self) -> int:
+        """How many replicates must be of configs that have too few runs."""
+        left = self.min_replicates - (self.owed.runs if self.owed else 0)
+        return max(0, min(left, sum(one.lacks for one in self.short)))
 
 
 class SeedOffer(Section):

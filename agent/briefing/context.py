@@ -245,6 +245,7 @@ def _config_views(ledger: Ledger) -> list[ConfigView]:
     always = ["C1"] if "C1" in table else []
     if ledger.campaign.format > 1:
         always += [one.config_id for one in ledger.views.confirmations.owed()]
+        always += [one.config_id for one in _demand(ledger).short]
     for name in always:
         if all(stats.config_id != name for stats in shown):
             shown.append(table[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.guard.confirmation import check_confirmations
+from agent.guard.owed_rules import check_owed
 from agent.guard.policy_rules import check_policy, check_replicates
 from agent.guard.reply import ProposalReply, Reply
 from agent.guard.seed_rules import check_seed_modes, check_seeds
@@ -31,6 +32,7 @@ def check(reply: Reply, facts: Facts) -> Verdict:
     check_one_setting(verdict)
     check_seed_modes(reply.proposals, facts, verdict)
     check_replicates(facts, verdict)
+    check_owed(facts, verdict)
     check_confirmations(facts, verdict)
     for slot, entry in enumerate(reply.entries):
         verdict.entries.append(check_entry(slot, entry, verdict))
