@@ -140,6 +140,8 @@ class Journal:
 
     def check(self) -> None:
         """JournalError when the path no longer leads to the file as this writer left it: then it is another's."""
+        if self._file.closed:
+            return
         ours, size = os.fstat(self._file.fileno()), self._size
         try:
             there = os.stat(self.path)

@@ -132,10 +132,12 @@ def memory_text(context: Context) -> str:
         for view in context.configs
         if view.runs < 3
     ]
+    if context.kind == "start":
+        questions = [f"- planned: vary {rule.key.rpartition('.')[2]} ({rule.allowed})" for rule in context.rules]
     planned = "baseline runs of the defaults" if context.demand.baseline else f"next batch: {context.demand.reason}"
     bodies = {
         "### Established Principles": "\n".join(principles),
-        "### Open Questions": "\n".join(questions[:20]),
+        "### Open Questions": "\n".join(questions[:20]) or "Every config shown has three runs or more.",
         "## Current Block": f"Block {context.block}, iterations {context.block_iterations[0]} to "
         f"{context.block_iterations[1]}. {planned}.",
     }

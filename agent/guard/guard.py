@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.guard.confirmation import check_confirmations
+from agent.guard.memory_rules import check_carried_on
 from agent.guard.owed_rules import check_owed
 from agent.guard.policy_rules import check_policy, check_replicates
 from agent.guard.reply import ProposalReply, Reply
@@ -37,6 +38,8 @@ def check(reply: Reply, facts: Facts) -> Verdict:
     for slot, entry in enumerate(reply.entries):
         verdict.entries.append(check_entry(slot, entry, verdict))
     verdict.memory = check_memory(reply.memory, verdict)
+    if verdict.memory is not None and facts.campaign.format > 1 and not check_carried_on(reply.memory, facts, verdict):
+        verdict.memory = None
     check_text("block_summary", reply.block_summary, facts.block_end, verdict)
     check_text("acknowledged", reply.acknowledged, facts.user_input, verdict)
     return verdict

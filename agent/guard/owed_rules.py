@@ -21,8 +21,10 @@ def check_owed(facts: Facts, verdict: Verdict) -> None:
     """Whether enough of the batch's replicates are of the configs that need runs."""
     need, demand = facts.demand.short_replicates, facts.demand
     have = sum(served(verdict.accepted, demand, facts.config_ids).values())
-    # A refused slot counts as a possible one: its own violation is reported already.
-    if have + sum(accepted is None for accepted in verdict.accepted) < need:
+    # A refused slot counts as a possible one: its own violation is reported already, and so are too few replicates.
+    unknown = sum(accepted is None for accepted in verdict.accepted)
+    replicates = sum(1 for item in verdict.accepted if item and item.proposal.role in REPLICATE_ROLES)
+    if have + unknown < need and replicates + unknown >= demand.min_replicates:
         lacking = ", ".join(f"{one.config_id} ({one.lacks} more)" for one in demand.short)
         violation = Violation(
             code="owed_replicates",
