@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -136,6 +138,9 @@ def replay(
     dry_run: Annotated[
         bool | None, typer.Option("--dry-run/--claude", help="Model for --ask; default: the one the run used.")
     ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="A head that was kept elsewhere (`nightfly anchor`): the journal must hold it.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Re-do every batch from journal and blobs: prompts, replies, configs, entries, log, tree, scores, files.
@@ -145,7 +150,25 @@ def replay(
     """
     from agent.replay.command import replay_command
 
-    raise typer.Exit(replay_command(run, batch, retrain, ask, dry_run, json))
+    raise typer.Exit(replay_command(run, batch, retrain, ask, dry_run, json, head))
+
+
+@app.command()
+def anchor(
+    run: RunArgument,
+    out: Annotated[Path | None, typer.Option(help="Append the line to this file, elsewhere.")] = None,
+    git_notes: Annotated[
+        bool, typer.Option("--git-notes", help="Add it to the notes (ref nightfly) of HEAD of the repository here.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Print the head of a run's journal: kept elsewhere, it shows that no later record was dropped or forged.
+
+    Alarms and reports carry it as well. `nightfly replay RUN --head HASH` holds a journal against it.
+    """
+    from agent.commands.anchor import print_anchor
+
+    print_anchor(run, out, git_notes, json)
 
 
 @app.command()
@@ -306,6 +329,9 @@ def main() -> None:
 
     try:
         app()
+    except SystemExit as ended:
+        _hang_up()
+        raise SystemExit(ended.code) from None
     except NightflyError as error:
         _stop(str(error), 2)
     except KeyboardInterrupt:
@@ -319,8 +345,20 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    print(f"nightfly: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):
+        print(f"nightfly: {message}", file=sys.stderr, flush=True)
+    _hang_up()
     sys.exit(code)
+
+
+def _hang_up() -> None:
+    """Give up output that nobody takes: at its end, Python would make an exit code of its own of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from agent.night.night import open_night
 from agent.night.plan import child_config, planned_data
 from benchmarks.hostile import PAYLOADS, Hostile
 from prompts.render import render_prompt, render_repair
+from state.campaign import setting_key
 from state.config import DERIVED_KEYS, SlotConfig
 from state.explorable import protection
 from state.files import dump_yaml, parse_yaml, read_yaml
@@ -78,7 +79,7 @@ class Arena:
         for slot, proposal in zip(slots, data["proposals"], strict=True):
             self._check(slot, child_config(self.ledger, slot.slot, proposal))
         self._check_batch(slots)
-        named = {f"claude.{key}": rule for key, rule in self.ledger.campaign.claude.explorable.items()}
+        named = {setting_key(key): rule for key, rule in self.ledger.campaign.search.explorable.items()}
         for key, value in data.get("settings", {}).items():
             assert named[key].allows(value), f"{key} = {value}"
         if tally.replies % RENDER_EVERY == 0:
@@ -148,13 +149,13 @@ class Arena:
 def arenas(folder: Path) -> list[Arena]:
     """The start call; inside the baseline; after it; a later block with keys of the architecture; rules that warn."""
     wider = {"graph_model.hidden_dim": {"min": 8, "max": 160}, "graph_model.embedding_dim": {"choices": [2, 3]}}
-    claude = {"explorable": {"ucb_c": {"min": 0.5, "max": 3}}}
+    search = {"explorable": {"ucb_c": {"min": 0.5, "max": 3}}}
     warn = {"policy": {"baseline": "warn", "replicates": "warn", "mutation_size": "warn", "time": "warn"}}
     plans: list[tuple[int, dict[str, Any]]] = [
         (0, {}),
         (1, {"policy": {"baseline_runs": 8}}),
         (1, {"policy": {"time_limit_min": 110}}),
-        (5, {"policy": {"time_limit_min": 110, "max_changes": 1}, "explorable": wider, "claude": claude}),
+        (5, {"policy": {"time_limit_min": 110, "max_changes": 1}, "explorable": wider, "search": search}),
         (3, warn),
     ]
     return [Arena(_play(folder / str(number), *plan)) for number, plan in enumerate(plans)]
@@ -162,7 +163,7 @@ def arenas(folder: Path) -> list[Arena]:
 
 def _play(folder: Path, batches: int, changes: dict[str, Any]) -> Path:
     tree = read_yaml(CAMPAIGN)
-    tree["claude"] |= {"n_iter_block": 4}
+    tree["search"] |= {"n_iter_block": 4}
     tree["policy"] |= {"baseline_runs": 4}
     for section, values in changes.items():
         tree[section] |= values

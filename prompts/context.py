@@ -174,6 +174,14 @@ class VerdictView(Section):
     sentences: list[str]
 
 
+class DemandView(Section):
+    """A rule that the reply is held against. ``mode``: reject, warn, or once (sent back once a conversation)."""
+
+    code: str
+    demand: str
+    mode: Literal["reject", "warn", "once"]
+
+
 class MetricView(Section):
     """One metric: its name, what it measures, and the short word by which tables call it.
 
@@ -241,6 +249,7 @@ class Context(Section):
         default_factory=list, description="what is confirmed, on trial, tried, and at what error"
     )
     goal: str = Field("", description="the primary metric and what the others may lose")
+    demands: list[DemandView] = Field(default_factory=list, description="the guard's table of rules")
     metrics: list[MetricView] = Field(default_factory=list, description="in the order of tables")
     thresholds: dict[str, float] = Field(default_factory=dict, description="the campaign's limits of every judgement")
     runs: list[str] = Field(default_factory=list, description="one row of the flat table each, the newest last")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from prompts.context import Context
+from prompts.context import Context, DemandView
 from state.added import FORMAT
 from state.files import sha256
+from ucb.compare import MIN_SEEDS
+from ucb.shares import BELOW_USUAL
+from ucb.trial import LOOKS
 
 FOLDER = Path(__file__).parent
 TEMPLATES = ("system.md.j2", "start.md.j2", "ask.md.j2", "batch.md.j2", "repair.md.j2")
@@ -33,6 +37,7 @@ def _environment(format: int) -> Environment:
         auto_reload=False,
     )
     environment.filters |= filters()
+    environment.globals |= constants()
     return environment
 
 
@@ -57,8 +62,8 @@ def moves(values: Mapping[str, tuple[float | None, float | None]]) -> str:
 
 
 def plain(value: float) -> str:
-    """A limit without needless zeros."""
-    return f"{value:g}"
+    """A limit without needless zeros; an undefined one is an error here as well."""
+    return f"{float(value):g}"
 
 
 def percent(value: float) -> str:
@@ -77,6 +82,12 @@ def filters() -> dict[str, Callable[..., str]]:
     return {one.__name__: one for one in named}
 
 
+def constants() -> dict[str, Any]:
+    """Numbers of the code that the templates of today state."""
+    *first, last = (str(runs) for runs, _ in LOOKS)
+    return {"code": {"min_seeds": MIN_SEEDS, "below_usual": BELOW_USUAL, "looks": f"{', '.join(first)} and {last}"}}
+
+
 def render_system(context: Context) -> str:
     """The part that stays the same through a campaign."""
     return _environment(context.format).get_template("system.md.j2").render(c=context)
@@ -87,9 +98,10 @@ def render_prompt(context: Context) -> str:
     return _environment(context.format).get_template(f"{context.kind}.md.j2").render(c=context)
 
 
-def render_repair(violations: Sequence[str], format: int = FORMAT) -> str:
-    """The turn that sends violations back."""
-    return _environment(format).get_template("repair.md.j2").render(violations=list(violations))
+def render_repair(violations: Sequence[str], demands: Sequence[DemandView] = (), format: int = FORMAT) -> str:
+    """The turn that sends violations back, with the demands that they break."""
+    template = _environment(format).get_template("repair.md.j2")
+    return template.render(violations=list(violations), demands=list(demands))
 
 
 def template_hashes(format: int = FORMAT) -> dict[str, str]:

@@ -36,18 +36,46 @@ from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
+# With a larger constant, scores would say nothing about results.
+MOST_UCB_C = 1000.0
 Via = Literal["anthropic", "bedrock", "vertex"]
 
 
-class ClaudeConfig(Section):
-    """How the model is asked and how the night is cut into batches and blocks."""
+def setting_key(name: str) -> str:
+    """The key by which Claude edits, and journals hold, a setting of `search`: the addendum counts it to `claude`."""
+    return f"claude.{name}"
+
+
+class SearchConfig(Section):
+    """How the night is cut into batches and blocks, and how promising a node is."""
 
     n_parallel: int = Field(4, ge=1, le=16)
     n_iter_block: int = Field(
-        12, ge=1, description="a block ends with the batch in which an iteration reaches a multiple of this"
+        12,
+        ge=1,
+        le=10_000,
+        description="a block ends with the batch in which an iteration reaches a multiple of this",
     )
-    ucb_c: float = Field(1.414, ge=0)
+    ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
+    explorable: dict[Literal["ucb_c"], Explorable] = Field(
+        default_factory=dict, description="settings of this section that Claude may change during the night"
+    )
+
+    @model_validator(mode="after")
+    def _default_allowed(self) -> Self:
+        for key, rule in self.explorable.items():
+            if not rule.allows(getattr(self, key)):
+                raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
+            highest = max(map(float, rule.choices or (rule.min or 0.0, rule.max or 0.0)))
+            if highest > MOST_UCB_C:
+                raise ValueError(f"explorable: {key} = {highest:g} is more than {MOST_UCB_C:g}; lower it")
+        return self
+
+
+class ClaudeConfig(Section):
+    """Which model is asked, and how."""
+
     model: str = "claude-opus-5-5"
     fallback_model: str | None = Field(
         None, description="asked where `model` is gone, has refused twice, or was overloaded for patience_minutes"
@@ -62,16 +90,6 @@ class ClaudeConfig(Section):
         3, ge=0, description="batches in a row that go on without an accepted reply; then a stop"
     )
     pictures: bool = True
-    explorable: dict[Literal["ucb_c"], Explorable] = Field(
-        default_factory=dict, description="settings of this section that Claude may change during the night"
-    )
-
-    @model_validator(mode="after")
-    def _default_allowed(self) -> Self:
-        for key, rule in self.explorable.items():
-            if not rule.allows(getattr(self, key)):
-                raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
-        return self
 
 
 class Policy(Growing):
@@ -129,6 +147,7 @@ class Campaign(Section):
     graph_model: GraphModelConfig = GraphModelConfig()
     training: TrainingConfig = TrainingConfig()
     explorable: dict[str, Explorable]
+    search: SearchConfig = SearchConfig()
     claude: ClaudeConfig = ClaudeConfig()
     policy: Policy = Policy()
     goal: Goal = Goal()
@@ -199,7 +218,10 @@ class Campaign(Section):
 
     def identity(self) -> str:
         """Digest of everything that shapes results and decisions; the rest may differ between evenings."""
-        return sha256(canonical_json(self.shaping()).encode())
+        shaping = self.shaping()
+        # Until the second release `search` was part of `claude`: runs that were begun before go on.
+        shaping["claude"] |= shaping.pop("search")
+        return sha256(canonical_json(shaping).encode())
 
     def shaping(self) -> dict[str, Any]:
         """The sections that shape results and decisions."""
@@ -208,8 +230,8 @@ class Campaign(Section):
         # When a night gives up decides on no result, and a person must be able to change it after a stop.
         shaping["policy"].pop("max_failed_batches")
         # Runs that were begun before there were such settings go on.
-        if not self.claude.explorable:
-            del shaping["claude"]["explorable"]
+        if not self.search.explorable:
+            del shaping["search"]["explorable"]
         for name, default in (("goal", Goal()), ("surrogate", SurrogateConfig()), ("log", "full"), ("instruction", "")):
             if getattr(self, name) == default:
                 del shaping[name]
@@ -218,9 +240,9 @@ class Campaign(Section):
     @model_validator(mode="after")
     def _room_to_explore(self) -> Self:
         most = max(self.policy.min_replicates, self.policy.min_replicates_later)
-        if self.policy.replicates == "reject" and most >= self.claude.n_parallel:
+        if self.policy.replicates == "reject" and most >= self.search.n_parallel:
             raise ValueError(
-                f"policy: {most} replicates a batch leave no slot of {self.claude.n_parallel} (claude.n_parallel) to "
+                f"policy: {most} replicates a batch leave no slot of {self.search.n_parallel} (search.n_parallel) to "
                 "explore; lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
             )
         return self
@@ -294,8 +316,18 @@ def format_of(started: CampaignStarted | dict[str, Any]) -> int:
 
 def format_of_run(journal: Path) -> int:
     """The format of the run whose journal this is; that of a new run where there is none yet."""
+    started = _first_of(journal)
+    return FORMAT if started is None else format_of(started)
+
+
+def run_started(paths: RunPaths) -> CampaignStarted | None:
+    """The `campaign_started` of a run; None when it has not begun."""
+    return _first_of(paths.journal)
+
+
+def _first_of(journal: Path) -> CampaignStarted | None:
     first = next(read_records(journal), None) if journal.is_file() else None
-    return FORMAT if first is None or first.type != "campaign_started" else format_of(first.data)
+    return None if first is None or first.type != "campaign_started" else first.of(CampaignStarted)
 
 
 def _format_beside(path: Path) -> int:
@@ -312,7 +344,22 @@ def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None], for
     read = translate(tree, name, keep=tuple(Campaign.model_fields))
     for note in read.notes:
         tell(note)
-    tree = with_earlier(read.tree, SECTIONS, defaults=True) if format == 1 else read.tree
+    tree = _with_search(read.tree, name, tell)
+    tree = with_earlier(tree, SECTIONS, defaults=True) if format == 1 else tree
     campaign = validate(Campaign, tree, name)
     campaign._format = format
     return campaign
+
+
+def _with_search(tree: dict[str, Any], name: str, tell: Callable[[str], None]) -> dict[str, Any]:
+    """``tree`` with what campaigns of the first release have in `claude` moved to `search`."""
+    claude, search = tree.get("claude"), tree.get("search", {})
+    moved = [key for key in SearchConfig.model_fields if isinstance(claude, dict) and key in claude]
+    if not moved or not isinstance(claude, dict) or not isinstance(search, dict):
+        return tree
+    if double := [key for key in moved if key in search]:
+        twice = f"claude.{double[0]} and search.{double[0]} say the same thing twice"
+        raise ConfigError(f"{name}: {twice}; keep search.{double[0]}")
+    tell(f"{name}: {', '.join(moved)} belong to the section search now, and are read as if they stood there")
+    rest = {key: value for key, value in claude.items() if key not in moved}
+    return tree | {"claude": rest, "search": {key: claude[key] for key in moved} | search}

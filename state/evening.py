@@ -24,14 +24,17 @@ class Budget(Section):
     def _a_time(cls, text: str | None) -> str | None:
         try:
             if text is not None:
-                datetime.strptime(text, "%H:%M") if len(text) <= 5 else datetime.fromisoformat(text)
+                moment = datetime.strptime(text, "%H:%M") if len(text) <= 5 else datetime.fromisoformat(text)
+                # At the ends of the calendar a zone leads out of it.
+                if len(text) > 5 and not 2000 <= moment.year <= 9000:
+                    raise ValueError(text)
         except ValueError:
             raise ValueError(f'{text!r} is no time; write "07:30" or "2026-01-31 07:30", in quotes') from None
         return text
 
 
 TrackerKind = Literal["none", "mlflow", "wandb"]
-Event = Literal["finished", "stopped", "claude_unreachable", "slots_failing", "driver_died", "new_best"]
+Event = Literal["finished", "stopped", "claude_unreachable", "slots_failing", "driver_died", "new_best", "silent"]
 
 
 class Notify(Section):

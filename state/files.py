@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from state.errors import ConfigError
+from state.yaml_bombs import LARGEST, refuse_bomb
 
 
 def sha256(data: bytes) -> str:
@@ -95,6 +96,8 @@ _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; ConfigError names file, line and what is wrong."""
     try:
+        if path.stat().st_size > 4 * LARGEST:
+            raise ConfigError(f"{path}: has {path.stat().st_size:,} bytes, far more than a config; give another file")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({_reason(error)}); give the path of a YAML file") from error
@@ -104,7 +107,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_yaml(text: str, name: str) -> dict[str, Any]:
     """Parse a YAML mapping; ``name`` stands for the file in errors."""
     try:
+        refuse_bomb(text, name)
         value = yaml.load(text, Loader=_StrictLoader)
+    except (ValueError, OverflowError, RecursionError) as error:
+        # A number of thousands of digits, a date that is none.
+        words = " ".join(str(error).split())[:120]
+        raise ConfigError(f"{name}: holds a value that cannot be read ({words}); correct or quote it") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

@@ -121,6 +121,11 @@ class Journal:
             self._file.close()
             raise
 
+    @property
+    def head(self) -> str | None:
+        """The hash of the last record."""
+        return self._last.hash if self._last else None
+
     def append(self, kind: RecordType, batch: int, data: Shape | Mapping[str, Any]) -> Record:
         """Write one record durably, then fold it; on an error nothing is written and nothing folded."""
         self.check()
@@ -130,7 +135,7 @@ class Journal:
             "type": kind,
             "batch": batch,
             "data": json.loads(canonical_json(data)),
-            "prev": self._last.hash if self._last else None,
+            "prev": self.head,
         }
         record = Record(**fields, hash=chain_hash(fields))
         self._write((canonical_json(record.model_dump()) + "\n").encode("utf-8"))
@@ -141,7 +146,7 @@ class Journal:
     def check(self) -> None:
         """JournalError when the path no longer leads to the file as this writer left it: then it is another's."""
         if self._file.closed:
-            return
+            return  # nothing more is appended, so nothing of another's can be harmed
         ours, size = os.fstat(self._file.fileno()), self._size
         try:
             there = os.stat(self.path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Files that matter only while something runs; archives and audits leave them out.
-PASSING_NAMES = ("driver.lock", "progress.json", "checkpoint.pt", "heartbeat.json")
+PASSING_NAMES = ("driver.lock", "progress.json", "checkpoint.pt", "heartbeat.json", "reply.reserved")
 
 
 def is_passing(path: Path) -> bool:
@@ -74,6 +74,11 @@ class RunPaths:
     def heartbeat(self) -> Path:
         """The driver's last sign of life, for the watchdog."""
         return self.root / "heartbeat.json"
+
+    @property
+    def reserve(self) -> Path:
+        """Room for the reply that is out; holds one that could not be journaled."""
+        return self.root / "reply.reserved"
 
     @property
     def tree_picture(self) -> Path:

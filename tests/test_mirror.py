@@ -34,7 +34,7 @@ ALSO = {
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
     "tests/agent/test_cli.py": (
         "state/errors agent/claude/choose agent/commands/provenance agent/commands/run "
-        "agent/commands/status agent/people/display agent/people/progress"
+        "agent/commands/status agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
@@ -51,15 +51,15 @@ ALSO = {
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",
     "tests/agent/guard/test_claims.py": "agent/guard/checks",
-    "tests/agent/guard/test_guard.py": "agent/guard/text_rules agent/guard/verdict",
+    "tests/agent/guard/test_guard.py": "agent/guard/proposal_rules agent/guard/text_rules agent/guard/ruling",
+    "tests/agent/guard/test_table.py": "agent/guard/rule",
     "tests/agent/ledger/test_budget.py": "agent/ledger/spending",
     "tests/agent/ledger/test_open_run.py": "state/shapes",
     "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
-        "agent/night/commit agent/night/harvest agent/night/night agent/night/plan trainer/engines/inline"
+        "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"
     ),
-    "tests/agent/night/test_unreachable.py": "agent/night/ask",
     "tests/agent/replay/test_again.py": "agent/replay/command",
     "tests/agent/replay/test_whole_run.py": (
         "agent/claude/prices agent/ledger/evidence agent/replay/compare agent/replay/files agent/replay/records"

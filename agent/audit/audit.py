@@ -27,7 +27,7 @@ from agent.audit.stability import check_stability
 from agent.audit.statistics import check_seed_stats, check_variance_updates
 from agent.audit.superlatives import check_superlatives
 from agent.audit.trees import READINGS, Difference, check_readings, differences
-from state.campaign import ClaudeConfig
+from state.campaign import SearchConfig
 from ucb.score import Block
 
 
@@ -135,7 +135,7 @@ def _constant(given: Given | None, file: ScoreFile | None) -> Given:
         return given
     if file is not None and file.c is not None:
         return file.c, "from the score file's header"
-    default: float = ClaudeConfig.model_fields["ucb_c"].default
+    default: float = SearchConfig.model_fields["ucb_c"].default
     return default, "default"
 
 

@@ -80,10 +80,10 @@ def _beside(log: Path) -> dict[str, Given]:
     if not path.is_file():
         return {}
     try:
-        claude = load_campaign(path).claude
+        search = load_campaign(path).search
     except UserError:
         return {}
-    values = {"n_parallel": claude.n_parallel, "n_iter_block": claude.n_iter_block, "ucb_c": claude.ucb_c}
+    values = {"n_parallel": search.n_parallel, "n_iter_block": search.n_iter_block, "ucb_c": search.ucb_c}
     return {name: (value, "from the campaign.yaml beside the log") for name, value in values.items()}
 
 

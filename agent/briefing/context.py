@@ -8,7 +8,8 @@ from typing import Any
 from agent.briefing.comparisons import comparisons
 from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.slot_view import explored_values, slot_view
-from agent.guard.verdict import Facts, ParentRun
+from agent.guard.ruling import Facts, ParentRun
+from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, slot_minutes
@@ -26,10 +27,11 @@ from prompts.context import (
     SeedOffer,
 )
 from prompts.memory import empty_memory
-from state.campaign import Campaign
+from state.campaign import Campaign, setting_key
 from state.config import Scalar
 from state.explorable import protected
 from state.metrics import described
+from state.shapes import codes_of
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -57,8 +59,8 @@ def build_context(ledger: Ledger) -> Context:
         mission=_mission(ledger),
         instruction=_instruction(ledger),
         two_stage=campaign.base_config().training.alternate_training,
-        n_parallel=campaign.claude.n_parallel,
-        n_iter_block=campaign.claude.n_iter_block,
+        n_parallel=campaign.search.n_parallel,
+        n_iter_block=campaign.search.n_iter_block,
         batch=history.planned,
         block=block.number,
         block_iterations=(block.first, block.last),
@@ -96,10 +98,10 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
     margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
     told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
     metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
-    told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics}
+    told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics, "demands": demands(campaign)}
     if not any_run:
         return told
-    puct, c = campaign.claude.ucb_formula == "puct", float(ledger.views.settings["claude.ucb_c"])
+    puct, c = campaign.search.ucb_formula == "puct", float(ledger.views.settings[setting_key("ucb_c")])
     return told | {
         "verdicts": verdict_lines(ledger.views),
         "block_summaries": [
@@ -146,7 +148,7 @@ def _demand(ledger: Ledger) -> Demand:
     if runs < 1:
         return found
     offered = [
-        Candidate(config_id=one.config_id, simulation_seeds=list(one.seeds[: campaign.claude.n_parallel]))
+        Candidate(config_id=one.config_id, simulation_seeds=list(one.seeds[: campaign.search.n_parallel]))
         for one in candidates
     ]
     return found.model_copy(update={"owed": Owed(runs=runs, candidates=offered)})
@@ -194,7 +196,13 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         user_input=context.kind == "batch" and bool(context.user_input),
         start=context.kind == "start",
         memory=context.memory,
+        sent_back=_sent_back(ledger),
     )
+
+
+def _sent_back(ledger: Ledger) -> frozenset[str]:
+    rejected = [exchange.rejected for exchange in ledger.history.exchanges if exchange.rejected is not None]
+    return frozenset(code for one in rejected for code in codes_of(one))
 
 
 def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
@@ -224,8 +232,8 @@ def _rules(ledger: Ledger) -> list[Rule]:
 
 def _settings(ledger: Ledger) -> list[tuple[str, str, str]]:
     """Key, allowed values and meaning of what the model may set for the whole campaign."""
-    rules = ledger.campaign.claude.explorable.items()
-    return [(f"claude.{key}", rule.allowed(), rule.description) for key, rule in rules]
+    rules = ledger.campaign.search.explorable.items()
+    return [(setting_key(key), rule.allowed(), rule.description) for key, rule in rules]
 
 
 def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
@@ -237,7 +245,7 @@ def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
             training_seed=seeds.training_base + first + slot,
             shared_simulation_seed=seeds.simulation_base + first,
         )
-        for slot in range(ledger.campaign.claude.n_parallel)
+        for slot in range(ledger.campaign.search.n_parallel)
     ]
 
 

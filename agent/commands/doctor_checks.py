@@ -130,7 +130,7 @@ def disk(campaign: Campaign, file: Path) -> list[Checked]:
     place = Path("runs") if Path("runs").is_dir() else Path()
     free = shutil.disk_usage(place).free / GIB
     batches = campaign.budget.max_batches or 100
-    need = RESERVE_GIB + batches * campaign.claude.n_parallel * SLOT_DISK_MIB / 1024
+    need = RESERVE_GIB + batches * campaign.search.n_parallel * SLOT_DISK_MIB / 1024
     text = f"{batches} batches need about {need:.1f} GiB; {place.resolve()} has {free:.1f} GiB free"
     return [Checked("disk", free > need, text, "" if free > need else "free some space, or give another --runs-dir")]
 

@@ -71,10 +71,10 @@ def estimate(facts: ModelFacts, ledger: Ledger, budget: Budget) -> list[str]:
 
 def _batch(facts: ModelFacts, ledger: Ledger) -> tuple[int, float | None, str]:
     """Tokens and dollars of one batch, and where the figures come from."""
-    typical, config = ledger.spending.typical(), ledger.campaign.claude
+    typical, config, slots = ledger.spending.typical(), ledger.campaign.claude, ledger.campaign.search.n_parallel
     if typical is not None and typical[2]:
         return typical[2], None if ledger.spending.unpriced else typical[1], "median of the last batches"
-    pictures = 2 * PICTURE_TOKENS * config.n_parallel if config.pictures else 0
-    into = facts.prompt_tokens + config.n_parallel * SLOT_TOKENS + pictures
+    pictures = 2 * PICTURE_TOKENS * slots if config.pictures else 0
+    into = facts.prompt_tokens + slots * SLOT_TOKENS + pictures
     usage = {"input_tokens": into, "output_tokens": REPLY_TOKENS}
     return into + REPLY_TOKENS, price(config.model, usage), "a guess before the first batch"

@@ -18,11 +18,11 @@ from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
 from agent.night.loop import run_night
-from agent.night.night import Night, open_night
+from agent.night.night import Night, open_night, restore_campaign
 from agent.people.alarms import Alarms, Notifier, check_notify
 from agent.people.background import BackgroundWork
 from agent.people.costs import Costs
-from agent.people.display import Display
+from agent.people.display import Display, aloud
 from agent.people.heartbeat import Heartbeat
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import NightflyError, RunError, Standstill, UserError
@@ -47,11 +47,13 @@ def run_campaign(
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
     if file.is_dir():
+        restore_campaign(RunPaths(file), _tell)
         file, root, dry_run = file / RunPaths(file).campaign.name, file, open_run(file).started()["dry_run"]
         campaign = load_campaign(file)
     else:
         campaign = load_campaign(file, _tell)
         root = choose_root(runs_dir, campaign.name, new)
+        restore_campaign(RunPaths(root), _tell)
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
@@ -65,11 +67,12 @@ def run_campaign(
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
         with night.interrupt, beat, Display(budget.max_batches) as display:
             notifier = Notifier(campaign.notify, campaign.name, display.say)
+            display.lost = lambda why: notifier.send("silent", why)
             background = background_work(night, campaign, display.say)
             night.observers += [Alarms(night, notifier, display.say), Costs(night, display.say), *background]
-            night.record("driver_started", driver_facts(night, prepared, budget))
-            _introduce(night, display, prepared, runs_dir / campaign.name)
             try:
+                night.record("driver_started", driver_facts(night, prepared, budget))
+                _introduce(night, display, prepared, runs_dir / campaign.name)
                 reason = _drive(night, llm, engine, display, budget)
             except Exception as error:
                 _tell_the_end(night, notifier, error)
@@ -85,7 +88,7 @@ def run_campaign(
 
 
 def _tell(note: str) -> None:
-    print(f"nightfly: {note}", file=sys.stderr)
+    aloud(f"nightfly: {note}", sys.stderr)
 
 
 def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, budget: Budget) -> str:
@@ -97,10 +100,7 @@ def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, b
         reason = "stopped by the user"
         night.record("driver_stopped", {"reason": reason})
         return reason
-    except TreeError as error:
-        night.record("driver_stopped", {"reason": str(error)})
-        raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
-    except Standstill as error:
+    except (Standstill, TreeError) as error:
         stopped: Stopped = {"reason": str(error)}
         if isinstance(error, LLMUnavailable):
             stopped["tries"] = [asdict(one) for one in error.tries]
@@ -169,7 +169,7 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
         display.say(f"truth: {prepared['truth']}; stimulus: {prepared['stimulus']}")
     display.say(
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
-        f"{night.campaign.claude.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
+        f"{night.campaign.search.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
     )
     if first.exists() and first.resolve() != night.paths.root.resolve():
         display.say(f"the earlier run in {first} is untouched; to continue it: nightfly run {first}")
@@ -190,10 +190,10 @@ def _conclude(night: Night, reason: str, as_json: bool) -> int:
             "batches": max(history.committed, 0),
             "iterations": sum(it.entry is not None for it in history.iterations.values()),
         }
-        print(json.dumps(summary))
+        aloud(json.dumps(summary), sys.stdout)
         return 130 if stopped else 0
     where = sys.stderr if stopped else sys.stdout
-    print(f"{night.campaign.name}: {reason}. Report: {paths.report}  log: {paths.log}", file=where)
+    aloud(f"{night.campaign.name}: {reason}. Report: {paths.report}  log: {paths.log}", where)
     more = "" if stopped else f" --batches {history.committed + 1}"
-    print(f"Continue with: nightfly run {paths.root}{more}", file=where)
+    aloud(f"Continue with: nightfly run {paths.root}{more}", where)
     return 130 if stopped else 0

@@ -8,8 +8,8 @@ from typing import Any
 from agent.guard.confirmation import furthest
 from agent.guard.owed_rules import served
 from agent.guard.reply import Reply
+from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
-from agent.guard.verdict import Accepted, Verdict, mutation_line
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import REPLICATE_ROLES, node_to_repeat
 from agent.ledger.views import run_key
@@ -25,9 +25,9 @@ NO_ENTRY = {
 }
 
 
-def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdict) -> dict[str, Any]:
+def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> dict[str, Any]:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
-    accepted, proposals, replaced = list(verdict.accepted), [], {}
+    accepted, proposals, replaced = list(ruling.accepted), [], {}
     if ledger.campaign.policy.replicates == "reject":
         accepted = _enough_replicates(context, accepted)
         accepted = _enough_confirmations(ledger, context, accepted)
@@ -38,10 +38,10 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
     for slot, item in enumerate(accepted):
         if item is None:
-            replaced[str(slot)] = [v.sentence() for v in verdict.violations if v.slot in (slot, None)]
+            replaced[str(slot)] = [v.sentence() for v in ruling.violations if v.slot in (slot, None)]
         proposals.append(_fallback(ledger, context, slot, taken, due, short) if item is None else _proposal(item))
-    entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in verdict.entries]
-    memory = ledger.history.memory if verdict.memory is None else ledger.blobs.put(without_table(verdict.memory))
+    entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in ruling.entries]
+    memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
     return ({"settings": settings} if settings else {}) | {
@@ -50,9 +50,9 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdi
         "memory": memory or ledger.blobs.put(context.memory),
         "block_summary": kept("block_summary", reply.block_summary) if reply else None,
         "acknowledged": kept("acknowledged", reply.acknowledged) if reply else None,
-        "checks": verdict.checks,
-        "memory_checks": verdict.memory_checks,
-        "warnings": [v.sentence() for v in verdict.warnings] + alone,
+        "checks": [list(wrong) for wrong in ruling.figures.slots],
+        "memory_checks": list(ruling.figures.memory),
+        "warnings": [v.sentence() for v in ruling.warnings] + alone,
         "fallbacks": replaced,
     }
 

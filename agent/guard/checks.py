@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from agent.guard.claims import contradictions
 from agent.guard.reply import Reply
-from agent.guard.verdict import Verdict, Violation
+from agent.guard.rule import Breach, Case, Rule, Step
+from agent.guard.ruling import Figures
 from agent.ledger.ledger import Ledger
 from prompts.context import Context
 from prompts.memory import without_table
@@ -13,21 +16,33 @@ MOST = 5
 CLAIM = "claim"
 
 
-def check_claims(ledger: Ledger, context: Context, reply: Reply, verdict: Verdict) -> None:
-    """Fill the verdict's checks, at most MOST a text; a claim that is right leaves no trace."""
+def wrong_figures(ledger: Ledger, context: Context, reply: Reply) -> Figures:
+    """What is wrong in a batch reply, at most MOST a text; a claim that is right leaves no trace."""
+    if context.kind == "start":
+        return Figures()
+    slots = []
     for view, entry in zip(context.slots, reply.entries, strict=False):
         text = "" if entry is None else "\n".join((entry.embedding, entry.observation, entry.verdict_reason))
-        verdict.checks.append(contradictions(text, view.iteration, ledger)[:MOST])
-    verdict.memory_checks = contradictions(without_table(reply.memory), None, ledger)[:MOST]
+        slots.append(contradictions(text, view.iteration, ledger)[:MOST])
+    return Figures(slots, contradictions(without_table(reply.memory), None, ledger)[:MOST])
 
 
-def claim_violations(verdict: Verdict, format: int) -> list[Violation]:
-    """The wrong figures as violations, for the one turn in which they are sent back."""
+def _claims(case: Case) -> Iterator[Breach]:
     # They are looked for in three texts of an entry; a run of the first release was told that it was this one.
-    key = "observation" if format == 1 else "embedding, observation or verdict_reason"
-    places = [(slot, key, wrong) for slot, wrong in enumerate(verdict.checks)]
-    return [
-        Violation(code=CLAIM, slot=slot, key=key, found=text, allowed="the measured figure, or no figure")
-        for slot, key, wrong in [*places, (None, "memory", verdict.memory_checks)]
-        for text in wrong
-    ]
+    first = case.facts.campaign.format == 1
+    key = "observation" if first else "embedding, observation or verdict_reason"
+    for slot, wrong in enumerate(case.figures.slots):
+        for place, text in enumerate(wrong):
+            yield Breach(slot, key, text, "the measured figure, or no figure", place)
+    for place, text in enumerate(case.figures.memory):
+        yield Breach(None, "memory", text, "the measured figure, or no figure", place)
+
+
+CLAIM_RULE = Rule(
+    CLAIM,
+    Step.FIGURES,
+    "A figure stated about something measured is the measured one, as the prompt gives it. A wrong one is sent back "
+    "once; after that the log says `Check:`.",
+    _claims,
+    once=True,
+)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from agent.guard.verdict import Accepted, Facts, Verdict, Violation
+from agent.guard.rule import Breach, Case, Rule, Step
+from agent.guard.ruling import Accepted
 from agent.ledger.policy import REPLICATE_ROLES
 from prompts.context import Candidate, Owed
 
@@ -30,25 +31,27 @@ def furthest(
     return max(counted, key=lambda one: len(one[1]))
 
 
-def check_confirmations(facts: Facts, verdict: Verdict) -> None:
-    """Whether the batch holds the confirmation runs that are owed."""
-    owed = facts.demand.owed
+def _confirmation_owed(case: Case) -> Iterator[Breach]:
+    owed = case.facts.demand.owed
     if owed is None:
         return
-    _, have = furthest(verdict.accepted, owed, facts.config_ids)
+    _, have = furthest(case.accepted, owed, case.facts.config_ids)
     # A refused slot is reported once, under its own code.
-    unknown = sum(item is None for item in verdict.accepted)
+    unknown = sum(item is None for item in case.accepted)
     if len(have) + unknown < owed.runs:
         choices = "; or ".join(
             f"of {one.config_id} on simulation seeds {', '.join(map(str, one.simulation_seeds))}"
             for one in owed.candidates
         )
-        violation = Violation(
-            code="confirmation_owed",
-            slot=None,
-            key="role",
-            found=f"{len(have)} confirmation runs of one candidate",
-            allowed=f"at least {owed.runs} replicates {choices}, each seed once, with new training seeds",
-        )
-        mode = facts.campaign.policy.replicates
-        (verdict.violations if mode == "reject" else verdict.warnings).append(violation)
+        allowed = f"at least {owed.runs} replicates {choices}, each seed once, with new training seeds"
+        yield Breach(None, "role", f"{len(have)} confirmation runs of one candidate", allowed)
+
+
+CONFIRMATION_RULE = Rule(
+    "confirmation_owed",
+    Step.BATCH,
+    "Where a prompt asks for confirmation runs, so many replicates are runs of one candidate, each on another of "
+    "its listed simulation seeds, with new training seeds.",
+    _confirmation_owed,
+    setting="replicates",
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agent.guard.verdict import Facts, Verdict, Violation
+from collections.abc import Iterator
+
+from agent.guard.rule import Breach, Case, Rule, Step
 from prompts.memory import HEADINGS, sections
 
 # The program fills this one.
@@ -10,23 +12,39 @@ _OURS = HEADINGS[0]
 _PLANS = ("### Open Questions", "## Current Block")
 
 
-def check_carried_on(memory: str, facts: Facts, verdict: Verdict) -> bool:
-    """Whether ``memory`` plans its variations at the start call, and later has text wherever the one before had."""
-    now, before = sections(memory), sections(facts.memory)
-    broken = []
-    if facts.start and not _plans(now, facts):
-        where = " or ".join(f"`{heading}`" for heading in _PLANS)
-        broken.append(("memory_plan", "no planned variation", f"under {where}, the keys that you mean to vary first"))
-    emptied = [heading for heading, text in before.items() if text and heading != _OURS and not now.get(heading)]
-    if not facts.start and emptied:
-        found = f"nothing under {', '.join(emptied)}, where there was text"
-        broken.append(("memory_emptied", found, "what was there, or what has taken its place"))
-    for code, found, allowed in broken:
-        verdict.violations.append(Violation(code=code, slot=None, key="memory", found=found, allowed=allowed))
-    return not broken
-
-
-def _plans(now: dict[str, str], facts: Facts) -> bool:
-    """Whether a key that may be explored is named where plans stand."""
+def _memory_plan(case: Case) -> Iterator[Breach]:
+    campaign = case.facts.campaign
+    if not case.facts.start or campaign.format == 1:
+        return
+    now = sections(case.reply.memory)
     planned = " ".join(now.get(heading, "") for heading in _PLANS)
-    return any(key.rpartition(".")[2] in planned for key in facts.campaign.explorable)
+    if not any(key.rpartition(".")[2] in planned for key in campaign.explorable):
+        where = " or ".join(f"`{heading}`" for heading in _PLANS)
+        yield Breach(None, "memory", "no planned variation", f"under {where}, the keys that you mean to vary first")
+
+
+def _memory_emptied(case: Case) -> Iterator[Breach]:
+    if case.facts.start or case.facts.campaign.format == 1:
+        return
+    now, before = sections(case.reply.memory), sections(case.facts.memory)
+    # A heading that is gone altogether is told by its own rule.
+    emptied = [h for h, text in before.items() if text and h != _OURS and h in now and not now[h]]
+    if emptied:
+        found = f"nothing under {', '.join(emptied)}, where there was text"
+        yield Breach(None, "memory", found, "what was there, or what has taken its place")
+
+
+MEMORY_RULES = (
+    Rule(
+        "memory_plan",
+        Step.MEMORY,
+        "At the start call `memory` names under `### Open Questions` the keys that are to be varied first.",
+        _memory_plan,
+    ),
+    Rule(
+        "memory_emptied",
+        Step.MEMORY,
+        "In `memory` a heading that had text keeps it or gets other text; it is not left bare.",
+        _memory_emptied,
+    ),
+)

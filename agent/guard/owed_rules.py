@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from agent.guard.verdict import Accepted, Facts, Verdict, Violation
+from agent.guard.rule import Breach, Case, Rule, Step
+from agent.guard.ruling import Accepted
 from agent.ledger.policy import REPLICATE_ROLES
 from prompts.context import Demand
 
@@ -17,21 +18,22 @@ def served(accepted: Sequence[Accepted | None], demand: Demand, config_ids: Mapp
     return {one.config_id: min(made[one.config_id], one.lacks) for one in demand.short}
 
 
-def check_owed(facts: Facts, verdict: Verdict) -> None:
-    """Whether enough of the batch's replicates are of the configs that need runs."""
-    need, demand = facts.demand.short_replicates, facts.demand
-    have = sum(served(verdict.accepted, demand, facts.config_ids).values())
+def _owed_replicates(case: Case) -> Iterator[Breach]:
+    demand = case.facts.demand
+    have = sum(served(case.accepted, demand, case.facts.config_ids).values())
     # A refused slot counts as a possible one: its own violation is reported already, and so are too few replicates.
-    unknown = sum(accepted is None for accepted in verdict.accepted)
-    replicates = sum(1 for item in verdict.accepted if item and item.proposal.role in REPLICATE_ROLES)
-    if have + unknown < need and replicates + unknown >= demand.min_replicates:
+    unknown = sum(item is None for item in case.accepted)
+    replicates = sum(1 for _, item in case.passed if item.proposal.role in REPLICATE_ROLES)
+    if have + unknown < demand.short_replicates and replicates + unknown >= demand.min_replicates:
         lacking = ", ".join(f"{one.config_id} ({one.lacks} more)" for one in demand.short)
-        violation = Violation(
-            code="owed_replicates",
-            slot=None,
-            key="parent",
-            found=f"{have} replicates of the configs that need runs",
-            allowed=f"at least {need} of these: {lacking}",
-        )
-        mode = facts.campaign.policy.replicates
-        (verdict.violations if mode == "reject" else verdict.warnings).append(violation)
+        found = f"{have} replicates of the configs that need runs"
+        yield Breach(None, "parent", found, f"at least {demand.short_replicates} of these: {lacking}")
+
+
+OWED_RULE = Rule(
+    "owed_replicates",
+    Step.BATCH,
+    "Of the replicates, as many as a prompt says are runs of the configs that it lists as needing runs.",
+    _owed_replicates,
+    setting="replicates",
+)

@@ -2,70 +2,135 @@
 
 from __future__ import annotations
 
-from agent.guard.reply import ProposalReply
-from agent.guard.verdict import Accepted, Facts, Verdict, Violation
+from collections.abc import Iterator
+
+from agent.guard.rule import Breach, Case, Rule, Step
+from agent.guard.ruling import Accepted
 from agent.ledger.policy import REPLICATE_ROLES, width
 
 
-def check_policy(
-    slot: int, proposal: ProposalReply, accepted: Accepted, facts: Facts, verdict: Verdict
-) -> list[Violation]:
-    """What the proposal of ``slot`` breaks; a rule that only warns goes into the verdict's warnings."""
-    policy = facts.campaign.policy
-    broken: list[Violation] = []
-
-    def rule(mode: str, code: str, key: str, found: str, allowed: str) -> None:
-        violation = Violation(code=code, slot=slot, key=key, found=found, allowed=allowed)
-        (broken if mode == "reject" else verdict.warnings).append(violation)
-
-    if facts.demand.baseline and proposal.role != "baseline":
-        rule(
-            policy.baseline, "baseline_required", "role", proposal.role, f"baseline, parent root: {facts.demand.reason}"
-        )
-    if proposal.role == "baseline" and proposal.seed_rationale == "same-data-robustness":
-        allowed = "new data: different-data-generalization or suggested-default"
-        rule(policy.baseline, "baseline_seeds", "seed_rationale", "same-data-robustness", allowed)
-    if not facts.demand.baseline and proposal.role == "baseline":
-        rule(policy.baseline, "baseline_over", "role", "baseline", "replicate of a baseline node: block 1 is complete")
-    if len(accepted.changes) > policy.max_changes:
-        found = f"{len(accepted.changes)} changed keys"
-        rule(policy.mutation_size, "too_many_changes", "edits", found, f"at most {policy.max_changes} a mutation")
-    if (late := _too_long(proposal, accepted, facts)) is not None:
-        rule(policy.time, *late)
-    return broken
+def _baseline_required(case: Case) -> Iterator[Breach]:
+    if not case.facts.demand.baseline:
+        return
+    for slot, item in case.passed:
+        if item.proposal.role != "baseline":
+            allowed = f"baseline, parent root: {case.facts.demand.reason}"
+            yield Breach(slot, "role", item.proposal.role, allowed)
 
 
-def _too_long(proposal: ProposalReply, accepted: Accepted, facts: Facts) -> tuple[str, str, str, str] | None:
-    """Code, key, found and allowed of a mutation that would pass the time limit; None when it would not."""
-    minutes, limit = facts.predict_minutes(accepted.config), facts.campaign.policy.time_limit_min
-    if not accepted.changes:
-        return None
-    parent = None if proposal.parent == "root" else int(proposal.parent)
-    before, run = facts.parent_config(parent), facts.parent_run(parent)
-    over = run is not None and run.minutes is not None and run.minutes > limit
-    grown = before is not None and width(accepted.config) > width(before)
-    if grown and (over or (minutes is not None and minutes > limit)):
-        took = f"{run.minutes:.1f} min taken by the parent" if over and run and run.minutes else f"{minutes:.1f} min"
-        return "architecture_time", "edits", f"larger layers at {took}", f"no larger layers beyond {limit:g} min"
-    if minutes is not None and minutes > limit:
-        allowed = f"at most {limit:g} min; reduce n_epochs, data_augmentation_loop or the layers"
-        return "predicted_time", "edits", f"{minutes:.1f} min predicted from past runs", allowed
-    return None
+def _baseline_seeds(case: Case) -> Iterator[Breach]:
+    for slot, item in case.passed:
+        if item.proposal.role == "baseline" and item.proposal.seed_rationale == "same-data-robustness":
+            allowed = "new data: different-data-generalization or suggested-default"
+            yield Breach(slot, "seed_rationale", "same-data-robustness", allowed)
 
 
-def check_replicates(facts: Facts, verdict: Verdict) -> None:
-    """Whether the batch holds the replicates that the variance table asks for."""
-    need = facts.demand.min_replicates
-    have = sum(1 for accepted in verdict.accepted if accepted and accepted.proposal.role in REPLICATE_ROLES)
+def _baseline_over(case: Case) -> Iterator[Breach]:
+    if case.facts.demand.baseline:
+        return
+    for slot, item in case.passed:
+        if item.proposal.role == "baseline":
+            yield Breach(slot, "role", "baseline", "replicate of a baseline node: block 1 is complete")
+
+
+def _too_many_changes(case: Case) -> Iterator[Breach]:
+    most = case.facts.campaign.policy.max_changes
+    for slot, item in case.passed:
+        if len(item.changes) > most:
+            yield Breach(slot, "edits", f"{len(item.changes)} changed keys", f"at most {most} a mutation")
+
+
+def _minutes_of_growth(item: Accepted, case: Case) -> str:
+    """How long a config with larger layers takes, where that is past the limit; else ''."""
+    facts, limit = case.facts, case.facts.campaign.policy.time_limit_min
+    node = None if item.proposal.parent == "root" else int(item.proposal.parent)
+    before, run = facts.parent_config(node), facts.parent_run(node)
+    if not item.changes or before is None or width(item.config) <= width(before):
+        return ""
+    if run is not None and run.minutes is not None and run.minutes > limit:
+        return f"{run.minutes:.1f} min taken by the parent"
+    minutes = facts.predict_minutes(item.config)
+    return f"{minutes:.1f} min" if minutes is not None and minutes > limit else ""
+
+
+def _architecture_time(case: Case) -> Iterator[Breach]:
+    limit = case.facts.campaign.policy.time_limit_min
+    for slot, item in case.passed:
+        if took := _minutes_of_growth(item, case):
+            yield Breach(slot, "edits", f"larger layers at {took}", f"no larger layers beyond {limit:g} min")
+
+
+def _predicted_time(case: Case) -> Iterator[Breach]:
+    limit = case.facts.campaign.policy.time_limit_min
+    for slot, item in case.passed:
+        minutes = case.facts.predict_minutes(item.config)
+        late = item.changes and minutes is not None and minutes > limit
+        # Larger layers past the limit are told by their own rule.
+        if late and not _minutes_of_growth(item, case):
+            allowed = f"at most {limit:g} min; reduce n_epochs, data_augmentation_loop or the layers"
+            yield Breach(slot, "edits", f"{minutes:.1f} min predicted from past runs", allowed)
+
+
+def _too_few_replicates(case: Case) -> Iterator[Breach]:
+    need = case.facts.demand.min_replicates
+    have = sum(1 for _, item in case.passed if item.proposal.role in REPLICATE_ROLES)
     # A refused slot counts as a possible replicate: its own violation is reported already.
-    unknown = sum(1 for accepted in verdict.accepted if accepted is None)
+    unknown = sum(item is None for item in case.accepted)
     if have + unknown < need:
-        violation = Violation(
-            code="too_few_replicates",
-            slot=None,
-            key="role",
-            found=f"{have} replicates",
-            allowed=f"at least {need}: {facts.demand.reason}",
-        )
-        mode = facts.campaign.policy.replicates
-        (verdict.violations if mode == "reject" else verdict.warnings).append(violation)
+        yield Breach(None, "role", f"{have} replicates", f"at least {need}: {case.facts.demand.reason}")
+
+
+POLICY_RULES = (
+    Rule(
+        "baseline_required",
+        Step.POLICY,
+        "The first {baseline_runs} runs are the unchanged defaults on data of their own, and every slot of theirs has "
+        "the role `baseline`.",
+        _baseline_required,
+        setting="baseline",
+    ),
+    Rule(
+        "baseline_seeds",
+        Step.POLICY,
+        "A `baseline` is on new data, never `same-data-robustness`.",
+        _baseline_seeds,
+        setting="baseline",
+    ),
+    Rule(
+        "baseline_over",
+        Step.POLICY,
+        "After these no slot has the role `baseline`; the defaults run again as a `replicate` of a baseline node.",
+        _baseline_over,
+        setting="baseline",
+    ),
+    Rule(
+        "too_many_changes",
+        Step.POLICY,
+        "One mutation changes at most {max_changes} key(s).",
+        _too_many_changes,
+        setting="mutation_size",
+    ),
+    Rule(
+        "architecture_time",
+        Step.POLICY,
+        "No layer grows where the parent took, or the child would take, over {time_limit_min:g} minutes.",
+        _architecture_time,
+        setting="time",
+    ),
+    Rule(
+        "predicted_time",
+        Step.POLICY,
+        "No mutation is predicted, from past runs, to take over {time_limit_min:g} minutes, data generation included.",
+        _predicted_time,
+        setting="time",
+    ),
+    Rule(
+        "too_few_replicates",
+        Step.BATCH,
+        "After the baseline at least {min_replicates} of {n_parallel} slots are replicates until the top {top_configs} "
+        "configs have at least {runs_of_top} runs each, then at least {min_replicates_later}; each prompt says which "
+        "holds.",
+        _too_few_replicates,
+        setting="replicates",
+    ),
+)

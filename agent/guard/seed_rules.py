@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from agent.guard.reply import ProposalReply
-from agent.guard.verdict import Facts, Verdict, Violate, Violation
+from agent.guard.rule import Breach, Case, Rule, Step, breach
+from agent.guard.ruling import Facts
 
 SEED_LIMIT = 2**31
 NAMED = 6
 
 
-def check_seeds(slot: int, proposal: ProposalReply, facts: Facts, violate: Violate) -> None:
-    """Both seeds in range; `suggested-default` is the pair that the slot was offered."""
-    for key in ("simulation_seed", "training_seed"):
-        if not 0 <= getattr(proposal, key) < SEED_LIMIT:
-            violate("seed_range", key, getattr(proposal, key), f"0 to {SEED_LIMIT - 1}")
-    offer = facts.seeds[slot]
-    pair = (proposal.simulation_seed, proposal.training_seed)
-    if proposal.seed_rationale == "suggested-default" and pair != (offer.simulation_seed, offer.training_seed):
-        want = f"{offer.simulation_seed} and {offer.training_seed}, or another seed_rationale"
-        violate("seed_rationale", "seed_rationale", f"suggested-default with seeds {pair[0]} and {pair[1]}", want)
+def _seed_range(case: Case) -> Iterator[Breach]:
+    for one in case.drafts:
+        for place, key in enumerate(("simulation_seed", "training_seed")):
+            seed = getattr(one.proposal, key)
+            if not 0 <= seed < SEED_LIMIT:
+                yield breach(one.slot, key, seed, f"0 to {SEED_LIMIT - 1}", place)
 
 
-def check_seed_modes(proposals: Sequence[ProposalReply], facts: Facts, verdict: Verdict) -> None:
+def _seed_rationale(case: Case) -> Iterator[Breach]:
+    for one in case.drafts:
+        offer = case.facts.seeds[one.slot]
+        pair = (one.proposal.simulation_seed, one.proposal.training_seed)
+        offered = (offer.simulation_seed, offer.training_seed)
+        if one.proposal.seed_rationale == "suggested-default" and pair != offered:
+            found = f"suggested-default with seeds {pair[0]} and {pair[1]}"
+            allowed = f"{offered[0]} and {offered[1]}, or another seed_rationale"
+            yield breach(one.slot, "seed_rationale", found, allowed, place=2)
+
+
+def _seed_mode(case: Case) -> Iterator[Breach]:
     """The addendum's two tests are what they say.
 
     same-data-robustness: the simulation seed is that of another slot of the batch (the addendum fixes it across all
     slots), of the parent's run, or of an earlier run of the same config. different-data-generalization: it is new to
     the config, in earlier batches and among the slots of this one that do not repeat data on purpose.
     """
-    for slot, proposal in enumerate(proposals):
-        accepted = verdict.accepted[slot]
-        if accepted is None:
+    for slot, item in enumerate(case.accepted):
+        if item is None:
             continue
-        if proposal.seed_rationale == "same-data-robustness":
-            found = _same_data(slot, proposals, accepted.config.identity(), facts)
-        elif proposal.seed_rationale == "different-data-generalization":
-            found = _different_data(slot, proposals, accepted.config.identity(), facts, verdict)
-        else:
-            found = None
+        found = None
+        if item.proposal.seed_rationale == "same-data-robustness":
+            found = _same_data(slot, case, item.config.identity())
+        elif item.proposal.seed_rationale == "different-data-generalization":
+            found = _different_data(slot, case, item.config.identity())
         if found is not None:
-            verdict.violations.append(
-                Violation(code="seed_mode", slot=slot, key="simulation_seed", found=found[0], allowed=found[1])
-            )
-    refused = {violation.slot for violation in verdict.violations if violation.code == "seed_mode"}
-    verdict.accepted = [None if slot in refused else item for slot, item in enumerate(verdict.accepted)]
+            yield Breach(slot, "simulation_seed", *found)
 
 
-def _same_data(slot: int, proposals: Sequence[ProposalReply], identity: str, facts: Facts) -> tuple[str, str] | None:
+def _same_data(slot: int, case: Case, identity: str) -> tuple[str, str] | None:
+    """Found and allowed, where no other run is on the data."""
+    proposals, facts = case.reply.proposals, case.facts
     proposal, run = proposals[slot], _parent_seed(proposals[slot], facts)
     known = facts.seeds_of(identity)
     others = {other.simulation_seed for place, other in enumerate(proposals) if place != slot}
@@ -60,14 +64,14 @@ def _same_data(slot: int, proposals: Sequence[ProposalReply], identity: str, fac
     return f"same-data-robustness with simulation seed {proposal.simulation_seed}, on which nothing else runs", choice
 
 
-def _different_data(
-    slot: int, proposals: Sequence[ProposalReply], identity: str, facts: Facts, verdict: Verdict
-) -> tuple[str, str] | None:
+def _different_data(slot: int, case: Case, identity: str) -> tuple[str, str] | None:
+    """Found and allowed, where the config has runs on the data."""
+    proposals, facts = case.reply.proposals, case.facts
     seed = proposals[slot].simulation_seed
     twin = any(
         proposals[other].simulation_seed == seed
         and proposals[other].seed_rationale != "same-data-robustness"
-        and (item := verdict.accepted[other]) is not None
+        and (item := case.accepted[other]) is not None
         and item.config.identity() == identity
         for other in range(slot)
     )
@@ -83,3 +87,22 @@ def _different_data(
 def _parent_seed(proposal: ProposalReply, facts: Facts) -> int | None:
     run = None if proposal.parent == "root" else facts.parent_run(int(proposal.parent))
     return None if run is None else run.simulation_seed
+
+
+SEED_RULES = (
+    Rule("seed_range", Step.SEEDS, "Both seeds are given, whole numbers from 0 to {last_seed}.", _seed_range),
+    Rule(
+        "seed_rationale",
+        Step.SEEDS,
+        "`suggested-default` is exactly the pair of seeds that the slot was offered, which is on new data.",
+        _seed_rationale,
+    ),
+    Rule(
+        "seed_mode",
+        Step.SEED_MODE,
+        "`same-data-robustness` (training alone varies) has the simulation seed of the parent's run, of an earlier run "
+        "of the config, or of another slot of the batch; `different-data-generalization` (both vary) has one that is "
+        "new to the config.",
+        _seed_mode,
+    ),
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agent.guard.reply import EntryReply
-from agent.guard.verdict import Verdict, Violation
+from collections.abc import Callable, Iterator
+
+from agent.guard.rule import Breach, Case, Rule, Step
 from prompts.memory import HEADINGS, MAX_CHARACTERS, MAX_LINES, missing_headings
 
 MAX_PROSE = 2000
@@ -11,55 +12,85 @@ LONGEST = {"block_summary": 8000, "acknowledged": MAX_PROSE}
 DUE = {"block_summary": "what this block taught, at its end", "acknowledged": "an answer to the pending user input"}
 
 
-def check_entry(slot: int, entry: EntryReply | None, verdict: Verdict) -> EntryReply | None:
-    """The entry when each of its texts has a fit length."""
-    if entry is None:
-        return None
-    wrong = [
-        key
-        for key in ("embedding", "observation", "verdict_reason")
-        if not 0 < len(getattr(entry, key).strip()) <= MAX_PROSE
-    ]
-    for key in wrong:
-        length = len(getattr(entry, key))
-        verdict.violations.append(
-            Violation(
-                code="entry_prose",
-                slot=slot,
-                key=key,
-                found=f"{length} characters",
-                allowed=f"1 to {MAX_PROSE} characters",
-            )
-        )
-    return None if wrong else entry
+def _entry_prose(case: Case) -> Iterator[Breach]:
+    for slot, entry in enumerate(case.reply.entries):
+        for place, key in enumerate(("embedding", "observation", "verdict_reason") if entry else ()):
+            text = getattr(entry, key)
+            if not 0 < len(text.strip()) <= MAX_PROSE:
+                yield Breach(slot, key, f"{len(text)} characters", f"1 to {MAX_PROSE} characters", place)
 
 
-def check_memory(memory: str, verdict: Verdict) -> str | None:
-    """The memory when it is short enough and has its headings."""
-    lines, lost = memory.count("\n") + 1, missing_headings(memory)
-    long = lines > MAX_LINES or len(memory) > MAX_CHARACTERS
-    if long:
-        found, allowed = f"{lines} lines, {len(memory)} characters", f"{MAX_LINES} lines, {MAX_CHARACTERS} characters"
-        verdict.violations.append(Violation(code="memory_long", slot=None, key="memory", found=found, allowed=allowed))
-    if lost:
-        found = f"no {', '.join(lost)}"
-        verdict.violations.append(
-            Violation(code="memory_headings", slot=None, key="memory", found=found, allowed="; ".join(HEADINGS))
-        )
-    return None if long or lost else memory
+def _memory_long(case: Case) -> Iterator[Breach]:
+    memory = case.reply.memory
+    lines = memory.count("\n") + 1
+    if lines > MAX_LINES or len(memory) > MAX_CHARACTERS:
+        allowed = f"{MAX_LINES} lines, {MAX_CHARACTERS} characters"
+        yield Breach(None, "memory", f"{lines} lines, {len(memory)} characters", allowed)
 
 
-def check_text(key: str, text: str | None, wanted: bool, verdict: Verdict) -> None:
-    """A text of the whole batch: due now (``wanted``), and not longer than LONGEST."""
-    given = (text or "").strip()
-    if wanted and not given:
-        violation = Violation(code=f"{key}_missing", slot=None, key=key, found="nothing", allowed=DUE[key])
-        verdict.violations.append(violation)
-    if len(given) > LONGEST[key]:
-        found, allowed = f"{len(given)} characters", f"at most {LONGEST[key]} characters"
-        verdict.violations.append(Violation(code=f"{key}_long", slot=None, key=key, found=found, allowed=allowed))
+def _memory_headings(case: Case) -> Iterator[Breach]:
+    if lost := missing_headings(case.reply.memory):
+        yield Breach(None, "memory", f"no {', '.join(lost)}", "; ".join(HEADINGS))
+
+
+def _missing(key: str, wanted: Callable[[Case], bool]) -> Callable[[Case], Iterator[Breach]]:
+    def broken(case: Case) -> Iterator[Breach]:
+        if wanted(case) and not (getattr(case.reply, key) or "").strip():
+            yield Breach(None, key, "nothing", DUE[key])
+
+    return broken
+
+
+def _long(key: str) -> Callable[[Case], Iterator[Breach]]:
+    def broken(case: Case) -> Iterator[Breach]:
+        length = len((getattr(case.reply, key) or "").strip())
+        if length > LONGEST[key]:
+            yield Breach(None, key, f"{length} characters", f"at most {LONGEST[key]} characters")
+
+    return broken
 
 
 def kept(key: str, text: str | None) -> str | None:
     """The text, or None when it is empty or too long to be kept."""
     return text if text and 0 < len(text.strip()) <= LONGEST[key] else None
+
+
+TEXT_RULES = (
+    Rule(
+        "entry_prose",
+        Step.ENTRY,
+        "`embedding`, `observation` and `verdict_reason` have 1 to {max_prose:,} characters each.",
+        _entry_prose,
+    ),
+    Rule(
+        "memory_long",
+        Step.MEMORY,
+        "`memory` has at most {max_lines} lines and {max_characters:,} characters.",
+        _memory_long,
+    ),
+    Rule("memory_headings", Step.MEMORY, "`memory` keeps its headings: {headings}.", _memory_headings),
+    Rule(
+        "block_summary_missing",
+        Step.TEXTS,
+        "At a block end `block_summary` tells in a few lines what was learned.",
+        _missing("block_summary", lambda case: case.facts.block_end),
+    ),
+    Rule(
+        "block_summary_long",
+        Step.TEXTS,
+        "`block_summary` has at most {longest_block_summary:,} characters.",
+        _long("block_summary"),
+    ),
+    Rule(
+        "acknowledged_missing",
+        Step.TEXTS,
+        "Pending user input is answered in `acknowledged`.",
+        _missing("acknowledged", lambda case: case.facts.user_input),
+    ),
+    Rule(
+        "acknowledged_long",
+        Step.TEXTS,
+        "`acknowledged` has at most {longest_acknowledged:,} characters.",
+        _long("acknowledged"),
+    ),
+)

@@ -8,7 +8,7 @@ from agent.ledger.policy import Standing, TimeModel
 from agent.ledger.tree import Tree
 from prompts.context import ConfigView, VerdictView
 from state.blobs import BlobStore
-from state.campaign import Campaign
+from state.campaign import Campaign, setting_key
 from state.config import Scalar, SlotConfig
 from state.errors import ConfigError
 from state.files import parse_yaml, sha256
@@ -96,12 +96,12 @@ class Views:
 
     def block(self, iteration: int) -> Block:
         """The block that an iteration belongs to."""
-        return block_of(iteration, self.campaign.claude.n_iter_block, self.campaign.claude.n_parallel)
+        return block_of(iteration, self.campaign.search.n_iter_block, self.campaign.search.n_parallel)
 
     def numbered_block(self, number: int) -> Block:
         """Block ``number``, counted from 1."""
-        claude = self.campaign.claude
-        return self.block((number - 1) * max(claude.n_iter_block, claude.n_parallel) + claude.n_parallel)
+        search = self.campaign.search
+        return self.block((number - 1) * max(search.n_iter_block, search.n_parallel) + search.n_parallel)
 
     def is_block_end(self, iteration: int) -> bool:
         """Whether a batch that ends with ``iteration`` ends its block."""
@@ -109,16 +109,17 @@ class Views:
 
     def scores(self, number: int, upto: int | None = None, c: float | None = None) -> ScoreTable:
         """UCB scores of a block, of its nodes up to ``upto``, with ``c`` instead of the constant now in force."""
-        claude = self.campaign.claude
+        search = self.campaign.search
         block = self.numbered_block(number)
         last = block.last if upto is None else min(upto, block.last)
         nodes = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
-        return score_block(nodes, block, float(self.settings["claude.ucb_c"]) if c is None else c, claude.ucb_formula)
+        c = float(self.settings[setting_key("ucb_c")]) if c is None else c
+        return score_block(nodes, block, c, search.ucb_formula)
 
     @property
     def settings(self) -> dict[str, Scalar]:
         """The `claude.*` values in force: the campaign's, or what the model has set where the campaign lets it."""
-        return {"claude.ucb_c": self.campaign.claude.ucb_c} | self.history.settings
+        return {setting_key("ucb_c"): self.campaign.search.ucb_c} | self.history.settings
 
     def config(self, iteration: Iteration) -> SlotConfig:
         """The slot config of an iteration, from its blob."""

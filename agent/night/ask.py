@@ -13,17 +13,19 @@ from agent.briefing.context import build_context, guard_facts
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
 from agent.guard.acceptance import settle
-from agent.guard.checks import CLAIM, check_claims, claim_violations
+from agent.guard.checks import wrong_figures
 from agent.guard.guard import check
 from agent.guard.reply import Reply, Unreadable, completed, parse_reply, reply_schema
-from agent.guard.verdict import Verdict, Violation
+from agent.guard.ruling import Ruling, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
 from agent.night.patience import await_claude
+from agent.night.reserve import Reserve
 from agent.night.user_input import pending
 from prompts.context import Context
 from prompts.render import render_prompt, render_repair, render_system, template_hashes
 from state.campaign import Campaign
+from state.files import sha256
 from state.history import Exchange
 from state.journal import RecordType
 from state.shapes import PromptRendered, ReplyAccepted, ReplyReceived, ReplyRejected, codes_of
@@ -51,7 +53,7 @@ def batch_schema(campaign: Campaign) -> dict[str, Any]:
 
 
 def _schema(campaign: Campaign, start: bool) -> dict[str, Any]:
-    return reply_schema(campaign.claude.n_parallel, start, campaign.format)
+    return reply_schema(campaign.search.n_parallel, start, campaign.format)
 
 
 def _take_input(night: Night) -> None:
@@ -68,7 +70,7 @@ def prompt_data(ledger: Ledger, context: Context, drawn: Mapping[str, str] | Non
     """
     exchanges = ledger.history.exchanges
     rejected = exchanges[-1].rejected if exchanges and not _begins_anew(exchanges[-1]) else None
-    text = render_repair(rejected["violations"], ledger.campaign.format) if rejected else render_prompt(context)
+    text = _repair(rejected, context) if rejected else render_prompt(context)
     return {
         "kind": "repair" if rejected else context.kind,
         "system": ledger.blobs.put(render_system(context)),
@@ -76,6 +78,11 @@ def prompt_data(ledger: Ledger, context: Context, drawn: Mapping[str, str] | Non
         "images": {} if rejected else _images(ledger, drawn),
         "templates": template_hashes(ledger.campaign.format),
     }
+
+
+def _repair(rejected: ReplyRejected, context: Context) -> str:
+    broken = [one for one in context.demands if one.code in codes_of(rejected)]
+    return render_repair(rejected["violations"], broken, context.format)
 
 
 def _begins_anew(exchange: Exchange) -> bool:
@@ -99,6 +106,25 @@ def _images(ledger: Ledger, drawn: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _send(night: Night, llm: LLMClient, context: Context) -> None:
+    """Ask, with room for the reply taken before; a reply that an earlier driver could not journal is taken up."""
+    reserve, head = Reserve(night.paths.reserve), str(night.journal.head)
+    kept = reserve.found(head)
+    if kept is None:
+        night.journal.check()
+        reserve.prepare(night.campaign.claude.max_tokens)
+        kept = _received(night, llm, context)
+        if kept is None:
+            return
+        reserve.keep(head, *kept)
+    received, text = kept
+    if received["reply"] is not None:
+        night.blobs.put(text)
+    night.record("reply_received", received)
+    reserve.clear()
+
+
+def _received(night: Night, llm: LLMClient, context: Context) -> tuple[ReplyReceived, str] | None:
+    """What came back and its text; None when the night has waited and asks again. LLMUnavailable ends the night."""
     start = context.kind == "start"
     prompt, schema = conversation(night, context), _schema(night.campaign, start)
     began = time.monotonic()
@@ -109,12 +135,11 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
         # At the start call there is no run that a fallback could repeat; a fatal error would only come back.
         spent = start or night.history.useless >= night.campaign.claude.max_fallback_batches
         if spent and await_claude(night, error):
-            return
+            return None
         if error.fatal or spent:
             raise
-        night.record("reply_received", _unreachable(error, time.monotonic() - began))
-    else:
-        night.record("reply_received", _received(night, completion, time.monotonic() - began))
+        return _unreachable(error, time.monotonic() - began), ""
+    return _answered(completion, time.monotonic() - began)
 
 
 def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
@@ -123,11 +148,11 @@ def _unreachable(error: LLMUnavailable, seconds: float) -> ReplyReceived:
     return {**received, "until": error.until} if error.until else received
 
 
-def _received(night: Night, completion: Completion, seconds: float) -> ReplyReceived:
+def _answered(completion: Completion, seconds: float) -> tuple[ReplyReceived, str]:
     # JSON can contain a lone surrogate, UTF-8 cannot: it is replaced, so that a paid reply is not lost over it.
     text = completion.text.encode("utf-8", "replace").decode("utf-8")
     received: ReplyReceived = {
-        "reply": night.blobs.put(text),
+        "reply": sha256(text.encode("utf-8")),
         "stop_reason": completion.stop_reason,
         "usage": completion.usage,
         "request_id": completion.request_id,
@@ -140,7 +165,7 @@ def _received(night: Night, completion: Completion, seconds: float) -> ReplyRece
         received["form"] = completion.form
     if completion.saved_usd is not None:
         received["saved_usd"] = completion.saved_usd
-    return received
+    return received, text
 
 
 def conversation(ledger: Ledger, context: Context) -> Prompt:
@@ -194,13 +219,11 @@ def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected 
         return "reply_accepted", _settled(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
     if last["reply"] is None:
         return "reply_accepted", _settled(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
-    reply, verdict = read_reply(ledger, context, _standing(ledger, exchanges), stop)
-    if not _claims_sent_back(ledger):
-        verdict.violations += claim_violations(verdict, ledger.campaign.format)
+    reply, ruling = read_reply(ledger, context, _standing(ledger, exchanges), stop)
     repairs = sum(exchange.prompt["kind"] == "repair" for exchange in exchanges)
-    if (found := verdict.violations) and repairs < ledger.campaign.claude.repair_turns:
+    if (found := ruling.violations) and repairs < ledger.campaign.claude.repair_turns:
         return "reply_rejected", _rejected([v.sentence() for v in found], [v.code for v in found])
-    return "reply_accepted", _settled(ledger, context, reply, verdict)
+    return "reply_accepted", _settled(ledger, context, reply, ruling)
 
 
 def _rejected(violations: list[str], codes: list[str], fresh: bool = False) -> ReplyRejected:
@@ -208,34 +231,28 @@ def _rejected(violations: list[str], codes: list[str], fresh: bool = False) -> R
     return {**rejected, "fresh": True} if fresh else rejected
 
 
-def _settled(ledger: Ledger, context: Context, reply: Reply | None, verdict: Verdict) -> ReplyAccepted:
-    return cast(ReplyAccepted, settle(ledger, context, reply, verdict))
+def _settled(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
+    return cast(ReplyAccepted, settle(ledger, context, reply, ruling))
 
 
-def _claims_sent_back(ledger: Ledger) -> bool:
-    """Whether this conversation has already had its one chance to mend a wrong figure."""
-    rejected = [exchange.rejected for exchange in ledger.history.exchanges if exchange.rejected is not None]
-    return any(CLAIM in codes_of(one) for one in rejected)
-
-
-def _before_unreachable(ledger: Ledger, context: Context, why: str) -> tuple[Reply | None, Verdict]:
+def _before_unreachable(ledger: Ledger, context: Context, why: str) -> tuple[Reply | None, Ruling]:
     """What stands when no reply could be had: the good part of the reply that was to be repaired, else nothing."""
     if earlier := [exchange for exchange in ledger.history.exchanges[:-1] if _reply_text(ledger, exchange)]:
         return read_reply(ledger, context, _standing(ledger, earlier))
     return None, _nothing(context, "unreachable", why, "a reply within claude.patience_minutes")
 
 
-def _nothing(context: Context, code: str, found: str, allowed: str) -> Verdict:
-    """The verdict on no reply at all: one violation, nothing accepted."""
+def _nothing(context: Context, code: str, found: str, allowed: str) -> Ruling:
+    """The ruling on no reply at all: one violation, nothing accepted."""
     empty: list[Any] = [None] * context.n_parallel
     violation = Violation(code=code, slot=None, key="", found=found, allowed=allowed)
-    return Verdict(violations=[violation], accepted=list(empty), entries=list(empty))
+    return Ruling(violations=[violation], accepted=empty, entries=empty)
 
 
 def read_reply(
     ledger: Ledger, context: Context, text: str, stop_reason: str | None = "end_turn"
-) -> tuple[Reply | None, Verdict]:
-    """Parse and guard a reply; an unreadable one is a verdict with one violation and nothing accepted."""
+) -> tuple[Reply | None, Ruling]:
+    """Parse and guard a reply; an unreadable one is a ruling with one violation and nothing accepted."""
     try:
         reply = parse_reply(text, context.n_parallel, context.kind == "start")
     except Unreadable as error:
@@ -243,7 +260,4 @@ def read_reply(
             found = f"a reply cut off (stop_reason {stop_reason}): {error}"
             return None, _nothing(context, "cut", found, "a shorter reply, whole within claude.max_tokens")
         return None, _nothing(context, "unreadable", str(error), "one JSON object of the given schema")
-    verdict = check(reply, guard_facts(ledger, context))
-    if context.kind == "batch":
-        check_claims(ledger, context, reply, verdict)
-    return reply, verdict
+    return reply, check(reply, guard_facts(ledger, context), wrong_figures(ledger, context, reply))

@@ -13,6 +13,7 @@ from agent.ledger.tree import log_sections
 from agent.night.log_file import LogFile
 from agent.night.winner import render_winner
 from prompts.memory import with_table
+from state.campaign import setting_key
 from state.files import write_atomic
 from state.journal import Record, read_records
 from state.paths import RunPaths
@@ -56,7 +57,7 @@ class Derived:
         self._files[self.paths.memory] = memory
         if last is not None:
             block = self.views.block(last).number
-            scores = partial(self._scores, block, last, float(self.views.settings["claude.ucb_c"]))
+            scores = partial(self._scores, block, last, float(self.views.settings[setting_key("ucb_c")]))
             self._files[self.paths.scores] = scores
             if self.views.is_block_end(last):
                 self._files[self.paths.snapshot("memory.md", block)] = memory
@@ -97,11 +98,11 @@ class Derived:
         """tree.png; drawn at most every few seconds, since a picture costs more than a batch of a fast campaign."""
         from ucb.plot import plot_tree
 
-        claude = self.campaign.claude
+        search = self.campaign.search
         picture = plot_tree(
             self.views.tree.nodes(),
-            n_parallel=claude.n_parallel,
-            n_iter_block=claude.n_iter_block,
+            n_parallel=search.n_parallel,
+            n_iter_block=search.n_iter_block,
             title=self.campaign.title(),
         )
         write_atomic(self.paths.tree_picture, picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,19 @@ from agent.night.interrupt import Interrupt
 from agent.night.user_input import HEADER
 from state.added import FORMAT
 from state.blobs import BlobStore
-from state.campaign import EVENING_CLAUDE_KEYS, EVENING_KEYS, Campaign, format_of_run, load_campaign
+from state.campaign import (
+    EVENING_CLAUDE_KEYS,
+    EVENING_KEYS,
+    Campaign,
+    begun_campaign,
+    format_of_run,
+    load_campaign,
+    run_started,
+)
 from state.config import flatten
 from state.errors import RunError
 from state.files import remove_half_written, sha256, write_atomic
-from state.journal import Journal, Record, RecordType, read_records
+from state.journal import Journal, Record, RecordType
 from state.lock import DriverLock
 from state.paths import RunPaths
 from state.shapes import CampaignStarted, Shape
@@ -91,16 +100,36 @@ def _refuse_foreign(paths: RunPaths, campaign: Campaign, campaign_file: Path) ->
     root = paths.root
     if root.exists() and not root.is_dir():
         raise RunError(f"{root}: is a file; give a directory for the run with --runs-dir")
-    if paths.campaign.exists():
-        frozen = load_campaign(paths.campaign)
-        if frozen.name != campaign.name:
-            raise RunError(
-                f"{root}: holds a run of campaign {frozen.name}, not of {campaign.name}; choose another --runs-dir"
-            )
+    started = run_started(paths)
+    if started is not None or paths.campaign.exists():
+        # The copy alone is there when a driver died before its first record.
+        name = started["name"] if started is not None else load_campaign(paths.campaign).name
+        if name != campaign.name:
+            raise RunError(f"{root}: holds a run of campaign {name}, not of {campaign.name}; choose another --runs-dir")
     elif (
         root.exists() and any(entry.name != paths.lock.name for entry in root.iterdir()) and not paths.journal.exists()
     ):
         raise RunError(f"{root}: is not empty and holds no nightfly run; choose another --runs-dir")
+
+
+def restore_campaign(paths: RunPaths, tell: Callable[[str], None]) -> None:
+    """Make campaign.yaml what the journal says that it is; ``tell`` hears where an edited one was put aside.
+
+    The copy is for reading: nothing is ever taken from it, so an edit of it must not look as if it had been heard.
+    """
+    started = run_started(paths)
+    if started is None or not paths.campaign.exists():
+        return
+    text, found = BlobStore(paths.blobs).get(started["campaign"]), paths.campaign.read_bytes()
+    if found == text:
+        return
+    aside = paths.campaign.with_name(f"{paths.campaign.name}.changed-{time.strftime('%Y%m%dT%H%M%S')}")
+    write_atomic(aside, found)
+    write_atomic(paths.campaign, text)
+    tell(
+        f"{paths.campaign}: was edited since the run was begun; the edited one is now {aside.name}, and the run keeps "
+        "its own; what may change from evening to evening goes into a campaign file of yours: nightfly run FILE"
+    )
 
 
 def _begin(night: Night, text: str, dry_run: bool) -> None:
@@ -121,9 +150,9 @@ def _begin(night: Night, text: str, dry_run: bool) -> None:
 
 def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
     """The campaign as the run was begun with it, but for engine and budget: no later edit changes what prompts say."""
-    if not paths.journal.exists() or next(read_records(paths.journal), None) is None:
+    begun = _begun(paths)
+    if begun is None:
         return campaign
-    begun = load_campaign(paths.campaign)
     today = {key: getattr(campaign.claude, key) for key in EVENING_CLAUDE_KEYS}
     evening = {key: getattr(campaign, key) for key in EVENING_KEYS}
     policy = {"max_failed_batches": campaign.policy.max_failed_batches}
@@ -137,7 +166,7 @@ def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
 def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:
     root, history = night.paths.root, night.history
     if history.campaign_identity != campaign.identity():
-        key = changed_key(load_campaign(night.paths.campaign), campaign)
+        key = changed_key(_begun(night.paths) or campaign, campaign)
         raise RunError(
             f"{campaign_file}: {key} differs from the campaign that {root} was started with; "
             "undo the change, or start a new run with --new"
@@ -150,6 +179,12 @@ def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_r
     if history.dry_run != dry_run:
         was, now = ("a dry run", "with Claude") if history.dry_run else ("with Claude", "as a dry run")
         raise RunError(f"{root}: was started {was} and cannot go on {now}; start a new run with --new")
+
+
+def _begun(paths: RunPaths) -> Campaign | None:
+    """The campaign of the run from its journal; None when it has not begun."""
+    started = run_started(paths)
+    return None if started is None else begun_campaign(started, BlobStore(paths.blobs).text(started["campaign"]))
 
 
 def changed_key(old: Campaign, new: Campaign) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +19,14 @@ Write instructions below the line; they reach Claude with the next prompt, and m
 LINE = "---"
 DONE = "## Acknowledged"
 LONGEST = 8000
+STRUCTURE = re.compile(rf"^[ \t]*\\*(?:{re.escape(LINE)}|{re.escape(DONE)})[ \t]*$", re.MULTILINE)
+QUOTED = re.compile(rf"^\\([ \t]*\\*(?:{re.escape(LINE)}|{re.escape(DONE)})[ \t]*)$", re.MULTILINE)
+OURS = re.compile(r"$|\s+$|### Batch \d+, |> ?|>$|Claude: ")
 
 
 def pending(path: Path) -> str:
     """The instructions that wait in the file, at most LONGEST characters of them; empty when there are none."""
-    text = _split(_read(path))[1].strip()
+    text = _plain(_split(_read(path))[1]).strip()
     if len(text) <= LONGEST:
         return text
     return f"{text[:LONGEST]}\n(cut here by the program: {len(text)} characters, {LONGEST} are sent)"
@@ -32,7 +36,7 @@ def tell(path: Path, text: str) -> None:
     """Add an instruction to those that wait."""
     with _alone(path):
         head, waiting, done = _split(_read(path))
-        parts = [part for part in (waiting.strip(), text.strip()) if part]
+        parts = [part for part in (waiting.strip(), _quoted(text.strip())) if part]
         write_atomic(path, head + "\n".join(parts) + "\n" + done)
 
 
@@ -47,7 +51,7 @@ def move_acknowledged(path: Path, text: str, answer: str, batch: int, time: str)
         if heading in done:
             return
         told = text.split("\n(cut here by the program:")[0]
-        rest = waiting.strip().removeprefix(told).strip()
+        rest = _quoted(_plain(waiting).strip().removeprefix(told).strip())
         quoted = "\n".join(f"> {line}".rstrip() for line in told.splitlines())
         entry = f"\n{heading}\n{quoted}\n\nClaude: {' '.join(answer.split())}\n"
         write_atomic(path, head + (rest + "\n" if rest else "") + (done or f"\n{DONE}\n") + entry)
@@ -57,11 +61,23 @@ def _split(text: str) -> tuple[str, str, str]:
     """Head up to and with the line, pending part, acknowledged part."""
     lines = text.splitlines(keepends=True)
     start = next((n + 1 for n, line in enumerate(lines) if line.strip() == LINE), 0)
-    end = next((n for n in range(start, len(lines)) if lines[n].strip() == DONE), len(lines))
+    ends = [n for n in range(start, len(lines)) if lines[n].strip() == DONE]
+    # A person may have written such a line as well: the program's own is followed by what the program writes.
+    end = next((n for n in ends if all(map(OURS.match, lines[n + 1 :]))), ends[-1] if ends else len(lines))
     head = "".join(lines[:start]) or HEADER
     # The empty line above the heading is part of the acknowledged text.
     waiting, done = "".join(lines[start:end]), "".join(lines[end:])
     return (head if head.endswith("\n") else head + "\n"), waiting, ("\n" + done if done else "")
+
+
+def _quoted(text: str) -> str:
+    """``text`` with a backslash before each line that would be structure of the file."""
+    return STRUCTURE.sub(r"\\\g<0>", text)
+
+
+def _plain(text: str) -> str:
+    """What `_quoted` was made of."""
+    return QUOTED.sub(r"\1", text)
 
 
 def _read(path: Path) -> str:

@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from agent.ledger.ledger import Ledger
 from state.errors import ConfigError
@@ -28,11 +28,12 @@ class Notifier:
         self._told: set[str] = set()
         self._threads: list[threading.Thread] = []
 
-    def send(self, event: Event, text: str) -> None:
-        """Send ``text`` if the campaign wants to hear of ``event``."""
+    def send(self, event: Event, text: str, head: str | None = None) -> None:
+        """Send ``text`` if the campaign wants to hear of ``event``; ``head`` is that of the journal, an anchor."""
         if event not in self._config.events or (self._config.webhook_env is None and not self._config.command):
             return
-        message = {"campaign": self._campaign, "event": event, "text": f"nightfly {self._campaign}: {text}"}
+        anchor = f" [journal head {head}]" if head else ""
+        message = {"campaign": self._campaign, "event": event, "text": f"nightfly {self._campaign}: {text}{anchor}"}
         thread = threading.Thread(target=self._deliver, args=(message,), daemon=True)
         self._threads = [running for running in self._threads if running.is_alive()] + [thread]
         thread.start()
@@ -51,7 +52,8 @@ class Notifier:
     def _try(self, channel: str, deliver: Callable[[], None]) -> None:
         try:
             deliver()
-        except (OSError, ValueError, subprocess.SubprocessError, urllib.error.URLError) as error:
+        # A webhook may answer with anything, and this thread has nobody else who would tell.
+        except Exception as error:  # noqa: BLE001
             # The error's text may hold the address, which is a secret.
             if channel not in self._told:
                 self._told.add(channel)
@@ -82,10 +84,24 @@ def check_notify(config: Notify) -> None:
     name = config.webhook_env
     if name is None:
         return
-    if not os.environ.get(name, "").startswith(("http://", "https://")):
+    if not _is_address(os.environ.get(name, "")):
         raise ConfigError(
-            f"notify.webhook_env: the environment variable {name} holds no web address; export it, or remove the key"
+            f"notify.webhook_env: the environment variable {name} holds no web address (http or https, a host, no "
+            "spaces, a port that is a number); export it, or remove the key"
         )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # Asking for the port reads it.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and _is_plain(text)
+    except ValueError:
+        return False
+
+
+def _is_plain(text: str) -> bool:
+    return all("!" <= character <= "~" for character in text)
 
 
 class Alarms:
@@ -95,9 +111,14 @@ class Alarms:
         self._ledger, self._notifier, self._say = ledger, notifier, say
         self._best = self._confirmed_best()
         self._failed_in_a_row = 0
+        self._head = ""
+
+    def _send(self, event: Event, text: str) -> None:
+        self._notifier.send(event, text, self._head)
 
     def __call__(self, record: Record) -> None:
         """Take in one record that the ledger has already taken."""
+        self._head = record.hash
         if record.type == "slot_started" and (after := record.of(SlotStarted).get("after")):
             started = record.of(SlotStarted)
             self._say(f"iteration {started['iteration']} was {after['kind']} ({after['message']}); it is run again")
@@ -113,18 +134,18 @@ class Alarms:
             awaited = record.of(ClaudeAwaited)
             text = f"waiting for Claude until {awaited['until']}: {awaited['reason']}"
             self._say(text)
-            self._notifier.send("claude_unreachable", text)
+            self._send("claude_unreachable", text)
         elif record.type == "budget_stop":
-            self._notifier.send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
+            self._send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
         elif record.type == "driver_stopped":
-            self._notifier.send("stopped", f"the night has stopped: {record.of(Stopped)['reason']}")
+            self._send("stopped", f"the night has stopped: {record.of(Stopped)['reason']}")
 
     def _failed(self, record: Record) -> None:
         self._failed_in_a_row += 1
         if self._failed_in_a_row == 2:
             failure = record.of(SlotEnded)["result"]["failure"]
             text = f"two slots in a row have failed, the last one {failure['kind']}: {failure['message']}"
-            self._notifier.send("slots_failing", text)
+            self._send("slots_failing", text)
 
     def _accepted(self, record: Record) -> None:
         """Nothing of a conversation could be used, for whatever reason: that is told at once, and each time."""
@@ -133,14 +154,14 @@ class Alarms:
             text = f"Claude gave no usable reply about batch {record.batch} ({why}); its next slots are the program's. "
             text += f"That is {history.useless} in a row; the night goes on with at most {most}"
             self._say(text)
-            self._notifier.send("claude_unreachable", text)
+            self._send("claude_unreachable", text)
 
     def _committed(self, record: Record) -> None:
         best = self._confirmed_best()
         if best is not None and best != self._best:
             trial = self._ledger.views.confirmations.best
             assert trial is not None
-            self._notifier.send("new_best", f"new best confirmed: {render_trial(trial, self._ledger.campaign.goal)}")
+            self._send("new_best", f"new best confirmed: {render_trial(trial, self._ledger.campaign.goal)}")
         self._best = best
 
     def _confirmed_best(self) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,10 +23,16 @@ LINE_S = 10.0
 
 
 class Display:
-    """Watches one night. ``batches`` is where it will end, None when nothing ends it."""
+    """Watches one night. ``batches`` is where it will end, None when nothing ends it.
+
+    Where it can no longer write (a closed pipe, a full disk, a terminal that is gone) it falls silent, tells ``lost``
+    why, once, and the night goes on.
+    """
 
     def __init__(self, batches: int | None, console: Console | None = None) -> None:
         self.batches = batches
+        self.lost: Callable[[str], None] = lambda why: None
+        self._silent = False
         self.console = console or Console(stderr=True)
         self._live: Live | None = None
         self._last = 0.0
@@ -34,19 +42,31 @@ class Display:
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
-            self._live = Live(console=self.console, refresh_per_second=4, transient=False)
-            self._live.start()
+            # Drawn by `watch` alone: a thread of its own could not say that the terminal is gone.
+            self._live = Live(console=self.console, auto_refresh=False, transient=False)
+            self._write(self._live.start)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            self._write(self._live.stop)
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self.console.print(Text(text), soft_wrap=True)
+        self._write(lambda: self.console.print(Text(text), soft_wrap=True))
+
+    def _write(self, write: Callable[[], object]) -> None:
+        if self._silent:
+            return
+        try:
+            write()
+        # A closed file raises ValueError; for a closed pipe the library of the display would end the program.
+        except (OSError, ValueError, SystemExit) as error:
+            self._silent = True
+            why = "nobody reads it" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+            self.lost(f"the display has fallen silent ({why}); the night goes on")
 
     def watch(self, night: Night, waiting: list[Iteration]) -> None:
         """Called at each poll of the engine; draws at its own pace, and at once when a batch is complete."""
@@ -56,8 +76,9 @@ class Display:
         self._last = now
         rows = [slot_progress(night.paths, it) for it in night.history.batch(night.history.planned)]
         left = self._time_left(night, rows)
-        if self._live is not None:
-            self._live.update(Group(Text(self._title(night, left), style="bold"), slot_table(rows)), refresh=True)
+        if (live := self._live) is not None:
+            picture = Group(Text(self._title(night, left), style="bold"), slot_table(rows))
+            self._write(lambda: live.update(picture, refresh=True))
         else:
             self._lines(night, rows, left)
 
@@ -88,8 +109,14 @@ class Display:
             return None
         shares = [row.step / row.total for row in rows if row.state == "running" and row.step and row.total]
         worked = mine + sum(shares)
-        total = self.batches * night.campaign.claude.n_parallel
+        total = self.batches * night.campaign.search.n_parallel
         return None if worked < 0.2 else max(0.0, now / worked * (total - len(done) - sum(shares)))
+
+
+def aloud(text: str, stream: TextIO) -> None:
+    """One line for whoever still listens; nothing hangs on it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=stream, flush=True)
 
 
 def slot_table(rows: list[SlotProgress]) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import LLMClient
 from agent.guard.reply import ProposalReply, parse_reply, reply_schema
-from agent.guard.verdict import Verdict
+from agent.guard.ruling import Ruling
 from agent.ledger.open_run import Run, open_run
 from agent.night.ask import conversation, read_reply
 from agent.replay.records import Replay
@@ -24,7 +24,7 @@ class Answers:
     batch: int
     then: list[ProposalReply] | None
     now: list[ProposalReply] | None
-    verdict: Verdict
+    ruling: Ruling
     models: tuple[str, str]
 
 
@@ -35,9 +35,9 @@ def ask_again(root: Path, batch: int, llm: LLMClient) -> Answers:
     start, n = context.kind == "start", context.n_parallel
     completion = llm.complete(conversation(replay, context), reply_schema(n, start, replay.campaign.format))
     text = unwrapped(completion.text) if completion.form == "text" else completion.text
-    new, verdict = read_reply(replay, context, text)
+    new, ruling = read_reply(replay, context, text)
     old = _proposals(replay.blobs.text(reply["reply"]), n, start) if reply["reply"] else None
-    return Answers(batch, old, new.proposals if new else None, verdict, (reply.get("model", ""), completion.model))
+    return Answers(batch, old, new.proposals if new else None, ruling, (reply.get("model", ""), completion.model))
 
 
 def _until_reply(run: Run, batch: int) -> tuple[Replay, ReplyReceived]:
@@ -68,7 +68,7 @@ def client_of(root: Path, dry_run: bool | None) -> LLMClient:
 def as_data(answers: Answers) -> dict[str, Any]:
     """Both answers as plain data."""
     then, now = ([p.model_dump() for p in side] if side else None for side in (answers.then, answers.now))
-    violations = [violation.sentence() for violation in answers.verdict.violations]
+    violations = [violation.sentence() for violation in answers.ruling.violations]
     return {
         "batch": answers.batch,
         "models": list(answers.models),
@@ -86,7 +86,7 @@ def as_lines(answers: Answers) -> list[str]:
         old, new = (_told(side[slot]) if slot < len(side) else ["unreadable"] for side in sides)
         lines.append(f"slot_{slot}: {'same' if old == new else 'different'}")
         lines += [f"  then  {line}" for line in old] + [f"  now   {line}" for line in new if old != new]
-    found = [violation.sentence() for violation in answers.verdict.violations]
+    found = [violation.sentence() for violation in answers.ruling.violations]
     lines += [f"the guard would send back: {sentence}" for sentence in found] or ["the guard accepts the new answer"]
     return lines
 

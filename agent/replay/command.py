@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from agent.replay.archive import opened
+from agent.replay.ends import SHORTEST
 from agent.replay.whole_run import BatchOutcome, Outcome, replay_run
 from state.errors import RunError, UserError
 
 
 def replay_command(
-    run: Path, batch: int | None, retrain: int | None, ask: bool, dry_run: bool | None, as_json: bool
+    run: Path,
+    batch: int | None,
+    retrain: int | None,
+    ask: bool,
+    dry_run: bool | None,
+    as_json: bool,
+    head: str | None = None,
 ) -> int:
     """Do what the options ask for; 0 when everything followed, 1 when anything did not."""
+    if head is not None and not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", head):
+        raise UserError(
+            f"--head {head}: is no head of a journal; give {SHORTEST} to 64 digits as `nightfly anchor` does"
+        )
     if ask and (batch is None or retrain is not None):
         raise UserError("--ask needs the batch whose prompt is to be sent, and no --retrain; add --batch N")
     if retrain is not None and batch is not None:
@@ -26,13 +38,13 @@ def replay_command(
             return print_retraining(root, retrain, as_json)
         if ask and batch is not None:
             return print_answers(root, batch, dry_run, as_json)
-        return print_replay(root, batch, as_json)
+        return print_replay(root, batch, as_json, head)
 
 
-def print_replay(root: Path, batch: int | None, as_json: bool) -> int:
-    """Replay ``root`` and print it."""
+def print_replay(root: Path, batch: int | None, as_json: bool, head: str | None = None) -> int:
+    """Replay ``root`` and print it; ``head``, kept elsewhere, must be in its journal."""
     began = time.perf_counter()
-    outcome = replay_run(root, batch)
+    outcome = replay_run(root, batch, anchor=head)
     seconds = time.perf_counter() - began
     if batch is not None and batch not in outcome.batches and outcome.passed:
         raise RunError(f"{root}: has no batch {batch}; it has batches 0 to {max(outcome.batches)}")

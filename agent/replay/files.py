@@ -23,15 +23,15 @@ def slot_faults(paths: RunPaths, ledger: Ledger, iteration: Iteration, recorded:
     assert result is not None
     yield from _same_bytes(slot.config, ledger.blobs.get(planned.config), "the planned config")
     job = {"run_id": iteration.run_id, "config_hash": planned.config_hash}
-    stored = _json(slot.job)
+    stored = read_json(slot.job)
     yield from _named(slot.job, first_difference(job, {key: stored.get(key) for key in job}))
     for name, blob in iteration.artifacts.items():
         if name != "stderr":
             yield from _same_bytes(slot.root / name, ledger.blobs.get(blob), "what the journal holds of it")
     # A slot that was ended from outside may have left no result, or one that came too late to count.
-    if result.failure is None and _json(slot.result) != recorded and _result(slot.result) != result:
+    if result.failure is None and read_json(slot.result) != recorded and _result(slot.result) != result:
         made = json.loads(result.model_dump_json())
-        yield from _named(slot.result, first_difference(made, _json(slot.result)))
+        yield from _named(slot.result, first_difference(made, read_json(slot.result)))
 
 
 def config_faults(paths: RunPaths, ledger: Ledger) -> Iterator[str]:
@@ -83,7 +83,8 @@ def _named(path: Path, fault: str | None) -> Iterator[str]:
         yield f"{path.parent.name}/{path.name}: {fault}"
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty when there is none."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from agent.ledger.open_run import Run, open_run
 from agent.night.derived import Derived
+from agent.replay.ends import anchor_fault, picture_fault, report_fault, slot_folder_faults
 from agent.replay.files import config_faults, derived_faults, slot_faults, tree_fault
 from agent.replay.records import Replay
 from state.errors import JournalError, NightflyError
@@ -52,13 +53,17 @@ class BatchOutcome:
 
 @dataclass
 class Outcome:
-    """The whole run: its batches, faults of the run as a whole, and remarks that are no faults."""
+    """The whole run: its batches, faults of the run as a whole, and remarks that are no faults.
+
+    ``heads`` are the hashes of all records, ``head`` the last of them.
+    """
 
     batches: dict[int, BatchOutcome] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     records: int = 0
     head: str | None = None
+    heads: set[str] = field(default_factory=set)
 
     @property
     def passed(self) -> bool:
@@ -66,12 +71,21 @@ class Outcome:
         return not self.faults and all(batch.passed for batch in self.batches.values())
 
 
-def replay_run(root: Path, only: int | None = None, workers: int | None = None) -> Outcome:
+def replay_run(root: Path, only: int | None = None, workers: int | None = None, anchor: str | None = None) -> Outcome:
     """Replay the run in ``root``; with ``only`` the other batches are folded but not compared.
+
+    ``anchor`` is a head of the journal that was kept elsewhere: the journal has to hold it.
 
     A long run is cut into ranges of batches for ``workers`` processes (default: one a core). Each folds the records
     before its range and compares those in it; the last one also looks at the run as a whole.
     """
+    outcome = _replayed(root, only, workers)
+    if fault := anchor_fault(anchor, outcome.heads):
+        outcome.faults.append(fault)
+    return outcome
+
+
+def _replayed(root: Path, only: int | None, workers: int | None) -> Outcome:
     run = open_run(root)
     paths = run.paths
     if only is not None:
@@ -144,6 +158,7 @@ def _replay(run: Run, outcome: Outcome, wanted: tuple[int, int], to_the_end: boo
         compared = wanted[0] <= record.batch < wanted[1]
         place = outcome.batches.setdefault(record.batch, BatchOutcome(record.batch))
         outcome.records, outcome.head = record.seq + 1, record.hash
+        outcome.heads.add(record.hash)
         place.records += 1
         try:
             if replay is None or derived is None:
@@ -186,6 +201,8 @@ def _run_faults(paths: RunPaths, replay: Replay, derived: Derived, outcome: Outc
     yield from replay.blobs.unread_faults()
     yield from derived_faults(derived)
     yield from config_faults(paths, replay)
+    yield from slot_folder_faults(paths, replay)
+    yield from filter(None, [report_fault(paths, outcome.heads), picture_fault(paths.tree_picture)])
     if (fault := tree_fault(derived, replay)) is not None:
         yield fault
     yield from _tail_fault(paths, outcome)

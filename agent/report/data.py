@@ -10,6 +10,7 @@ from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
 from agent.report.pictures import by_interest
 from agent.report.story import PHASES, Story, Talk
+from state.campaign import setting_key
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
@@ -36,7 +37,7 @@ def page_data(
     stand on the page itself, None where it is lost.
     """
     nodes = ledger.views.tree.nodes()
-    layout = place(nodes, ledger.campaign.claude.n_parallel)
+    layout = place(nodes, ledger.campaign.search.n_parallel)
     scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
     return {
         **_metrics(),
@@ -135,14 +136,14 @@ def _configs(ledger: Ledger) -> dict[str, dict[str, Any]]:
 
 def _scores(ledger: Ledger, story: Story, nodes: list[TreeNode]) -> dict[int, float]:
     """Each node's score in its block, with the exploration constant that was in force at the block's last commit."""
-    claude, found = ledger.campaign.claude, {}
+    search, found = ledger.campaign.search, {}
     for number, group in groupby(nodes, key=lambda node: ledger.views.block(node.id).number):
         inside = list(group)
         last = ledger.history.iterations[inside[-1].id].planned.batch
-        c = story.setting("claude.ucb_c", last, claude.ucb_c)
+        c = story.setting(setting_key("ucb_c"), last, search.ucb_c)
         block = ledger.views.block(inside[-1].id)
         assert block.number == number
-        for score in score_block(inside, block, float(c), claude.ucb_formula).scores:
+        for score in score_block(inside, block, float(c), search.ucb_formula).scores:
             found[score.node] = round(score.ucb, 3)
     return found
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import socket
 import sys
+import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedReader, RawIOBase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -15,8 +21,12 @@ from agent.report.shelf import Shelf
 from state.errors import NightflyError, RunError
 
 HTML = "text/html; charset=utf-8"
-# Seconds until a connection that sends nothing is closed.
+# Seconds until a connection that takes nothing is closed, and until a request must have come whole.
 PATIENCE_S = 60.0
+HEAD_S = 10.0
+# Connections at once; the one that has kept its request to itself for the longest makes room for a new one.
+MOST = 64
+OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -25,6 +35,17 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     server_version, sys_version = "nightfly", ""
     timeout = PATIENCE_S
+
+    def setup(self) -> None:
+        """Read through a clock: a byte now and then does not keep a connection."""
+        super().setup()
+        self.rfile = BufferedReader(_Clocked(self.connection, time.monotonic() + HEAD_S))
+
+    def parse_request(self) -> bool:
+        """Once the request has come the connection is not one that keeps others waiting."""
+        whole = super().parse_request()
+        self.server.heard(self.connection)
+        return whole
 
     def do_GET(self) -> None:
         """Answer with a body."""
@@ -75,6 +96,28 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing: a line for each picture that is sent helps nobody."""
 
 
+class _Clocked(RawIOBase):
+    """A socket that is read until ``end`` on the monotonic clock, however slowly it gives."""
+
+    def __init__(self, connection: socket.socket, end: float) -> None:
+        self._connection, self._end = connection, end
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """What has come; TimeoutError at the end."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request did not come in time")
+        self._connection.settimeout(left)
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(PATIENCE_S)
+
+
 def _headers(kind: str, length: int) -> dict[str, str]:
     return {
         "Content-Type": kind,
@@ -94,7 +137,42 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, root: Path, host: str, port: int) -> None:
         self.shelf, self.host = Shelf(root), host
+        self._lock, self._open, self._unheard = threading.Lock(), 0, dict[int, socket.socket]()
         super().__init__((host, port), Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept; without descriptors it waits a moment, else the loop would turn as fast as it can."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in OUT_OF:
+                time.sleep(0.1)
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Hand the connection to a thread; when there are too many, one that says nothing is closed for it."""
+        with self._lock:
+            full, self._open = self._open >= MOST, self._open + 1
+            oldest = next(iter(self._unheard.values()), None) if full else None
+            if oldest is not None:
+                del self._unheard[id(oldest)]
+            self._unheard[id(request)] = request
+        if oldest is not None:
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def heard(self, request: socket.socket) -> None:
+        """The request of this connection is there."""
+        with self._lock:
+            self._unheard.pop(id(request), None)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection and make its room free."""
+        with self._lock:
+            self._unheard.pop(id(request), None)
+            self._open -= 1
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that went away or fell silent; anything else is a fault and is told."""

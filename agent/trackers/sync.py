@@ -10,7 +10,6 @@ from agent.ledger.open_run import open_run
 from agent.report.story import read_story
 from agent.trackers.facts import judged, run_of, tracked
 from agent.trackers.tracker import Tracker, TrackerError
-from state.campaign import load_campaign
 from state.errors import NightflyError, UserError
 from state.evening import TrackerKind
 
@@ -49,7 +48,7 @@ def sync(root: Path, kind: TrackerKind) -> int:
 def track(root: Path, asked: str | None) -> None:
     """Sync by hand; without ``asked`` as the run's campaign says. UserError for a tracker that is none."""
     if asked is None:
-        asked = load_campaign(open_run(root).paths.campaign).tracker
+        asked = open_run(root).campaign().tracker
     kind = next((known for known in get_args(TrackerKind) if known == asked), None)
     if kind is None:
         raise UserError(f"--to {asked}: is no tracker; give mlflow or wandb")

@@ -23,7 +23,7 @@ CAMPAIGN = Path(__file__).resolve().parents[2] / "campaigns" / "surrogate.yaml"
 def write_campaign(path: Path, **changes: object) -> Path:
     """The surrogate campaign with blocks and a baseline of 4 runs, and ``changes`` (section -> mapping or value)."""
     tree = read_yaml(CAMPAIGN)
-    tree["claude"] |= {"n_iter_block": 4}
+    tree["search"] |= {"n_iter_block": 4}
     tree["policy"] |= {"baseline_runs": 4}
     for key, value in changes.items():
         tree[key] = tree.get(key, {}) | value if isinstance(value, dict) else value

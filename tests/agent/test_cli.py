@@ -80,7 +80,7 @@ def test_help_teaches(words: tuple[str, ...], says: list[str]) -> None:
         ("training", {"n_epoch": 2}, "did you mean n_epochs?"),
         ("explorable", {"training.n_epochs": {"chioces": [2]}}, "did you mean choices?"),
         ("explorable", {"dataset": {"choices": ["a"]}}, "explorable: dataset is protected"),
-        ("claude", {"n_parallel": 2, "n_iter_block": 4}, "leave no slot"),
+        ("search", {"n_parallel": 2, "n_iter_block": 4}, "leave no slot"),
         ("name", "a/b", "name is 'a/b'"),
     ],
 )

@@ -8,6 +8,7 @@ from prompts.context import (
     Context,
     CurveView,
     Demand,
+    DemandView,
     MetricView,
     NodeView,
     Owed,
@@ -23,6 +24,10 @@ from state.metrics import METRICS, described
 from state.records import Failure
 from state.thresholds import Thresholds
 
+DEMANDS = [
+    DemandView(code="no_edit", demand="Every other role has at least one edit.", mode="reject"),
+    DemandView(code="predicted_time", demand="No mutation takes over 90 minutes.", mode="warn"),
+]
 VALUES: dict[str, Scalar] = {"training.alternate_joint_ratio": 0.4, "training.n_epochs": 2}
 
 
@@ -69,6 +74,7 @@ def batch_context() -> Context:
         ],
         goal="V_rest_R2 up; what others may lose: connectivity_R2 0.036",
         thresholds=Thresholds().model_dump(),
+        demands=DEMANDS,
         metrics=[MetricView.of(row, Thresholds()) for row in described(1)],
         verdicts=["Confirmed better than C1: nothing yet.", "Error budget: 5 %."],
         runs=["| 1 | C1 | defaults | 1001/500001 | 0.946 | 0.530 | 0.882 | 76 |  |"],

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 from prompts.render import (
     FOLDER,
     TEMPLATES,
+    constants,
     figure,
     filters,
     render_prompt,
@@ -20,7 +21,7 @@ from prompts.render import (
     template_hashes,
 )
 from state.files import sha256
-from tests.prompts.facts import batch_context, plain_context, start_context
+from tests.prompts.facts import DEMANDS, batch_context, plain_context, start_context
 
 GOLDEN = Path(__file__).parent / "golden"
 PROMPTS: dict[str, Callable[[], str]] = {
@@ -28,7 +29,7 @@ PROMPTS: dict[str, Callable[[], str]] = {
     "start": lambda: render_prompt(start_context()),
     "batch": lambda: render_prompt(plain_context()),
     "batch_end_failed": lambda: render_prompt(batch_context()),
-    "repair": lambda: render_repair(["[no_edit] slot_0, role: found role exploit without edits", "[prose] slot_1"]),
+    "repair": lambda: render_repair(["[no_edit] slot_0, role: found role exploit without edits"], DEMANDS[:1]),
 }
 
 
@@ -59,6 +60,7 @@ def test_what_a_model_or_a_worker_wrote_is_text_and_no_template() -> None:
 def test_a_template_that_misses_a_fact_is_an_error(name: str) -> None:
     strict = Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined)
     strict.filters |= filters()
+    strict.globals |= constants()
     facts = {**dict(batch_context()), "kind": "batch"}
     strict.get_template(name).render(c=facts)
     removed = [field for field in facts if f"c.{field} " in (FOLDER / name).read_text()]

@@ -77,8 +77,8 @@ def places_and_threads(campaign: Campaign) -> tuple[int, int]:
     """
     config, gpus, cores = campaign.engine, find_gpus(), usable_cores()
     if config.kind != "local":
-        return config.slots_at_once or campaign.claude.n_parallel, config.threads_per_slot or 1
-    default = len(gpu_places(config, gpus)) if gpus else max(1, min(campaign.claude.n_parallel, cores))
+        return config.slots_at_once or campaign.search.n_parallel, config.threads_per_slot or 1
+    default = len(gpu_places(config, gpus)) if gpus else max(1, min(campaign.search.n_parallel, cores))
     places = config.slots_at_once or default
     return places, config.threads_per_slot or max(1, cores // places)
 

@@ -78,7 +78,7 @@ def test_files_that_cannot_be_read_are_one_sentence(log: Path, tmp_path: Path) -
 
 
 def test_a_campaign_beside_the_log_tells_the_batch_size_unless_an_option_does(log: Path) -> None:
-    write_campaign(log.parent / "campaign.yaml", claude={"n_parallel": 3, "n_iter_block": 9})
+    write_campaign(log.parent / "campaign.yaml", search={"n_parallel": 3, "n_iter_block": 9})
     _, out, _ = here("audit", log, "--json", "--n-iter-block", 6)
     assumed = json.loads(out)["assumed"]
     assert assumed["n_parallel"] == {"value": 3, "why": "from the campaign.yaml beside the log"}

@@ -95,14 +95,14 @@ def test_both_seed_tests_are_offered_with_numbers(night: Night) -> None:
 def test_the_rules_of_the_campaign_stand_in_the_system_prompt(tmp_path: Path) -> None:
     changes = {
         "policy": {"baseline_runs": 7, "max_changes": 1, "time_limit_min": 123, "runs_of_top": 6},
-        "claude": {"n_parallel": 3, "n_iter_block": 9},
+        "search": {"n_parallel": 3, "n_iter_block": 9},
         "thresholds": {"enough_runs": 11},
     }
     night = play(write_campaign(tmp_path / "c.yaml", **changes), tmp_path / "r", 1)
     text = render_system(build_context(night))
     for words in (
-        "7 runs are the unchanged defaults",
-        "At most 1 key changes",
+        "first 7 runs are the unchanged defaults",
+        "changes at most 1 key",
         "over 123 minutes",
         "at least 11 data seeds",
         "A block is 9 iterations",

@@ -57,7 +57,7 @@ def test_no_run_a_working_driver_and_damage_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no nightfly run"):
         rebuild(tmp_path)
     root = play(tmp_path / "run", 1)
-    night = open_night(write_campaign(tmp_path / "campaign.yaml"), root, dry_run=True)
+    night = open_night(write_campaign(tmp_path / "campaign.yaml", claude={"pictures": True}), root, dry_run=True)
     with pytest.raises(RunError, match="another driver is at work"):
         rebuild(root)
     night.close()

@@ -38,7 +38,7 @@ TINY: dict[str, Any] = {
         "coeff_f_theta_weight_L2": 0.0,
     },
     "explorable": {"training.alternate_joint_ratio": {"choices": [0.3, 0.4, 0.5]}},
-    "claude": {"n_parallel": 2, "n_iter_block": 2},
+    "search": {"n_parallel": 2, "n_iter_block": 2},
     "policy": {"baseline_runs": 2, "min_replicates": 1},
 }
 

@@ -28,7 +28,7 @@ training: {batch_size: 4, data_augmentation_loop: LOOPS, n_metric_points: 4, lea
   coeff_g_phi_weight_L1: 0.015, coeff_f_theta_weight_L1: 5e-4, coeff_f_theta_weight_L2: 0}
 explorable:
   training.alternate_joint_ratio: {choices: [0.3, 0.4, 0.5]}
-claude: {n_parallel: 2, n_iter_block: 2}
+search: {n_parallel: 2, n_iter_block: 2}
 policy: {baseline_runs: 2, min_replicates: 1}
 engine: {slots_at_once: 2, threads_per_slot: 1}
 """

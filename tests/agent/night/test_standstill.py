@@ -101,7 +101,7 @@ def test_one_that_never_finishes_counts_in_no_statistic(engine: Callable[[str], 
     assert second.result is not None
     assert second.result.failure is not None
     assert (second.result.failure.kind, second.attempts) == ("killed", 2)
-    assert [run.iteration for run in night.views.table["C1"].runs][:3] == [1, 3, 4]
+    assert sorted(run.iteration for run in night.views.table["C1"].runs)[:3] == [1, 3, 4]
     assert night.views.table["C1"].failed == 0
     assert night.views.table["C1"].robustness != "fragile"
     assert "## Iter 2: failed" in night.paths.log.read_text()

@@ -50,7 +50,15 @@ def test_a_batch_without_claude_runs_replicates_marked_fallback(campaign_file: P
     reply = records(tmp_path / "r", "reply_received")[3].data
     assert reply["reply"] is None
     assert reply["tries"] == [
-        {"outcome": "overloaded_error", "seconds": 1.0, "request_id": "req_1", "usage": {}, "cost_usd": None}
+        {
+            "outcome": "overloaded_error",
+            "seconds": 1.0,
+            "request_id": "req_1",
+            "usage": {},
+            "cost_usd": None,
+            "model": "",
+            "form": "full",
+        }
     ]
     fallbacks = records(tmp_path / "r", "reply_accepted")[3].data["fallbacks"]
     assert "Claude cannot be reached" in fallbacks["0"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -115,3 +116,51 @@ def test_a_webhook_without_an_address_is_refused_before_the_night(monkeypatch: p
     monkeypatch.setenv("HOOK", "file:///etc/passwd")
     with pytest.raises(ConfigError, match="no web address"):
         check_notify(Notify(webhook_env="HOOK"))
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "http://127.0.0.1:80 80/{secret}",
+        "http://127.0.0.1:eighty/{secret}",
+        "http://127.0.0.1:99999/{secret}",
+        "http:///{secret}",
+        "https://{secret}\n",
+        "http://[::1/{secret}",
+    ],
+)
+def test_a_slip_in_the_address_is_one_sentence_without_it(slip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", slip.format(secret=SECRET))
+    with pytest.raises(ConfigError, match="HOOK holds no web address") as caught:
+        check_notify(Notify(webhook_env="HOOK"))
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_webhook_that_answers_garbage_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    garbage = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        while True:
+            try:
+                connection, _ = garbage.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\x00\xff what is it\r\n\r\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HOOK", f"http://127.0.0.1:{garbage.getsockname()[1]}/{SECRET}")
+    said: list[str] = []
+    notifier = Notifier(Notify(webhook_env="HOOK", timeout_s=5), "c", said.append)
+    for _ in range(3):
+        notifier.send("finished", "x")
+    notifier.wait()
+    garbage.close()
+    assert not died
+    assert len(said) == 1, said
+    assert SECRET not in said[0]

@@ -106,7 +106,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = {"training.w_init_mode": {"choices": ["zeros", "randn_scaled"]}}
     file = write_campaign(
         root / "campaign.yaml",
-        claude={"n_parallel": 6, "n_iter_block": 6},
+        search={"n_parallel": 6, "n_iter_block": 6},
         training={"alternate_training": False},
         explorable=words,
     )

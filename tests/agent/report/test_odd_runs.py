@@ -65,7 +65,7 @@ def test_a_run_without_results_is_a_page_too(browser: Any, plain: Path, tmp_path
 
 
 def test_a_night_of_one_run_can_be_looked_at(browser: Any, tmp_path: Path) -> None:
-    file = write_campaign(tmp_path / "campaign.yaml", claude={"n_parallel": 1, "n_iter_block": 1}, policy=ONE_SLOT)
+    file = write_campaign(tmp_path / "campaign.yaml", search={"n_parallel": 1, "n_iter_block": 1}, policy=ONE_SLOT)
     play(file, tmp_path / "runs" / "surrogate", 1)
     page = Page(browser, f"file://{write_report(tmp_path / 'runs' / 'surrogate')}")
     for section in ("curves", "parameters", "timeline"):

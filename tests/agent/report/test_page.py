@@ -255,7 +255,7 @@ def test_page_status_and_log_say_the_same(night: str, request: pytest.FixtureReq
 def test_nights_of_one_slot_and_of_sixteen_have_a_page(n_parallel: int, batches: int, tmp_path: Path) -> None:
     policy = {"baseline_runs": 1, "min_replicates": 0, "min_replicates_later": 0}
     file = write_campaign(
-        tmp_path / "campaign.yaml", claude={"n_parallel": n_parallel, "n_iter_block": n_parallel}, policy=policy
+        tmp_path / "campaign.yaml", search={"n_parallel": n_parallel, "n_iter_block": n_parallel}, policy=policy
     )
     play(file, tmp_path / "runs" / "surrogate", batches)
     page = Reader(write_report(tmp_path / "runs" / "surrogate").read_text())

@@ -45,7 +45,8 @@ class Facts:
 
     ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
     run of a node (None for root), ``settings`` the `claude.*` values in force, ``config_ids`` the short name of an
-    identity, ``memory`` the one before, ``start`` whether this is the start call.
+    identity, ``memory`` the one before, ``start`` whether this is the start call, ``sent_back`` the codes of the rules
+    that earlier replies of this conversation broke.
     """
 
     campaign: Campaign
@@ -63,9 +64,10 @@ class Facts:
     user_input: bool = False
     start: bool = False
     memory: str = ""
+    sent_back: frozenset[str] = frozenset()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Accepted:
     """A proposal that passed: the child config (seeds set), its difference to the parent, and campaign settings."""
 
@@ -75,24 +77,24 @@ class Accepted:
     settings: dict[str, Scalar] = field(default_factory=dict)
 
 
-@dataclass
-class Verdict:
-    """What the guard says of a reply; ``accepted`` has None where a slot was refused.
+@dataclass(frozen=True)
+class Figures:
+    """Stated figures that the measurements contradict, as sentences: those of each slot's entry and of the memory."""
 
-    ``checks`` are the figures of each slot's entry that the measurements contradict, ``memory_checks`` those of memory.
-    """
+    slots: Sequence[Sequence[str]] = ()
+    memory: Sequence[str] = ()
 
-    violations: list[Violation] = field(default_factory=list)
-    warnings: list[Violation] = field(default_factory=list)
-    accepted: list[Accepted | None] = field(default_factory=list)
-    entries: list[EntryReply | None] = field(default_factory=list)
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the guard says of a reply; ``accepted`` and ``entries`` have None where a slot or its entry was refused."""
+
+    violations: Sequence[Violation] = ()
+    warnings: Sequence[Violation] = ()
+    accepted: Sequence[Accepted | None] = ()
+    entries: Sequence[EntryReply | None] = ()
     memory: str | None = None
-    checks: list[list[str]] = field(default_factory=list)
-    memory_checks: list[str] = field(default_factory=list)
-
-
-# Reports one broken rule of one slot: code, key, what was found, what is allowed.
-Violate = Callable[[str, str, object, str], None]
+    figures: Figures = Figures()
 
 
 def mutation_line(changes: Mapping[str, tuple[Scalar, Scalar]], role: Role, parent: int | None) -> str:

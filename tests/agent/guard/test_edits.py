@@ -26,7 +26,7 @@ def with_setting(reply: Any, **values: Any) -> Any:
 
 
 def test_a_setting_that_the_campaign_names_may_be_changed_and_holds_from_then_on(tmp_path: Path) -> None:
-    file = write_campaign(tmp_path / "c.yaml", claude={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
+    file = write_campaign(tmp_path / "c.yaml", search={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
     night = play(file, tmp_path / "r", 2)
     good = answer(build_context(night))
     assert verdict(night, with_setting(good, slot_0=2.0, slot_2=2.0)) == []
@@ -49,7 +49,7 @@ class Setter(MockLLM):
 
 
 def test_a_changed_setting_rules_the_scores_and_is_replayed(tmp_path: Path) -> None:
-    file = write_campaign(tmp_path / "c.yaml", claude={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
+    file = write_campaign(tmp_path / "c.yaml", search={"explorable": {"ucb_c": {"min": 0.5, "max": 3}}})
     night = play(file, tmp_path / "r", 3, Setter())
     assert night.history.settings == {"claude.ucb_c": 3.0}
     assert ", c=3" in night.paths.scores.read_text().splitlines()[0]
