@@ -56,6 +56,8 @@ def build_context(ledger: Ledger) -> Context:
         kind="batch" if slots else "start",
         campaign=campaign.name,
         mission=_mission(ledger),
+        instruction=_instruction(ledger),
+        two_stage=campaign.base_config().training.alternate_training,
         n_parallel=campaign.search.n_parallel,
         n_iter_block=campaign.search.n_iter_block,
         batch=history.planned,
@@ -159,6 +161,12 @@ def _mission(ledger: Ledger) -> str:
     return text if ledger.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
 
 
+def _instruction(ledger: Ledger) -> str:
+    """The lab's own: as journaled, or of the campaign file before there is a journal."""
+    blob = ledger.history.instruction
+    return ledger.blobs.text(blob) if blob else ledger.campaign.instruction_text
+
+
 def _replication(campaign: Campaign) -> ReplicateRules:
     policy, limits = campaign.policy, campaign.thresholds
     return ReplicateRules(
@@ -215,6 +223,7 @@ def _config_views(ledger: Ledger) -> list[ConfigView]:
     always = ["C1"] if "C1" in table else []
     if ledger.campaign.format > 1:
         always += [one.config_id for one in ledger.views.confirmations.owed()]
+        always += [one.config_id for one in _demand(ledger).short]
     for name in always:
         if all(stats.config_id != name for stats in shown):
             shown.append(table[name])

@@ -72,8 +72,12 @@ def propose(context: Context, fresh_data: bool = False) -> list[Slot]:
     explorers = context.n_parallel - replicates
     moves, done = list(_moves(context)), {tuple(sorted(view.values.items())) for view in context.configs}
     slots, turns, owed = [], list(range(replicates)), owed_seeds(context)
+    short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
-        proposal = _explore(context, slot, moves, done) if slot < explorers else confirm(context, slot, owed)
+        if slot < explorers:
+            proposal = _explore(context, slot, moves, done)
+        else:
+            proposal = confirm(context, slot, owed) or _build_up(context, slot, short)
         slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns), fresh_data))
     return slots
 
@@ -96,6 +100,20 @@ def confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
     return repeat(context, slot, node, rule, owed.pop(0), "different-data-generalization") | {
         "hypothesis": f"{name} is better than the baseline on the same data."
     }
+
+
+def _build_up(context: Context, slot: int, short: list[str]) -> Slot | None:
+    """A run on new data of the first of ``short`` that can be made here; None when none is left."""
+    views = {view.config_id: view for view in context.configs}
+    for name in short:
+        if name in views and (node := node_to_repeat(context, slot, views[name])) is not None:
+            short.remove(name)
+            rule = f"{name} is of the top configs and has {views[name].runs} runs; it needs more"
+            seed = context.seeds[slot].simulation_seed
+            return repeat(context, slot, node, rule, seed, "different-data-generalization") | {
+                "hypothesis": f"{name} repeats its connectivity_R2 within two standard deviations."
+            }
+    return None
 
 
 def _turn(context: Context, slot: int, turns: list[int]) -> int:
@@ -228,6 +246,7 @@ WORK_KEYS = ("training.n_epochs", "training.data_augmentation_loop")
 FIRST_BY_PATTERN = {
     "conn-drops": ("training.alternate_lr_ratio", +1),
     "vrest-flat": ("training.alternate_lr_ratio", -1),
+    "vrest-falls": ("training.alternate_lr_ratio", -1),
     "conn-not-established": ("training.alternate_joint_ratio", +1),
 }
 
