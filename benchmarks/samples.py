@@ -38,7 +38,7 @@ def own_entry(number: int) -> LogEntry:
         seed_rationale="suggested-default",
         config={name: value if name == "lr_W" else 2 for name in SHORT_NAMES.values()} | {"w_init_mode": "zeros"},
         metrics=None if failed else dict.fromkeys(METRICS, 0.9) | {"tau_R2": None, "test_pearson": -0.25},
-        trajectory=None if failed else dict.fromkeys(("conn", "vrest", "tau"), curve),
+        trajectory=None if failed else {"conn": curve, "vrest": curve, "tau": Curve()},
         failure=Failure(kind="diverged", message="loss: not finite, epoch 1") if failed else None,
         embedding="two clusters, R7 apart",
         mutation=BASELINE if parent is None else render_mutation(changes, "exploit", parent),

@@ -28,13 +28,30 @@ class Owed(Section):
     candidates: list[Candidate] = Field(min_length=1)
 
 
+class Short(Section):
+    """A config of the top that has too few runs, and how many it lacks."""
+
+    config_id: str
+    lacks: int
+
+
 class Demand(Section):
-    """What the policy demands of the next batch, and why. ``owed`` are part of the replicates."""
+    """What the policy demands of the next batch, and why.
+
+    ``owed`` are part of the replicates; of the others `short_replicates` go to the configs of ``short``, best first.
+    """
 
     baseline: bool
     min_replicates: int
     reason: str
     owed: Owed | None = None
+    short: list[Short] = Field(default_factory=list)
+
+    @property
+    def short_replicates(self) -> int:
+        """How many replicates must be of configs that have too few runs."""
+        left = self.min_replicates - (self.owed.runs if self.owed else 0)
+        return max(0, min(left, sum(one.lacks for one in self.short)))
 
 
 class SeedOffer(Section):
@@ -66,7 +83,9 @@ class CurveView(Section):
     peak_iteration: int | None
     final: float | None
     trend: str
-    gain_in_vrest_phase: float | None = None
+    gain_in_vrest_phase: float | None = Field(None, description="of the first release; see `worst_vrest_phase`")
+    vrest_phases_in_all: float | None = Field(None, description="change over all V_rest phases together")
+    worst_vrest_phase: float | None = Field(None, description="of the single phase that cost most or gained least")
 
 
 class PhaseView(Section):
@@ -203,6 +222,8 @@ class Context(Section):
     kind: Literal["start", "batch"]
     campaign: str
     mission: str
+    instruction: str = Field("", description="the lab's own, quoted in the system prompt")
+    two_stage: bool = Field(True, description="whether the campaign's defaults train in two stages")
     n_parallel: int
     n_iter_block: int
     batch: int = Field(description="the batch whose results are shown; 0 in the start call")
@@ -214,6 +235,7 @@ class Context(Section):
     settings: list[tuple[str, str, str]] = Field(description="open to the model: key, allowed, meaning")
     setting_values: dict[str, Scalar] = Field(description="the values of all settings in force")
     protected: list[tuple[str, str]]
+    design: str = "roles"
     max_changes: int
     time_limit_min: float
     replication: ReplicateRules

@@ -24,7 +24,12 @@ class SearchConfig(Section):
     """How the night is cut into batches and blocks, and how promising a node is."""
 
     n_parallel: int = Field(4, ge=1, le=16)
-    n_iter_block: int = Field(12, ge=1, le=10_000)
+    n_iter_block: int = Field(
+        12,
+        ge=1,
+        le=10_000,
+        description="a block ends with the batch in which an iteration reaches a multiple of this",
+    )
     ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
     explorable: dict[Literal["ucb_c"], Explorable] = Field(
@@ -39,12 +44,6 @@ class SearchConfig(Section):
             highest = max(map(float, rule.choices or (rule.min or 0.0, rule.max or 0.0)))
             if highest > MOST_UCB_C:
                 raise ValueError(f"explorable: {key} = {highest:g} is more than {MOST_UCB_C:g}; lower it")
-        return self
-
-    @model_validator(mode="after")
-    def _whole_batches(self) -> Self:
-        if self.n_iter_block % self.n_parallel:
-            raise ValueError(f"n_iter_block {self.n_iter_block} is not a multiple of n_parallel {self.n_parallel}")
         return self
 
 

@@ -15,6 +15,7 @@ LABELS = (
     "Simulation",
     "Metrics",
     "R2 trajectory",
+    "Peaks",
     "Failure",
     "Activity",
     "Degeneracy",

@@ -56,6 +56,8 @@ def build_context(ledger: Ledger) -> Context:
         kind="batch" if slots else "start",
         campaign=campaign.name,
         mission=_mission(ledger),
+        instruction=_instruction(ledger),
+        two_stage=campaign.base_config().training.alternate_training,
         n_parallel=campaign.search.n_parallel,
         n_iter_block=campaign.search.n_iter_block,
         batch=history.planned,
@@ -67,6 +69,7 @@ def build_context(ledger: Ledger) -> Context:
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
         protected=list(protected(campaign.format).items()),
+        design=campaign.policy.design,
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
         replication=_replication(campaign),
@@ -139,6 +142,8 @@ def _demand(ledger: Ledger) -> Demand:
     if campaign.format == 1 or found.baseline or not candidates:
         return found
     trial = views.confirmations.open
+    if campaign.policy.design == "forced_seeds":
+        found = found.model_copy(update={"min_replicates": campaign.search.n_parallel})
     runs = min(found.min_replicates, *(len(one.seeds) for one in candidates))
     if trial is not None:
         runs = min(runs, trial.target - len(trial.expected))
@@ -154,6 +159,12 @@ def _demand(ledger: Ledger) -> Demand:
 def _mission(ledger: Ledger) -> str:
     text = ledger.campaign.description.strip() or "Find settings that recover the wiring reliably."
     return text if ledger.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
+
+
+def _instruction(ledger: Ledger) -> str:
+    """The lab's own: as journaled, or of the campaign file before there is a journal."""
+    blob = ledger.history.instruction
+    return ledger.blobs.text(blob) if blob else ledger.campaign.instruction_text
 
 
 def _replication(campaign: Campaign) -> ReplicateRules:
@@ -212,6 +223,7 @@ def _config_views(ledger: Ledger) -> list[ConfigView]:
     always = ["C1"] if "C1" in table else []
     if ledger.campaign.format > 1:
         always += [one.config_id for one in ledger.views.confirmations.owed()]
+        always += [one.config_id for one in _demand(ledger).short]
     for name in always:
         if all(stats.config_id != name for stats in shown):
             shown.append(table[name])

@@ -25,6 +25,8 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         config_ids=ledger.history.config_ids,
         block_end=context.block_end,
         user_input=context.kind == "batch" and bool(context.user_input),
+        start=context.kind == "start",
+        memory=context.memory,
         sent_back=_sent_back(ledger),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.guard.confirmation import furthest
+from agent.guard.owed_rules import served
 from agent.guard.reply import Reply
 from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
@@ -31,12 +32,15 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling
     if ledger.campaign.policy.replicates == "reject":
         accepted = _enough_replicates(context, accepted)
         accepted = _enough_confirmations(ledger, context, accepted)
+        accepted = _enough_of_the_short(ledger, context, accepted)
     taken = {run_key(item.config)[:2] for item in accepted if item is not None}
     due = _due(ledger, context, accepted)
+    done = served(accepted, context.demand, ledger.history.config_ids)
+    short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
     for slot, item in enumerate(accepted):
         if item is None:
             replaced[str(slot)] = [v.sentence() for v in ruling.violations if v.slot in (slot, None)]
-        proposals.append(_fallback(ledger, context, slot, taken, due) if item is None else _proposal(item))
+        proposals.append(_fallback(ledger, context, slot, taken, due, short) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in ruling.entries]
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
@@ -83,6 +87,21 @@ def _enough_confirmations(ledger: Ledger, context: Context, accepted: list[Accep
     return accepted
 
 
+def _enough_of_the_short(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+    """A batch that lacks runs of the configs that need them gives up its last other replicates for them."""
+    done = served(accepted, context.demand, ledger.history.config_ids)
+    confirming = furthest(accepted, context.demand.owed, ledger.history.config_ids)[1] if context.demand.owed else {}
+    lacking = context.demand.short_replicates - sum(done.values()) - sum(item is None for item in accepted)
+    for slot in reversed(range(len(accepted))):
+        item = accepted[slot]
+        if item is None or slot in confirming or item.proposal.role not in REPLICATE_ROLES:
+            continue
+        if lacking > 0 and ledger.history.config_ids.get(item.config.identity()) not in done:
+            accepted[slot] = None
+            lacking -= 1
+    return accepted
+
+
 @dataclass
 class _Due:
     """Confirmation runs that fallbacks still have to make, and their data seeds."""
@@ -116,15 +135,22 @@ def _proposal(item: Accepted) -> Proposal:
     }
 
 
-def _fallback(ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]], due: _Due | None) -> Proposal:
+def _fallback(
+    ledger: Ledger,
+    context: Context,
+    slot: int,
+    taken: set[tuple[str, int]],
+    due: _Due | None,
+    short: list[str],
+) -> Proposal:
     """A replicate, so that the GPU never idles: a confirmation run, else one of the best config that needs runs.
 
-    In block 1 a baseline run.
+    In block 1 a baseline run. ``short``: the configs of the top that need runs, once for each; what is served is taken.
     """
     offer = context.seeds[slot]
     free = [config for config in context.configs if node_to_repeat(context, slot, config)]
     owed = [config for config in free if due is not None and due.seeds and config.config_id == due.config_id]
-    config = None if context.demand.baseline or not free else owed[0] if owed else _needy(free)
+    config = None if context.demand.baseline or not free else owed[0] if owed else _needy(free, short)
     role: Role = "baseline" if config is None else "fallback"
     parent = None if config is None else node_to_repeat(context, slot, config)
     return {
@@ -172,8 +198,12 @@ def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposal
     return warnings
 
 
-def _needy(configs: list[ConfigView]) -> ConfigView:
-    """The config with the best mean connectivity among those without enough replicates, else the best of all."""
+def _needy(configs: list[ConfigView], owed: list[str]) -> ConfigView:
+    """The first that is ``owed`` a run, else the best in mean connectivity of those without enough, else the best."""
+    by_name = {view.config_id: view for view in configs}
+    if (name := next((name for name in owed if name in by_name), None)) is not None:
+        owed.remove(name)
+        return by_name[name]
     short = [view for view in configs if not view.enough] or configs
     return max(short, key=lambda view: (view.mean.get("connectivity_R2") or 0.0, -view.runs, view.config_id))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prompts.context import ConfigView, Context, Demand
+from prompts.context import ConfigView, Context, Demand, Short
 from state.campaign import Campaign
 from state.config import SlotConfig
 from state.records import SlotResult
@@ -32,6 +32,11 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
             min_replicates=0,
             reason=f"{left} of {policy.baseline_runs} baseline runs are still to be made: every slot runs the defaults",
         )
+    if policy.design == "forced_seeds":
+        reason = "each batch is one config on as many data seeds as there are slots"
+        return Demand(baseline=False, min_replicates=0, reason=reason)
+    if policy.design == "one_change":
+        return Demand(baseline=False, min_replicates=1, reason="slot 0 is the control, the others change one key each")
     top = sorted(standings, key=lambda s: -s.mean_connectivity)[: policy.top_configs]
     short = [s for s in top if s.runs < policy.runs_of_top]
     if len(top) == policy.top_configs and not short:
@@ -43,7 +48,11 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
     reason = "; ".join(
         filter(None, [reason, f"{missing} of the top {policy.top_configs} not yet found" if missing else ""])
     )
-    return Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason)
+    found = Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason)
+    if campaign.format == 1:
+        return found
+    lacking = [Short(config_id=s.config_id, lacks=policy.runs_of_top - s.runs) for s in short]
+    return found.model_copy(update={"short": lacking})
 
 
 def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:

@@ -132,8 +132,8 @@ def test_the_log_and_the_tables_hold_it(run: Path) -> None:
     for entry in measured:
         assert entry.metrics is not None
         assert entry.trajectory is not None
-        assert entry.metrics[NEW.name] == pytest.approx(SHARE * (entry.metrics["connectivity_R2"] or 0.0))
-        assert entry.trajectory["jac"].peak == pytest.approx(SHARE * (entry.trajectory["conn"].peak or 0.0))
+        assert entry.metrics[NEW.name] == pytest.approx(SHARE * (entry.metrics["connectivity_R2"] or 0.0), abs=1e-4)
+        assert entry.trajectory["jac"].peak == pytest.approx(SHARE * (entry.trajectory["conn"].peak or 0.0), abs=1e-4)
     assert ", jac peak=" in paths.log.read_text()
     assert "| CV | jac_R2 (mean +/- std) | CV | Robust? |" in paths.memory.read_text()
     assert header() == "epoch,iteration,connectivity_r2,vrest_r2,tau_r2,jacobian_r2,phase"
