@@ -12,7 +12,7 @@ from agent.guard.ruling import Facts, ParentRun
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
-from agent.ledger.policy import demand, slot_minutes
+from agent.ledger.policy import demand, next_slot_node, slot_minutes
 from agent.ledger.standing import standing, verdict_lines
 from prompts.context import (
     Candidate,
@@ -83,6 +83,7 @@ def build_context(ledger: Ledger) -> Context:
         **_judgement(ledger, scores, bool(slots)),
         demand=_demand(ledger),
         seeds=_seed_offers(ledger),
+        barred=_barred(ledger),
         last_node=len(history.iterations),
         memory=memory,
         user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
@@ -209,7 +210,7 @@ def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
     iteration = ledger.history.iterations.get(node) if node is not None else None
     if iteration is None or iteration.result is None:
         return None
-    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result))
+    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result, ledger.campaign.format))
 
 
 def _rules(ledger: Ledger) -> list[Rule]:
@@ -249,6 +250,12 @@ def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
     ]
 
 
+def _barred(ledger: Ledger) -> list[tuple[int, int]]:
+    n, last = ledger.campaign.search.n_parallel, len(ledger.history.iterations)
+    nodes = ((slot, next_slot_node(slot, n, last)) for slot in range(n))
+    return [(slot, node) for slot, node in nodes if node is not None]
+
+
 def _config_views(ledger: Ledger) -> list[ConfigView]:
     table = ledger.views.table
     shown = table.top(SHOWN_CONFIGS)
@@ -285,6 +292,7 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         rank=stats.score if stats.ranked else None,
         robust=stats.robustness,
         enough=stats.enough,
+        cv_std=stats.cv_std if stats.simulation_seeds >= ledger.campaign.thresholds.enough_runs else None,
         simulation_seeds=_latest_seeds(stats),
         data_seeds=stats.simulation_seeds,
         minutes=ledger.views.times.predict(ledger.views.config(ledger.history.iterations[node])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,22 @@ def test_no_run_is_made_twice_and_seeds_are_told_truly(night: Night) -> None:
     seen: set[tuple[str, int]] = set()
     for plan in plans:
         data = plan.config_id, plan.simulation_seed
-        assert (data in seen) == (plan.seed_rationale == "same-data-robustness")
+        batch = [other for other in plans if other.batch == plan.batch and other is not plan]
+        shared = any(other.simulation_seed == plan.simulation_seed for other in batch)
+        assert (data in seen or shared) == (plan.seed_rationale == "same-data-robustness")
         seen.add(data)
+
+
+def test_after_block_1_both_seed_tests_happen(night: Night) -> None:
+    """The addendum's training robustness test has one simulation seed across the slots, each with its training seed."""
+    used = [
+        [(it.planned.simulation_seed, it.planned.training_seed) for it in night.history.batch(number)]
+        for number in range(4, BATCHES + 1)
+    ]
+    shared = [batch for batch in used if max(Counter(simulation for simulation, _ in batch).values()) > 1]
+    assert len(shared) >= 3
+    assert all(len({training for _, training in batch}) == 4 for batch in used)
+    assert len([batch for batch in used if len({simulation for simulation, _ in batch}) == 4]) >= 3
 
 
 def test_the_best_configs_are_replicated_and_the_search_gets_better(night: Night) -> None:
