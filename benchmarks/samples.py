@@ -1,4 +1,4 @@
-"""Made-up logs, score files and journals of any length, for fuzzing and timing. Knows no reader."""
+"""Made-up logs, score files and journals of any length, for fuzzing and timing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Kills a night at random moments, again and again, and compares its files with those of an undisturbed one.
 
 `python -m benchmarks.soak --kills 200`. The driver is a real process on the surrogate; SIGKILL comes up to 0.6 s after
-the first record of each start. The last line is one JSON object.
+the first record of each start. The last line is one JSON object. With `--http` the real client asks a service on
+loopback (`benchmarks.paid_service`), and its books must show no reply that was paid, delivered and asked again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.replay.whole_run import replay_run
+from benchmarks.paid_service import PaidService
 from state.files import dump_yaml, read_yaml
 from state.journal import read_records
 from state.paths import RunPaths
@@ -33,25 +35,34 @@ def contents(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
-def start(campaign: Path, runs: Path, batches: int) -> subprocess.Popen[bytes]:
-    """A driver in a process group of its own."""
-    command = [sys.executable, "-m", "agent.cli", "run", str(campaign), "--dry-run", "--runs-dir", str(runs)]
+def start(campaign: Path, runs: Path, batches: int, service: PaidService | None = None) -> subprocess.Popen[bytes]:
+    """A driver in a process group of its own; with ``service`` one that asks it."""
+    command = [sys.executable, "-m", "agent.cli", "run", str(campaign), "--runs-dir", str(runs)]
+    environment = dict(os.environ)
+    if service is None:
+        command.append("--dry-run")
+    else:
+        service.root = runs / "surrogate"
+        environment |= {"ANTHROPIC_BASE_URL": service.url, "ANTHROPIC_API_KEY": "sk-soak", "NO_PROXY": "127.0.0.1"}
     quiet = subprocess.DEVNULL
+    command += ["--batches", str(batches)]
     return subprocess.Popen(
-        [*command, "--batches", str(batches)], stdout=quiet, stderr=quiet, start_new_session=True, cwd=Path.cwd()
+        command, stdout=quiet, stderr=quiet, start_new_session=True, cwd=Path.cwd(), env=environment
     )
 
 
-def kill_once(campaign: Path, runs: Path, batches: int, rng: random.Random) -> bool:
+def kill_once(campaign: Path, runs: Path, batches: int, rng: random.Random, service: PaidService | None = None) -> bool:
     """Start a driver and kill it somewhere at work; False when it had finished before."""
     journal = RunPaths(runs / "surrogate").journal
     size = journal.stat().st_size if journal.exists() else 0
-    driver = start(campaign, runs, batches)
+    driver = start(campaign, runs, batches, service)
     while driver.poll() is None and (not journal.exists() or journal.stat().st_size == size):
         time.sleep(0.005)
     time.sleep(rng.random() * 0.6)
     finished = driver.poll() is not None
     if not finished:
+        if service is not None:
+            service.kills.append(time.monotonic())
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
     return not finished
@@ -78,27 +89,32 @@ def doubled(root: Path) -> list[str]:
     return [f"{kind} {what} {count} times" for (kind, what), count in seen.items() if count > 1]
 
 
-def soak(kills: int, batches: int, seed: int, folder: Path) -> dict[str, Any]:
+def soak(kills: int, batches: int, seed: int, folder: Path, service: PaidService | None = None) -> dict[str, Any]:
     """Kill ``kills`` times within nights of ``batches`` batches, as many nights as it takes."""
     tree, rng = read_yaml(CAMPAIGN), random.Random(seed)
     campaign = folder / "campaign.yaml"
     campaign.write_text(dump_yaml(tree))
-    start(campaign, folder / "whole", batches).wait()
+    start(campaign, folder / "whole", batches, service).wait()
     want = contents(folder / "whole" / "surrogate")
     done = nights = 0
     faults: list[str] = []
     while done < kills:
         nights += 1
         runs = folder / f"night{nights}"
-        while done < kills and not is_over(runs / "surrogate", batches) and kill_once(campaign, runs, batches, rng):
-            done += 1
-        start(campaign, runs, batches).wait()
         root = runs / "surrogate"
+        while done < kills and not is_over(root, batches) and kill_once(campaign, runs, batches, rng, service):
+            done += 1
+        start(campaign, runs, batches, service).wait()
         different = [name for name, data in contents(root).items() if want.get(name) != data]
         faults += [f"night {nights}: {name} differs" for name in different] + doubled(root)
         faults += [] if replay_run(root).passed else [f"night {nights}: replay fails"]
         print(f"night {nights}: {done} kills so far, {len(faults)} faults", flush=True)
-    return {"kills": done, "nights": nights, "batches_per_night": batches, "faults": faults}
+    told: dict[str, Any] = {"kills": done, "nights": nights, "batches_per_night": batches}
+    if service is not None:
+        books = service.books()
+        faults += books.pop("paid_twice")
+        told |= books
+    return told | {"faults": faults}
 
 
 def main() -> None:
@@ -107,10 +123,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--batches", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--http", action="store_true", help="the real client and a service that counts what was paid")
     arguments = parser.parse_args()
+    service = PaidService() if arguments.http else None
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="nightfly-soak-") as folder:
-        result = soak(arguments.kills, arguments.batches, arguments.seed, Path(folder))
+        result = soak(arguments.kills, arguments.batches, arguments.seed, Path(folder), service)
     result["seconds"] = round(time.monotonic() - began, 1)
     print(json.dumps(result))
     sys.exit(1 if result["faults"] else 0)

@@ -163,15 +163,15 @@ class NodeView(Section):
     values: dict[str, Scalar]
 
 
-class VerdictView(Section):
-    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric.
+class ComparisonView(Section):
+    """A config of the batch (or the best one) held against another: one standing and one sentence a metric.
 
     `better` and `worse` are words of the first release; only a trial makes a config better.
     """
 
     config_id: str
     against: str
-    verdicts: dict[str, Literal["ahead", "behind", "better", "worse", "not distinguishable"]]
+    standings: dict[str, Literal["ahead", "behind", "better", "worse", "not distinguishable"]]
     sentences: list[str]
 
 
@@ -236,6 +236,7 @@ class Context(Section):
     settings: list[tuple[str, str, str]] = Field(description="open to the model: key, allowed, meaning")
     setting_values: dict[str, Scalar] = Field(description="the values of all settings in force")
     protected: list[tuple[str, str]]
+    design: str = "roles"
     max_changes: int
     time_limit_min: float
     replication: ReplicateRules
@@ -245,7 +246,7 @@ class Context(Section):
     nodes: list[NodeView] = Field(description="best first; of a large block only the best")
     more_nodes: int = Field(description="nodes of the block that are not shown")
     variance_table: str
-    comparisons: list[VerdictView]
+    comparisons: list[ComparisonView]
     verdicts: list[str] = Field(
         default_factory=list, description="what is confirmed, on trial, tried, and at what error"
     )

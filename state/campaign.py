@@ -31,46 +31,14 @@ from state.legacy import translate
 from state.paths import RunPaths
 from state.records import LogStyle
 from state.schema import Section, nearest, validate
+from state.search import SearchConfig, with_search
 from state.shapes import CampaignStarted
 from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
-# With a larger constant, scores would say nothing about results.
-MOST_UCB_C = 1000.0
+Design = Literal["roles", "forced_seeds", "one_change"]
 Via = Literal["anthropic", "bedrock", "vertex"]
-
-
-def setting_key(name: str) -> str:
-    """The key by which Claude edits, and journals hold, a setting of `search`: the addendum counts it to `claude`."""
-    return f"claude.{name}"
-
-
-class SearchConfig(Section):
-    """How the night is cut into batches and blocks, and how promising a node is."""
-
-    n_parallel: int = Field(4, ge=1, le=16)
-    n_iter_block: int = Field(
-        12,
-        ge=1,
-        le=10_000,
-        description="a block ends with the batch in which an iteration reaches a multiple of this",
-    )
-    ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
-    ucb_formula: Literal["puct", "ucb1"] = "puct"
-    explorable: dict[Literal["ucb_c"], Explorable] = Field(
-        default_factory=dict, description="settings of this section that Claude may change during the night"
-    )
-
-    @model_validator(mode="after")
-    def _default_allowed(self) -> Self:
-        for key, rule in self.explorable.items():
-            if not rule.allows(getattr(self, key)):
-                raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
-            highest = max(map(float, rule.choices or (rule.min or 0.0, rule.max or 0.0)))
-            if highest > MOST_UCB_C:
-                raise ValueError(f"explorable: {key} = {highest:g} is more than {MOST_UCB_C:g}; lower it")
-        return self
 
 
 class ClaudeConfig(Section):
@@ -110,6 +78,12 @@ class Policy(Growing):
     time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, all its stages together")
     time_floor: float = added(
         0.0, before=0.0, ge=0, lt=1, description="share of time_limit_min below which the prompt asks for longer runs"
+    )
+    design: Design = added(
+        "roles",
+        before="roles",
+        description="of a batch after the baseline: the addendum's roles; or one config on the seeds offered to all "
+        "slots; or the parent unchanged in slot 0, and one changed key in each other slot",
     )
     baseline: Mode = "reject"
     replicates: Mode = "reject"
@@ -344,22 +318,8 @@ def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None], for
     read = translate(tree, name, keep=tuple(Campaign.model_fields))
     for note in read.notes:
         tell(note)
-    tree = _with_search(read.tree, name, tell)
+    tree = with_search(read.tree, name, tell)
     tree = with_earlier(tree, SECTIONS, defaults=True) if format == 1 else tree
     campaign = validate(Campaign, tree, name)
     campaign._format = format
     return campaign
-
-
-def _with_search(tree: dict[str, Any], name: str, tell: Callable[[str], None]) -> dict[str, Any]:
-    """``tree`` with what campaigns of the first release have in `claude` moved to `search`."""
-    claude, search = tree.get("claude"), tree.get("search", {})
-    moved = [key for key in SearchConfig.model_fields if isinstance(claude, dict) and key in claude]
-    if not moved or not isinstance(claude, dict) or not isinstance(search, dict):
-        return tree
-    if double := [key for key in moved if key in search]:
-        twice = f"claude.{double[0]} and search.{double[0]} say the same thing twice"
-        raise ConfigError(f"{name}: {twice}; keep search.{double[0]}")
-    tell(f"{name}: {', '.join(moved)} belong to the section search now, and are read as if they stood there")
-    rest = {key: value for key, value in claude.items() if key not in moved}
-    return tree | {"claude": rest, "search": {key: claude[key] for key in moved} | search}

@@ -1,5 +1,5 @@
 """What a log leaves unsaid - batch size, block size, rule of a status - read off it or taken by default, with the
-reason. Knows no findings."""
+reason."""
 
 from __future__ import annotations
 

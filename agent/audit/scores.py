@@ -1,4 +1,4 @@
-"""Scores recomputed from a log and compared with a stored score file, which is read tolerantly. Knows no checks."""
+"""Scores recomputed from a log and compared with a stored score file, which is read tolerantly."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from typing import Any
 from agent.briefing.comparisons import comparisons
 from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.slot_view import explored_values, slot_view
-from agent.guard.ruling import Facts, ParentRun
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
@@ -27,11 +26,11 @@ from prompts.context import (
     SeedOffer,
 )
 from prompts.memory import empty_memory
-from state.campaign import Campaign, setting_key
+from state.campaign import Campaign
 from state.config import Scalar
 from state.explorable import protected
 from state.metrics import described
-from state.shapes import codes_of
+from state.search import setting_key
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -70,6 +69,7 @@ def build_context(ledger: Ledger) -> Context:
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
         protected=list(protected(campaign.format).items()),
+        design=campaign.policy.design,
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
         replication=_replication(campaign),
@@ -143,6 +143,8 @@ def _demand(ledger: Ledger) -> Demand:
     if campaign.format == 1 or found.baseline or not candidates:
         return found
     trial = views.confirmations.open
+    if campaign.policy.design == "forced_seeds":
+        found = found.model_copy(update={"min_replicates": campaign.search.n_parallel})
     runs = min(found.min_replicates, *(len(one.seeds) for one in candidates))
     if trial is not None:
         runs = min(runs, trial.target - len(trial.expected))
@@ -177,40 +179,6 @@ def _replication(campaign: Campaign) -> ReplicateRules:
         enough_runs=limits.enough_runs,
         enough_cv_std=limits.enough_cv_std,
     )
-
-
-def guard_facts(ledger: Ledger, context: Context) -> Facts:
-    """What the guard holds a reply against."""
-    return Facts(
-        campaign=ledger.campaign,
-        demand=context.demand,
-        seeds=context.seeds,
-        last_node=context.last_node,
-        parent_config=ledger.views.parent_config,
-        known_runs=ledger.views.known_runs,
-        predict_minutes=ledger.views.times.predict,
-        seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
-        parent_run=lambda node: _parent_run(ledger, node),
-        settings=ledger.views.settings,
-        config_ids=ledger.history.config_ids,
-        block_end=context.block_end,
-        user_input=context.kind == "batch" and bool(context.user_input),
-        start=context.kind == "start",
-        memory=context.memory,
-        sent_back=_sent_back(ledger),
-    )
-
-
-def _sent_back(ledger: Ledger) -> frozenset[str]:
-    rejected = [exchange.rejected for exchange in ledger.history.exchanges if exchange.rejected is not None]
-    return frozenset(code for one in rejected for code in codes_of(one))
-
-
-def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
-    iteration = ledger.history.iterations.get(node) if node is not None else None
-    if iteration is None or iteration.result is None:
-        return None
-    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result, ledger.campaign.format))
 
 
 def _rules(ledger: Ledger) -> list[Rule]:

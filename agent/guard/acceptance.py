@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from agent.guard.confirmation import furthest
 from agent.guard.owed_rules import served
@@ -16,6 +15,7 @@ from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
 from state.records import Edit, Role
+from state.shapes import Proposal, ReplyAccepted
 
 NO_ENTRY = {
     "embedding": "not described: no accepted reply",
@@ -25,9 +25,10 @@ NO_ENTRY = {
 }
 
 
-def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> dict[str, Any]:
+def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
-    accepted, proposals, replaced = list(ruling.accepted), [], {}
+    accepted, proposals = list(ruling.accepted), list[Proposal]()
+    replaced: dict[str, list[str]] = {}
     if ledger.campaign.policy.replicates == "reject":
         accepted = _enough_replicates(context, accepted)
         accepted = _enough_confirmations(ledger, context, accepted)
@@ -44,7 +45,7 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
-    return ({"settings": settings} if settings else {}) | {
+    settled: ReplyAccepted = {
         "proposals": proposals,
         "judgements": [] if context.kind == "start" else entries,
         "memory": memory or ledger.blobs.put(context.memory),
@@ -55,6 +56,7 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling
         "warnings": [v.sentence() for v in ruling.warnings] + alone,
         "fallbacks": replaced,
     }
+    return {**settled, "settings": settings} if settings else settled
 
 
 def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
@@ -116,7 +118,7 @@ def _due(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> _
     return _Due(candidate.config_id, free[: max(0, owed.runs - len(have))])
 
 
-def _proposal(item: Accepted) -> dict[str, Any]:
+def _proposal(item: Accepted) -> Proposal:
     proposal = item.proposal
     parent = None if proposal.parent == "root" else proposal.parent
     return {
@@ -140,7 +142,7 @@ def _fallback(
     taken: set[tuple[str, int]],
     due: _Due | None,
     short: list[str],
-) -> dict[str, Any]:
+) -> Proposal:
     """A replicate, so that the GPU never idles: a confirmation run, else one of the best config that needs runs.
 
     In block 1 a baseline run. ``short``: the configs of the top that need runs, once for each; what is served is taken.
@@ -179,7 +181,7 @@ def _fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int,
     return seed
 
 
-def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposals: list[dict[str, Any]]) -> list[str]:
+def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposals: list[Proposal]) -> list[str]:
     """A slot whose only partner on the same data was replaced is on new data: its rationale and a warning say so."""
     warnings = []
     for slot, item in enumerate(accepted):

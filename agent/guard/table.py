@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.guard.checks import CLAIM_RULE
 from agent.guard.confirmation import CONFIRMATION_RULE
+from agent.guard.design import DESIGN_RULES
 from agent.guard.memory_rules import MEMORY_RULES
 from agent.guard.owed_rules import OWED_RULE
 from agent.guard.policy_rules import POLICY_RULES
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = tuple(
             *POLICY_RULES,
             OWED_RULE,
             CONFIRMATION_RULE,
+            *DESIGN_RULES,
             *TEXT_RULES,
             *MEMORY_RULES,
             CLAIM_RULE,
@@ -59,4 +61,5 @@ def demands(campaign: Campaign) -> list[DemandView]:
     return [
         DemandView(code=rule.code, demand=rule.demand.format(**known), mode=rule.mode(campaign.policy))
         for rule in RULES
+        if rule.holds_in(campaign.policy)
     ]

@@ -33,6 +33,11 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
             min_replicates=0,
             reason=f"{left} of {policy.baseline_runs} baseline runs are still to be made: every slot runs the defaults",
         )
+    if policy.design == "forced_seeds":
+        reason = "each batch is one config on as many data seeds as there are slots"
+        return Demand(baseline=False, min_replicates=0, reason=reason)
+    if policy.design == "one_change":
+        return Demand(baseline=False, min_replicates=1, reason="slot 0 is the control, the others change one key each")
     top = sorted(standings, key=lambda s: -s.mean_connectivity)[: policy.top_configs]
     short = [s for s in top if s.runs < policy.runs_of_top]
     if len(top) == policy.top_configs and not short:

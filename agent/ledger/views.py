@@ -6,9 +6,9 @@ from array import array
 
 from agent.ledger.policy import Standing, TimeModel
 from agent.ledger.tree import Tree
-from prompts.context import ConfigView, VerdictView
+from prompts.context import ComparisonView, ConfigView
 from state.blobs import BlobStore
-from state.campaign import Campaign, setting_key
+from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
 from state.errors import ConfigError
 from state.files import parse_yaml, sha256
@@ -17,6 +17,7 @@ from state.journal import Record
 from state.metrics import REWARD, traced
 from state.records import Planned, SlotResult, Status
 from state.schema import validate
+from state.search import setting_key
 from state.shapes import BatchCommitted, SlotEnded
 from ucb.confirm import Confirmations
 from ucb.estimates import Estimates
@@ -50,7 +51,7 @@ class Views:
         self.tree = Tree(campaign)
         self.patterns: dict[int, str] = {}
         self.courses: dict[int, Courses] = {}
-        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, VerdictView]] = {}
+        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
 

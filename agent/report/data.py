@@ -10,12 +10,12 @@ from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
 from agent.report.pictures import by_interest
 from agent.report.story import PHASES, Story, Talk
-from state.campaign import setting_key
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
 from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, tabled, traced
 from state.records import LogStyle
+from state.search import setting_key
 from ucb.entry import LogEntry
 from ucb.layout import SHAPES, place
 from ucb.log import render_entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prompts.context import (
     Candidate,
+    ComparisonView,
     ConfigView,
     Context,
     CurveView,
@@ -17,7 +18,6 @@ from prompts.context import (
     Rule,
     SeedOffer,
     SlotView,
-    VerdictView,
 )
 from state.config import Scalar
 from state.metrics import METRICS, described
@@ -65,10 +65,10 @@ def batch_context() -> Context:
         nodes=[_node()],
         more_nodes=1,
         comparisons=[
-            VerdictView(
+            ComparisonView(
                 config_id="C2",
                 against="the baseline C1",
-                verdicts={"connectivity_R2": "not distinguishable", "V_rest_R2": "ahead"},
+                standings={"connectivity_R2": "not distinguishable", "V_rest_R2": "ahead"},
                 sentences=["connectivity_R2: not distinguishable over 3 data seeds", "V_rest_R2: ahead {{ so }}"],
             )
         ],

@@ -20,9 +20,10 @@ from agent.people.costs import Costs
 from agent.replay.whole_run import replay_run
 from state.campaign import ClaudeConfig
 from state.evening import Budget
+from state.journal import read_records
 from tests.agent.claude.fake_anthropic import Server, events
 from tests.agent.claude.test_client import serve
-from tests.agent.conftest import write_campaign
+from tests.agent.conftest import play, write_campaign
 from trainer.engines.inline import InlineEngine
 
 __all__ = ["serve"]
@@ -85,3 +86,10 @@ def test_a_cache_that_is_only_written_costs() -> None:
     assert "cost $" in cache_words(0, saved)
     assert saved_by_cache("claude-unheard-of-9", written) is None
     assert cache_words(0, 0.0) == ""
+
+
+def test_the_part_that_is_cached_is_the_same_in_every_prompt_of_a_night(tmp_path: Path) -> None:
+    night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 4)
+    prompts = [r.data for r in read_records(night.paths.journal) if r.type == "prompt_rendered"]
+    assert len(prompts) == 5
+    assert len({one["system"] for one in prompts}) == 1
