@@ -18,6 +18,7 @@ from agent.night.night import Night
 from prompts.context import Context, Rule
 from state.campaign import load_campaign
 from state.config import Scalar
+from state.files import dump_yaml, read_yaml
 from state.journal import read_records
 from tests.agent.conftest import CAMPAIGN, play, write_campaign
 
@@ -201,3 +202,14 @@ def test_a_run_is_judged_against_the_others_and_a_baseline_by_its_cv(night: Nigh
     assert seen(context, 0.955, steady, "baseline") == ("supported", "the CV is below 5 %")
     assert seen(context, 0.001, steady, "baseline") == ("falsified", "the CV is not below 5 %")
     assert seen(context, 0.9, [0.9], "baseline")[0] == "inconclusive"
+
+
+def test_sizes_of_the_network_batch_and_start_of_W_are_explored_as_well(tmp_path: Path) -> None:
+    tree = read_yaml(CAMPAIGN.with_name("architecture.yaml")) | {"trainer": "surrogate"}
+    tree["policy"] |= {"time_limit_min": 100_000}
+    (tmp_path / "c.yaml").write_text(dump_yaml(tree))
+    run = play(tmp_path / "c.yaml", tmp_path / "r", 12)
+    assert "reply_rejected" not in [record.type for record in read_records(run.paths.journal)]
+    explored = {key for iteration in run.history.iterations.values() for key in iteration.planned.changes}
+    assert {key.partition(".")[0] for key in explored} == {"graph_model", "training"}
+    assert {"graph_model.embedding_dim", "training.batch_size", "training.w_init_mode"} <= explored
