@@ -138,6 +138,7 @@ class ConfigView(Section):
     rank: float | None
     robust: str
     enough: bool
+    cv_std: float | None = Field(None, description="bootstrap std of CV(conn), from as many data seeds as are enough")
     simulation_seeds: list[int] = Field(description="those of the latest runs, oldest first")
     minutes: float | None = Field(None, description="a run, predicted from the slots so far")
     bad: str = Field("", description="failed and badly recovered runs, with the bounds of their share")
@@ -264,6 +265,7 @@ class Context(Section):
     last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]
+    barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")
     last_node: int
     memory: str
     user_input: str

@@ -75,7 +75,7 @@ class Policy(Growing):
     top_configs: int = Field(3, ge=1)
     runs_of_top: int = Field(3, ge=1)
     max_changes: int = Field(2, ge=1, description="parameters one mutation may change")
-    time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, data generation included")
+    time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, all its stages together")
     time_floor: float = added(
         0.0, before=0.0, ge=0, lt=1, description="share of time_limit_min below which the prompt asks for longer runs"
     )

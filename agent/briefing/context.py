@@ -11,7 +11,7 @@ from agent.briefing.slot_view import explored_values, slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
-from agent.ledger.policy import demand, slot_minutes
+from agent.ledger.policy import demand, next_slot_node, slot_minutes
 from agent.ledger.standing import standing, verdict_lines
 from prompts.context import (
     Candidate,
@@ -83,6 +83,7 @@ def build_context(ledger: Ledger) -> Context:
         **_judgement(ledger, scores, bool(slots)),
         demand=_demand(ledger),
         seeds=_seed_offers(ledger),
+        barred=_barred(ledger),
         last_node=len(history.iterations),
         memory=memory,
         user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
@@ -217,6 +218,12 @@ def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
     ]
 
 
+def _barred(ledger: Ledger) -> list[tuple[int, int]]:
+    n, last = ledger.campaign.search.n_parallel, len(ledger.history.iterations)
+    nodes = ((slot, next_slot_node(slot, n, last)) for slot in range(n))
+    return [(slot, node) for slot, node in nodes if node is not None]
+
+
 def _config_views(ledger: Ledger) -> list[ConfigView]:
     table = ledger.views.table
     shown = table.top(SHOWN_CONFIGS)
@@ -253,6 +260,7 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         rank=stats.score if stats.ranked else None,
         robust=stats.robustness,
         enough=stats.enough,
+        cv_std=stats.cv_std if stats.simulation_seeds >= ledger.campaign.thresholds.enough_runs else None,
         simulation_seeds=_latest_seeds(stats),
         data_seeds=stats.simulation_seeds,
         minutes=ledger.views.times.predict(ledger.views.config(ledger.history.iterations[node])),

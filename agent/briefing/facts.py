@@ -40,4 +40,4 @@ def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
     iteration = ledger.history.iterations.get(node) if node is not None else None
     if iteration is None or iteration.result is None:
         return None
-    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result))
+    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result, ledger.campaign.format))

@@ -23,7 +23,7 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
     """The view of a finished or failed ``iteration``."""
     planned, result = iteration.planned, iteration.result
     assert result is not None
-    minutes, limit = slot_minutes(result), ledger.campaign.policy.time_limit_min
+    minutes, limit = slot_minutes(result, ledger.campaign.format), ledger.campaign.policy.time_limit_min
     stderr = iteration.artifacts.get("stderr")
     report = pattern(result.trajectory, ledger.campaign.thresholds, ledger.campaign.format == 1)
     return SlotView(

@@ -18,6 +18,7 @@ from state.config import Scalar
 from ucb.grammar import render_mutation
 
 Slot = dict[str, Any]
+SHARED_EVERY = 3
 
 
 class MockLLM:
@@ -79,7 +80,24 @@ def propose(context: Context, fresh_data: bool = False) -> list[Slot]:
         else:
             proposal = confirm(context, slot, owed) or _build_up(context, slot, short)
         slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns), fresh_data))
-    return slots
+    return slots if fresh_data else _on_shared_data(context, slots)
+
+
+def _on_shared_data(context: Context, slots: list[Slot]) -> list[Slot]:
+    """Every third batch after block 1 tests training alone: one simulation seed in all slots that may choose theirs."""
+    owed = context.demand.owed
+    fixed = set(owed.candidates[0].simulation_seeds) if owed else set()
+    free = [slot for slot, proposal in enumerate(slots) if proposal["simulation_seed"] not in fixed]
+    following = context.batch + 1
+    if context.format == 1 or following % SHARED_EVERY or len(free) < 2:
+        return slots
+    shared = {"seed_rationale": "same-data-robustness"}
+    return [
+        proposal | shared | {"simulation_seed": context.seeds[slot].shared_simulation_seed}
+        if slot in free
+        else proposal
+        for slot, proposal in enumerate(slots)
+    ]
 
 
 def owed_seeds(context: Context) -> list[int]:

@@ -105,8 +105,12 @@ def _mutation_verdict(context: Context, view: SlotView) -> tuple[str, str]:
 
 
 def _above(context: Context, view: SlotView, metric: str) -> float | None:
-    """How many standard deviations of the parent's config the run lies above its mean; None where that is unknown."""
-    mean, std = _spread(_config(context, view.parent_config_id), metric)
+    """How many standard deviations the run lies above the mean of its parent's config; None where that is unknown.
+
+    The deviation is the config's own or, as long as it has too few runs for one, the baseline's.
+    """
+    mean, own = _spread(_config(context, view.parent_config_id), metric)
+    std = own or _spread(_config(context, "C1"), metric)[1]
     value = view.metrics.get(metric)
     return None if mean is None or not std or value is None else (value - mean) / std
 

@@ -33,7 +33,7 @@ class Violation(Section):
 
 @dataclass(frozen=True)
 class ParentRun:
-    """The run of one node: its data, and its minutes with data generation included (None: it did not get that far)."""
+    """The run of one node: its data, and its minutes with all stages (None: it did not get that far)."""
 
     simulation_seed: int
     minutes: float | None

@@ -44,7 +44,7 @@ class Views:
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
-        self.times = TimeModel()
+        self.times = TimeModel(campaign.format)
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}

@@ -88,7 +88,8 @@ def test_rules_that_only_warn_refuse_nothing(tmp_path: Path) -> None:
     file = write_campaign(tmp_path / "c.yaml", policy={"baseline": "warn", "baseline_runs": 4})
     night = play(file, tmp_path / "r", 2)
     reply = answer(build_context(night))
-    reply["slot_2"]["proposal"] |= {"role": "baseline", "parent": "root"}
+    reply["slot_2"]["proposal"] |= {"role": "baseline", "parent": "root", "simulation_seed": 4321}
+    reply["slot_2"]["proposal"]["seed_rationale"] = "different-data-generalization"
     reply["slot_2"]["proposal"]["mutation"] = "[none] — baseline, campaign defaults unchanged"
     ruling = ruled(night, json.dumps(reply), RULES)
     assert [v.code for v in ruling.warnings] == ["baseline_over"]
