@@ -60,7 +60,6 @@ ALSO = {
     "tests/agent/night/test_loop.py": (
         "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"
     ),
-    "tests/agent/night/test_unreachable.py": "agent/night/ask",
     "tests/agent/replay/test_again.py": "agent/replay/command",
     "tests/agent/replay/test_whole_run.py": (
         "agent/claude/prices agent/ledger/evidence agent/replay/compare agent/replay/files agent/replay/records"

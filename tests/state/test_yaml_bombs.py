@@ -61,9 +61,9 @@ def test_it_takes_no_memory_and_no_stack(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ({"claude": {"n_parallel": 4, "n_iter_block": 400_000_000}}, "claude.n_iter_block is 400000000"),
-        ({"claude": {"ucb_c": 1e308}}, "claude.ucb_c is 1e+308"),
-        ({"claude": {"ucb_c": 1.0, "explorable": {"ucb_c": {"min": 0.1, "max": 1e308}}}}, "ucb_c = 1e+308 is more"),
+        ({"search": {"n_parallel": 4, "n_iter_block": 400_000_000}}, "search.n_iter_block is 400000000"),
+        ({"search": {"ucb_c": 1e308}}, "search.ucb_c is 1e+308"),
+        ({"search": {"ucb_c": 1.0, "explorable": {"ucb_c": {"min": 0.1, "max": 1e308}}}}, "ucb_c = 1e+308 is more"),
         ({"budget": {"finish_by": "0001-01-01"}}, "is no time"),
         ({"budget": {"finish_by": "9999-12-31 23:59"}}, "is no time"),
     ],
