@@ -24,12 +24,13 @@ from agent.night.night import open_night
 from agent.night.plan import child_config, planned_data
 from benchmarks.hostile import PAYLOADS, Hostile
 from prompts.render import render_prompt, render_repair
-from state.campaign import setting_key
 from state.config import DERIVED_KEYS, SlotConfig
 from state.explorable import protection
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.records import Planned
 from state.schema import validate
+from state.search import setting_key
+from state.shapes import ReplyAccepted
 from trainer.engines.inline import InlineEngine
 
 CAMPAIGN = Path(__file__).resolve().parents[1] / "campaigns" / "surrogate.yaml"
@@ -137,7 +138,7 @@ class Arena:
         seeds |= {it.planned.simulation_seed for it in iterations.values() if it.planned.config_id == slot.config_id}
         return seeds | ({iterations[slot.parent].planned.simulation_seed} if slot.parent else set())
 
-    def _check_rendering(self, sentences: list[str], data: dict[str, Any]) -> None:
+    def _check_rendering(self, sentences: list[str], data: ReplyAccepted) -> None:
         """Text of the model comes out of the templates as it went in."""
         assert all(f"- {sentence}\n" in render_repair(sentences) for sentence in sentences)
         memory = "\n".join([*PAYLOADS, json.dumps(data["proposals"])])

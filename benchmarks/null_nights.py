@@ -123,7 +123,7 @@ def _first_release(views: Views) -> bool:
     if not ranked or ranked[0].config_id == "C1":
         return False
     pair = ranked[0].runs[-48:], table["C1"].runs[-48:]
-    return any(compare_runs.compare(*pair, name).verdict == "better" for name in ("connectivity_R2", "V_rest_R2"))
+    return any(compare_runs.compare(*pair, name).standing == "better" for name in ("connectivity_R2", "V_rest_R2"))
 
 
 def nights(count: int, surface: dict[str, Any], batches: int, fresh_data: bool) -> Iterator[Found]:

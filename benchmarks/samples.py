@@ -1,4 +1,4 @@
-"""Made-up logs, score files and journals of any length, for fuzzing and timing. Knows no reader."""
+"""Made-up logs, score files and journals of any length, for fuzzing and timing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ucb.entry import SHORT_NAMES, LogEntry
 from ucb.grammar import BASELINE, render_mutation
 from ucb.log import render_block_heading, render_block_summary, render_entry, render_header
 from ucb.score import block_of, render_scores, score_block
-from ucb.trajectory import Curve, Trajectory
+from ucb.trajectory import Curve
 from ucb.tree import node_from_entry
 
 N_PARALLEL, N_ITER_BLOCK = 4, 12
@@ -38,7 +38,7 @@ def own_entry(number: int) -> LogEntry:
         seed_rationale="suggested-default",
         config={name: value if name == "lr_W" else 2 for name in SHORT_NAMES.values()} | {"w_init_mode": "zeros"},
         metrics=None if failed else dict.fromkeys(METRICS, 0.9) | {"tau_R2": None, "test_pearson": -0.25},
-        trajectory=None if failed else Trajectory(conn=curve, vrest=curve, tau=curve),
+        trajectory=None if failed else {"conn": curve, "vrest": curve, "tau": Curve()},
         failure=Failure(kind="diverged", message="loss: not finite, epoch 1") if failed else None,
         embedding="two clusters, R7 apart",
         mutation=BASELINE if parent is None else render_mutation(changes, "exploit", parent),

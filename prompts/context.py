@@ -28,13 +28,30 @@ class Owed(Section):
     candidates: list[Candidate] = Field(min_length=1)
 
 
+class Short(Section):
+    """A config of the top that has too few runs, and how many it lacks."""
+
+    config_id: str
+    lacks: int
+
+
 class Demand(Section):
-    """What the policy demands of the next batch, and why. ``owed`` are part of the replicates."""
+    """What the policy demands of the next batch, and why.
+
+    ``owed`` are part of the replicates; of the others `short_replicates` go to the configs of ``short``, best first.
+    """
 
     baseline: bool
     min_replicates: int
     reason: str
     owed: Owed | None = None
+    short: list[Short] = Field(default_factory=list)
+
+    @property
+    def short_replicates(self) -> int:
+        """How many replicates must be of configs that have too few runs."""
+        left = self.min_replicates - (self.owed.runs if self.owed else 0)
+        return max(0, min(left, sum(one.lacks for one in self.short)))
 
 
 class SeedOffer(Section):
@@ -66,7 +83,9 @@ class CurveView(Section):
     peak_iteration: int | None
     final: float | None
     trend: str
-    gain_in_vrest_phase: float | None = None
+    gain_in_vrest_phase: float | None = Field(None, description="of the first release; see `worst_vrest_phase`")
+    vrest_phases_in_all: float | None = Field(None, description="change over all V_rest phases together")
+    worst_vrest_phase: float | None = Field(None, description="of the single phase that cost most or gained least")
 
 
 class PhaseView(Section):
@@ -119,6 +138,7 @@ class ConfigView(Section):
     rank: float | None
     robust: str
     enough: bool
+    cv_std: float | None = Field(None, description="bootstrap std of CV(conn), from as many data seeds as are enough")
     simulation_seeds: list[int] = Field(description="those of the latest runs, oldest first")
     minutes: float | None = Field(None, description="a run, predicted from the slots so far")
     bad: str = Field("", description="failed and badly recovered runs, with the bounds of their share")
@@ -143,15 +163,15 @@ class NodeView(Section):
     values: dict[str, Scalar]
 
 
-class VerdictView(Section):
-    """A config of the batch (or the best one) held against another: one verdict and one sentence a metric.
+class ComparisonView(Section):
+    """A config of the batch (or the best one) held against another: one standing and one sentence a metric.
 
     `better` and `worse` are words of the first release; only a trial makes a config better.
     """
 
     config_id: str
     against: str
-    verdicts: dict[str, Literal["ahead", "behind", "better", "worse", "not distinguishable"]]
+    standings: dict[str, Literal["ahead", "behind", "better", "worse", "not distinguishable"]]
     sentences: list[str]
 
 
@@ -203,6 +223,8 @@ class Context(Section):
     kind: Literal["start", "batch"]
     campaign: str
     mission: str
+    instruction: str = Field("", description="the lab's own, quoted in the system prompt")
+    two_stage: bool = Field(True, description="whether the campaign's defaults train in two stages")
     n_parallel: int
     n_iter_block: int
     batch: int = Field(description="the batch whose results are shown; 0 in the start call")
@@ -214,6 +236,7 @@ class Context(Section):
     settings: list[tuple[str, str, str]] = Field(description="open to the model: key, allowed, meaning")
     setting_values: dict[str, Scalar] = Field(description="the values of all settings in force")
     protected: list[tuple[str, str]]
+    design: str = "roles"
     max_changes: int
     time_limit_min: float
     replication: ReplicateRules
@@ -223,7 +246,7 @@ class Context(Section):
     nodes: list[NodeView] = Field(description="best first; of a large block only the best")
     more_nodes: int = Field(description="nodes of the block that are not shown")
     variance_table: str
-    comparisons: list[VerdictView]
+    comparisons: list[ComparisonView]
     verdicts: list[str] = Field(
         default_factory=list, description="what is confirmed, on trial, tried, and at what error"
     )
@@ -242,6 +265,7 @@ class Context(Section):
     last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]
+    barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")
     last_node: int
     memory: str
     user_input: str

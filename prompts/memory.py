@@ -23,6 +23,18 @@ def missing_headings(memory: str) -> list[str]:
     return [heading for heading in HEADINGS if heading not in lines]
 
 
+def sections(memory: str) -> dict[str, str]:
+    """Required heading -> the text below it, stripped, up to the next of them."""
+    found: dict[str, list[str]] = {}
+    rows: list[str] = []
+    for line in without_table(memory).splitlines():
+        if line.strip() in HEADINGS:
+            rows = found.setdefault(line.strip(), [])
+        else:
+            rows.append(line)
+    return {heading: "\n".join(text).strip() for heading, text in found.items()}
+
+
 def empty_memory(name: str) -> str:
     """What the model starts from."""
     body = "\n\n".join(HEADINGS)

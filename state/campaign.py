@@ -29,48 +29,16 @@ from state.goal import Goal
 from state.journal import read_records
 from state.legacy import translate
 from state.paths import RunPaths
+from state.records import LogStyle
 from state.schema import Section, nearest, validate
+from state.search import SearchConfig, with_search
 from state.shapes import CampaignStarted
 from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
 
 Mode = Literal["reject", "warn"]
-# With a larger constant, scores would say nothing about results.
-MOST_UCB_C = 1000.0
+Design = Literal["roles", "forced_seeds", "one_change"]
 Via = Literal["anthropic", "bedrock", "vertex"]
-
-
-def setting_key(name: str) -> str:
-    """The key by which Claude edits, and journals hold, a setting of `search`: the addendum counts it to `claude`."""
-    return f"claude.{name}"
-
-
-class SearchConfig(Section):
-    """How the night is cut into batches and blocks, and how promising a node is."""
-
-    n_parallel: int = Field(4, ge=1, le=16)
-    n_iter_block: int = Field(12, ge=1, le=10_000)
-    ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
-    ucb_formula: Literal["puct", "ucb1"] = "puct"
-    explorable: dict[Literal["ucb_c"], Explorable] = Field(
-        default_factory=dict, description="settings of this section that Claude may change during the night"
-    )
-
-    @model_validator(mode="after")
-    def _default_allowed(self) -> Self:
-        for key, rule in self.explorable.items():
-            if not rule.allows(getattr(self, key)):
-                raise ValueError(f"explorable: the default {key} = {getattr(self, key)} is not {rule.allowed()}")
-            highest = max(map(float, rule.choices or (rule.min or 0.0, rule.max or 0.0)))
-            if highest > MOST_UCB_C:
-                raise ValueError(f"explorable: {key} = {highest:g} is more than {MOST_UCB_C:g}; lower it")
-        return self
-
-    @model_validator(mode="after")
-    def _whole_batches(self) -> Self:
-        if self.n_iter_block % self.n_parallel:
-            raise ValueError(f"n_iter_block {self.n_iter_block} is not a multiple of n_parallel {self.n_parallel}")
-        return self
 
 
 class ClaudeConfig(Section):
@@ -107,9 +75,15 @@ class Policy(Growing):
     top_configs: int = Field(3, ge=1)
     runs_of_top: int = Field(3, ge=1)
     max_changes: int = Field(2, ge=1, description="parameters one mutation may change")
-    time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, data generation included")
+    time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, all its stages together")
     time_floor: float = added(
         0.0, before=0.0, ge=0, lt=1, description="share of time_limit_min below which the prompt asks for longer runs"
+    )
+    design: Design = added(
+        "roles",
+        before="roles",
+        description="of a batch after the baseline: the addendum's roles; or one config on the seeds offered to all "
+        "slots; or the parent unchanged in slot 0, and one changed key in each other slot",
     )
     baseline: Mode = "reject"
     replicates: Mode = "reject"
@@ -123,6 +97,8 @@ class Seeds(Section):
     simulation_base: int = Field(1000, ge=0, lt=10**9)
     training_base: int = Field(500_000, ge=0, lt=10**9)
 
+
+LONGEST_INSTRUCTION = 100_000  # characters; it goes with every prompt of a night
 
 # Sections that a person may change between evenings of one run.
 EVENING_KEYS = ("engine", "budget", "notify", "tracker")
@@ -153,8 +129,16 @@ class Campaign(Section):
     engine: EngineConfig = EngineConfig()
     budget: Budget = Budget()
     notify: Notify = Notify()
+    log: Literal["full", "strict"] = Field(
+        "full", description="strict: analysis.md and the variance table hold the addendum's lines and rows alone"
+    )
     tracker: TrackerKind = Field("none", description="where else runs are recorded; its own environment says where")
     seeds: Seeds = Seeds()
+    instruction: str = Field(
+        "", description="the lab's own instruction for Claude: a text file, named from where the campaign file lies"
+    )
+    # What that file says; '' in the frozen copy of a run, whose journal holds it.
+    _instruction_text: str = PrivateAttr("")
     # By which rules a run is judged: those of the program that began it.
     _format: int = PrivateAttr(FORMAT)
 
@@ -163,9 +147,19 @@ class Campaign(Section):
         """The format of the run that this is the campaign of; a new run's unless it was read from an earlier one."""
         return self._format
 
+    @property
+    def instruction_text(self) -> str:
+        """The lab's instruction as its file had it when this campaign was read; '' for the frozen copy of a run."""
+        return self._instruction_text
+
     def title(self) -> str:
         """The campaign's name, with a warning when nothing is really trained."""
         return self.name if self.trainer == "gnn" else f"{self.name} (SURROGATE: no network was trained)"
+
+    @property
+    def log_style(self) -> LogStyle:
+        """How the log is written: as in the first release, with the program's further lines, or without them."""
+        return "first" if self.format == 1 else self.log
 
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""
@@ -212,7 +206,7 @@ class Campaign(Section):
         # Runs that were begun before there were such settings go on.
         if not self.search.explorable:
             del shaping["search"]["explorable"]
-        for name, default in (("goal", Goal()), ("surrogate", SurrogateConfig())):
+        for name, default in (("goal", Goal()), ("surrogate", SurrogateConfig()), ("log", "full"), ("instruction", "")):
             if getattr(self, name) == default:
                 del shaping[name]
         return shaping
@@ -259,7 +253,26 @@ def load_campaign(path: Path, tell: Callable[[str], None] = lambda note: None, f
     Its sections may come from a config of the predecessor: ``tell`` hears what that meant, see `state.legacy`. The
     frozen copy in a run directory is read as the run was begun; ``format`` asks for that of another file.
     """
-    return _validated(read_yaml(path), str(path), tell, _format_beside(path) if format is None else format)
+    campaign = _validated(read_yaml(path), str(path), tell, _format_beside(path) if format is None else format)
+    if campaign.instruction and not _is_frozen(path):
+        campaign._instruction_text = _read_instruction(path.parent / campaign.instruction, path)
+    return campaign
+
+
+def _read_instruction(file: Path, campaign: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(
+            f"{campaign}: instruction: {file} cannot be read ({reason}); give a text file, named from where the "
+            "campaign file lies"
+        ) from error
+    if not 0 < len(text) <= LONGEST_INSTRUCTION:
+        raise ConfigError(
+            f"{campaign}: instruction: {file} has {len(text):,} characters; it must have 1 to {LONGEST_INSTRUCTION:,}"
+        )
+    return text
 
 
 def begun_campaign(started: CampaignStarted, text: str, name: str = "the campaign in the journal") -> Campaign:
@@ -292,30 +305,21 @@ def _first_of(journal: Path) -> CampaignStarted | None:
 
 
 def _format_beside(path: Path) -> int:
+    return format_of_run(RunPaths(path.parent).journal) if _is_frozen(path) else FORMAT
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether ``path`` is the campaign's copy in a run directory."""
     run = RunPaths(path.parent)
-    return format_of_run(run.journal) if path.name == run.campaign.name else FORMAT
+    return path.name == run.campaign.name and (run.journal.is_file() or run.lock.exists())
 
 
 def _validated(tree: dict[str, Any], name: str, tell: Callable[[str], None], format: int) -> Campaign:
     read = translate(tree, name, keep=tuple(Campaign.model_fields))
     for note in read.notes:
         tell(note)
-    tree = _with_search(read.tree, name, tell)
+    tree = with_search(read.tree, name, tell)
     tree = with_earlier(tree, SECTIONS, defaults=True) if format == 1 else tree
     campaign = validate(Campaign, tree, name)
     campaign._format = format
     return campaign
-
-
-def _with_search(tree: dict[str, Any], name: str, tell: Callable[[str], None]) -> dict[str, Any]:
-    """``tree`` with what campaigns of the first release have in `claude` moved to `search`."""
-    claude, search = tree.get("claude"), tree.get("search", {})
-    moved = [key for key in SearchConfig.model_fields if isinstance(claude, dict) and key in claude]
-    if not moved or not isinstance(claude, dict) or not isinstance(search, dict):
-        return tree
-    if double := [key for key in moved if key in search]:
-        twice = f"claude.{double[0]} and search.{double[0]} say the same thing twice"
-        raise ConfigError(f"{name}: {twice}; keep search.{double[0]}")
-    tell(f"{name}: {', '.join(moved)} belong to the section search now, and are read as if they stood there")
-    rest = {key: value for key, value in claude.items() if key not in moved}
-    return tree | {"claude": rest, "search": {key: claude[key] for key in moved} | search}

@@ -72,6 +72,7 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
+    ``instruction`` is the blob of the lab's own.
     ``block_summaries`` are the latest, each with the last iteration of its block, oldest first.
     ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
     conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
@@ -84,6 +85,7 @@ class History:
     campaign_blob: str | None = None
     campaign_identity: str = ""
     dry_run: bool = False
+    instruction: str | None = None
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
     committed: int = -1
@@ -129,6 +131,7 @@ class History:
         self.campaign_blob = started["campaign"]
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
+        self.instruction = started.get("instruction")
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1

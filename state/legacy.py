@@ -1,4 +1,4 @@
-"""Reads the predecessor's YAML configs: keys are translated, found needless, or refused. Knows no training.
+"""Reads the predecessor's YAML configs: keys are translated, found needless, or refused.
 
 A key counts as needless only when its value asks for what nightfly does anyway; nothing is dropped without a word.
 """

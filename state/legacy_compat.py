@@ -1,5 +1,5 @@
 """Where the predecessor's own program did other than its config says: told at load, and done likewise with
-`compat: predecessor`. Knows no table of keys."""
+`compat: predecessor`."""
 
 from __future__ import annotations
 

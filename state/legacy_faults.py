@@ -1,5 +1,4 @@
-"""All that keeps a config of the predecessor from being used, said at once, the decisive first. Knows no translation
-and no file."""
+"""All that keeps a config of the predecessor from being used, said at once, the decisive first."""
 
 from __future__ import annotations
 

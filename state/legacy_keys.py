@@ -1,4 +1,4 @@
-"""What the keys of the predecessor's YAML configs mean here: tables only. Knows no file and no nightfly config.
+"""What the keys of the predecessor's YAML configs mean here: tables only.
 
 The predecessor (flyvis-gnn) named its penalties and learning rates in three ways over time; all three are read.
 """

@@ -1,4 +1,4 @@
-"""Keys of the predecessor's configs whose meaning takes more than a table. Knows no section of nightfly's own."""
+"""Keys of the predecessor's configs whose meaning takes more than a table."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ Status = Literal["converged", "partial", "failed"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
 Phase = Literal["joint", "V_rest", "standard"]
 SeedRationale = Literal["same-data-robustness", "different-data-generalization", "suggested-default"]
+# How sections of the log are written: as in the first release, with the program's further lines, or without them.
+LogStyle = Literal["first", "full", "strict"]
 
 
 class Failure(Section):

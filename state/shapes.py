@@ -13,13 +13,14 @@ from state.records import Role, SeedRationale
 
 
 class CampaignStarted(TypedDict):
-    """The first record of every journal; ``campaign`` is the blob of its text."""
+    """The first record of every journal; ``campaign`` and ``instruction`` are blobs of their texts."""
 
     name: str
     campaign: str
     identity: str
     dry_run: bool
     format: NotRequired[int]
+    instruction: NotRequired[str]
 
 
 class DriverStarted(TypedDict):

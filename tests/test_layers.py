@@ -62,3 +62,12 @@ def test_help_loads_no_heavy_module() -> None:
     code = "import sys, agent.cli\nprint([n for n in ('pydantic', 'numpy', 'yaml', 'rich.live') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_templates_scripts_and_styles_fit_the_width_of_the_code() -> None:
+    """But for the templates of the first release, of which no byte may change."""
+    files = [path for kind in ("j2", "js", "css") for folder in ALLOWED for path in (ROOT / folder).rglob(f"*.{kind}")]
+    mine = [path for path in files if path.parent.name != "first_release"]
+    assert len(mine) > 15
+    long = [(str(p.relative_to(ROOT)), n) for p in mine for n, line in enumerate(p.open(), 1) if len(line) > 121]
+    assert long == []

@@ -11,7 +11,7 @@ PACKAGES = ("state", "ucb", "prompts", "trainer", "agent")
 # A test, and the files of the program that it covers besides the one whose name it bears.
 ALSO = {
     "tests/benchmarks/test_null_nights.py": "state/surrogate",
-    "tests/state/test_campaign.py": "state/evening state/explorable",
+    "tests/state/test_campaign.py": "state/evening state/explorable state/search",
     "tests/state/test_history.py": "state/records",
     "tests/state/test_legacy.py": "state/legacy_faults state/legacy_keys state/legacy_special",
     "tests/ucb/test_log.py": "ucb/lines",
@@ -45,7 +45,7 @@ ALSO = {
     "tests/agent/audit/test_rules.py": "agent/audit/reward",
     "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
-    "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/slot_view",
+    "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/facts agent/briefing/slot_view",
     "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
     "tests/agent/claude/test_mock.py": "agent/claude/mock_entries",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",

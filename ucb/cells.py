@@ -1,7 +1,4 @@
-"""Runs gathered by data seed, the unit of every mean: runs on one data set are not independent.
-
-Knows no other config.
-"""
+"""Runs gathered by data seed, the unit of every mean: runs on one data set are not independent."""
 
 from __future__ import annotations
 

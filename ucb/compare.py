@@ -1,6 +1,6 @@
 """How far one config lies from another, with an honest interval; whether it is better only a confirmation says.
 
-The unit is the data seed, the noise is pooled over the night. See docs/statistics.md. Knows no tree, no table.
+The unit is the data seed, the noise is pooled over the night. See docs/statistics.md.
 """
 
 from __future__ import annotations

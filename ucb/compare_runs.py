@@ -1,6 +1,6 @@
 """The comparison of the first release, whose unit is the run: only runs begun under it are replayed by it.
 
-Its verdicts are too sure, see docs/statistics.md; today's is `ucb.compare`. Knows no tree, no table.
+Its verdicts are too sure, see docs/statistics.md; today's is `ucb.compare`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.special import ndtri, stdtrit
 from state.metrics import METRICS
 from ucb.variance import Run, by_seed, values_of
 
-Verdict = Literal["better", "worse", "not distinguishable"]
+Standing = Literal["better", "worse", "not distinguishable"]
 Sample = NDArray[np.float64]
 
 MIN_PAIRS = 3
@@ -35,13 +35,13 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class Comparison:
-    """Candidate minus reference: mean difference, its 95 % interval, the verdict. None = not measurable.
+    """Candidate minus reference: mean difference, its 95 % interval, the standing. None = not measurable.
 
     ``pairs`` 0: the runs were compared unpaired. ``runs_needed``: runs (or pairs) of each config that would tell.
     """
 
     metric: str
-    verdict: Verdict
+    standing: Standing
     runs: tuple[int, int]
     pairs: int = 0
     difference: float | None = None
@@ -52,8 +52,8 @@ class Comparison:
 
     @property
     def more_runs(self) -> int | None:
-        """Runs that the config with fewer of them still needs; None when the verdict stands or no number is known."""
-        if self.runs_needed is None or self.verdict != "not distinguishable":
+        """Runs that the config with fewer of them still needs; None when the standing is told or no number is known."""
+        if self.runs_needed is None or self.standing != "not distinguishable":
             return None
         return max(1, self.runs_needed - (self.pairs or min(self.runs)))
 
@@ -163,10 +163,10 @@ def _judge(
         )
         return Comparison(metric, "not distinguishable", runs, pairs, difference, runs_needed=needed, reason=reason)
     low, high = noise.interval(difference)
-    verdict: Verdict = "not distinguishable"
+    standing: Standing = "not distinguishable"
     if low > 0 or high < 0:
-        verdict = "better" if (low > 0) != METRICS[metric].lower_is_better else "worse"
-    return Comparison(metric, verdict, runs, pairs, difference, low, high, needed, caution)
+        standing = "better" if (low > 0) != METRICS[metric].lower_is_better else "worse"
+    return Comparison(metric, standing, runs, pairs, difference, low, high, needed, caution)
 
 
 def _paired(candidate: Sequence[Run], reference: Sequence[Run], metric: str) -> list[float]:
@@ -188,7 +188,7 @@ def render_comparison(comparison: Comparison) -> str:
     span = f", 95 % interval {c.low:+.3f} to {c.high:+.3f}" if c.low is not None else ""
     span += f" ({c.reason})" if c.reason else ""
     more = "" if c.more_runs is None else f"; {_how_many(c.more_runs)} more would tell"
-    return f"{c.metric}: {c.verdict} with {how}, difference {c.difference:+.3f}{span}{more}"
+    return f"{c.metric}: {c.standing} with {how}, difference {c.difference:+.3f}{span}{more}"
 
 
 def _how_many(runs: int) -> str:

@@ -91,10 +91,9 @@ class Confirmations:
             return
         leader = max(self.leaders, key=lambda leader: chosen[leader.config_id])
         number = len(self.trials) + 1
-        first = batch[0].iteration
         error = trial_error(self.goal.error_budget, number)
         self._untried.pop(leader.config_id, None)
-        self.trials.append(Trial(leader.config_id, number, first, len(self.table), leader.seeds, error))
+        self.trials.append(Trial(leader.config_id, number, len(self.table), leader.seeds, error))
 
     def take(self, run: Run) -> None:
         """Take in a finished run that the table has already taken."""

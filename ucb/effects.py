@@ -1,6 +1,6 @@
 """What each explored key does to a metric over all runs: a linear regression, and the mean at each value.
 
-Knows no config and no night; what a point is, a run or a data seed, is the caller's.
+What a point is, a run or a data seed, is the caller's.
 """
 
 from __future__ import annotations

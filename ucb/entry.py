@@ -42,7 +42,7 @@ class LogEntry(Section):
     """One iteration in the log. Prose is held as one printable line; a metric or peak that is None is undefined.
 
     Either ``metrics`` (METRICS, or those that an older run has) and ``trajectory`` are given, or ``failure``.
-    ``config`` goes by short names.
+    ``config`` goes by short names. A strict log tells neither hypothesis nor verdict.
     """
 
     iteration: int = Field(ge=1, lt=10**9)
@@ -59,10 +59,10 @@ class LogEntry(Section):
     embedding: Prose
     mutation: str
     parent_rule: Prose
-    hypothesis: Prose
+    hypothesis: Prose = ""
     observation: Prose
-    verdict: Verdict
-    verdict_reason: Prose
+    verdict: Verdict = "inconclusive"
+    verdict_reason: Prose = ""
     checks: tuple[Prose, ...] = ()
     variance_update: Prose
     next_parent: int | None = Field(ge=1, lt=10**9)
@@ -116,6 +116,7 @@ def entry_from(
     next_parent: int | None,
     checks: Sequence[str] = (),
     limits: Thresholds = DEFAULTS,
+    first_release: bool = False,
 ) -> LogEntry:
     """The entry of a finished slot: facts from ``planned`` and ``result``, opinions from ``judgement``.
 
@@ -133,7 +134,7 @@ def entry_from(
         seed_rationale=planned.seed_rationale,
         config=config_line(config, explored),
         metrics=None if failed else metrics,
-        trajectory=None if failed else trajectory(result.trajectory, limits),
+        trajectory=None if failed else trajectory(result.trajectory, limits, first_release),
         failure=result.failure,
         mutation=planned.mutation,
         parent_rule=planned.parent_rule,

@@ -1,6 +1,6 @@
 """Today's estimates of a night: seed means of every config, the pooled noise, comparisons; kept until a run is added.
 
-The one place where figures for judgement come from. Knows no tree and no reply.
+The one place where figures for judgement come from.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SCALAR = r'"(?:[^"\\]|\\.)*"|[^\s,"]+'
 _PAIR = re.compile(rf"([A-Za-z_][A-Za-z0-9_]*)=({_SCALAR})(?:, |$)")
 _CHANGE = re.compile(rf"([A-Za-z_][A-Za-z0-9_]*): ({_SCALAR}) -> ({_SCALAR})(?:, |$)")
-_RERUN = re.compile(r"\[none\] — robustness re-run of Node [1-9][0-9]{0,8}")
+_RERUN = re.compile(r"\[none\] (?:—|–|--?) robustness re-run of Node [1-9][0-9]{0,8}")
+_NO_CHANGE = re.compile(r"\[none\] (?:–|--?) ")
 _NOT_FINITE = ("nan", "inf")
 _NODE = re.compile(r"[1-9][0-9]{0,8}")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -139,12 +140,21 @@ def render_mutation(changes: dict[str, tuple[Scalar, Scalar]], role: Role, sourc
 
 
 def parse_mutation(text: str) -> dict[str, tuple[Scalar, Scalar]]:
-    """Leaf key -> (old, new), empty for a re-run; LogError when ``text`` is not what `render_mutation` writes."""
+    """Leaf key -> (old, new), empty for a re-run; LogError when ``text`` is not what `render_mutation` writes.
+
+    A hyphen is understood in place of the dash.
+    """
+    text = with_dash(text)
     if text == BASELINE or _RERUN.fullmatch(text):
         return {}
     expected = "`key: old -> new` joined by commas, or `[none] — robustness re-run of Node X`"
     found = _list(_CHANGE, text, expected)
     return {key: (read_scalar(old), read_scalar(new)) for key, (old, new) in found.items()}
+
+
+def with_dash(mutation: str) -> str:
+    """``mutation`` with the dash of `[none] — ...` where it was written with a hyphen."""
+    return _NO_CHANGE.sub("[none] — ", mutation)
 
 
 def leaves(changes: dict[str, tuple[Scalar, Scalar]]) -> dict[str, tuple[Scalar, Scalar]]:

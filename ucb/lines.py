@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from state.metrics import METRICS, curves, is_whole, recorded
+from state.records import LogStyle
 from ucb.entry import SHORT_NAMES, LogEntry
 from ucb.grammar import (
     LogError,
@@ -25,16 +27,22 @@ from ucb.grammar import (
 from ucb.trajectory import Curve
 
 _CURVE = re.compile(r"(\w+) peak=([^ @,]+)(?:@(joint|V_rest|standard))? final=([^ ,]+) trend=([a-z]+)")
+_PEAK = re.compile(r"(\w+) (joint|V_rest|standard) ([0-9]{1,12})")
 _DASH = " — "
+_OURS: tuple[LogStyle, ...] = ("first", "full")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One labelled line: ``show`` gives what stands behind the label (one text a line), ``read`` the fields again."""
+    """One labelled line: ``show`` gives what stands behind the label (one text a line), ``read`` the fields again.
+
+    ``styles`` are those of the logs that have the line; a line that the addendum does not know is not in a strict one.
+    """
 
     label: str
     show: Callable[[LogEntry], list[str]]
     read: Callable[[list[str]], dict[str, Any]]
+    styles: tuple[LogStyle, ...] = ("first", "full", "strict")
 
 
 def _one(values: list[str]) -> str:
@@ -45,6 +53,11 @@ def _one(values: list[str]) -> str:
 
 def _prose(label: str, field: str) -> Line:
     return Line(label, lambda entry: [getattr(entry, field)], lambda values: {field: _one(values)})
+
+
+def _maybe(read: Callable[[list[str]], dict[str, Any]]) -> Callable[[list[str]], dict[str, Any]]:
+    """``read`` of a line that may be absent."""
+    return lambda values: read(values) if values else {}
 
 
 def _show_node(entry: LogEntry) -> list[str]:
@@ -109,8 +122,44 @@ def _show_trajectory(entry: LogEntry) -> list[str]:
 
 
 def _show_curve(curve: Curve) -> str:
+    return f"peak={_four(curve.peak)} final={_four(curve.final)} trend={curve.trend}"
+
+
+def _four(value: float | None) -> str:
+    """Four significant decimals; the journal holds the full figure."""
+    rounded = None if value is None else float(f"{value:.4g}")
+    return show_number(rounded if rounded is not None and math.isfinite(rounded) else value)
+
+
+def _show_first_trajectory(entry: LogEntry) -> list[str]:
+    if entry.trajectory is None:
+        return []
+    return [", ".join(f"{label} {_show_first_curve(entry.trajectory[label])}" for label in curves(entry.trajectory))]
+
+
+def _show_first_curve(curve: Curve) -> str:
     at = f"@{curve.phase}" if curve.phase else ""
     return f"peak={show_number(curve.peak)}{at} final={show_number(curve.final)} trend={curve.trend}"
+
+
+def _show_peaks(entry: LogEntry) -> list[str]:
+    """`conn joint 12800, vrest V_rest 51200`: phase and iteration of each peak that is known."""
+    known = entry.trajectory or {}
+    told = [
+        f"{label} {known[label].phase} {known[label].iteration}"
+        for label in curves(known)
+        if known[label].phase and known[label].iteration is not None
+    ]
+    return [", ".join(told)] if told else []
+
+
+def _read_peaks(values: list[str]) -> dict[str, Any]:
+    peaks = {}
+    for part in _one(values).split(", "):
+        if (match := _PEAK.fullmatch(part)) is None:
+            raise LogError(f"found {part[:40]!r}, expected `conn joint 12800`")
+        peaks[match[1]] = {"phase": match[2], "iteration": int(match[3])}
+    return {"peaks": peaks}
 
 
 def _read_trajectory(values: list[str]) -> dict[str, Any]:
@@ -169,14 +218,22 @@ LINES = (
     Line("Config", _show_config, _read_config),
     Line("Metrics", _show_metrics, _read_metrics),
     Line("R2 trajectory", _show_trajectory, _read_trajectory),
+    Line("Peaks", _show_peaks, _maybe(_read_peaks), ("full",)),
     Line("Failure", _show_failure, _read_failure),
     _prose("Embedding", "embedding"),
     Line("Mutation", lambda entry: [entry.mutation], _read_mutation),
     _prose("Parent rule", "parent_rule"),
-    _prose("Hypothesis", "hypothesis"),
+    Line("Hypothesis", lambda entry: [entry.hypothesis], _maybe(lambda v: {"hypothesis": _one(v)}), _OURS),
     _prose("Observation", "observation"),
-    Line("Verdict", _show_verdict, _read_verdict),
-    Line("Check", lambda entry: list(entry.checks), lambda values: {"checks": tuple(values)}),
+    Line("Verdict", _show_verdict, _maybe(_read_verdict), _OURS),
+    Line("Check", lambda entry: list(entry.checks), lambda values: {"checks": tuple(values)}, _OURS),
     _prose("Variance update", "variance_update"),
     Line("Next", lambda entry: [f"parent={show_node(entry.next_parent)}"], _read_next),
 )
+_FIRST_TRAJECTORY = Line("R2 trajectory", _show_first_trajectory, _read_trajectory)
+
+
+def lines_of(style: LogStyle) -> list[Line]:
+    """The lines that a log of ``style`` has, in their order."""
+    lines = [line for line in LINES if style in line.styles]
+    return [_FIRST_TRAJECTORY if style == "first" and line.label == "R2 trajectory" else line for line in lines]

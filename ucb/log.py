@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from state.records import LogStyle
 from state.schema import explain
 from ucb.entry import LogEntry
 from ucb.grammar import LogError, one_line
-from ucb.lines import LINES
+from ucb.lines import LINES, lines_of
 from ucb.score import block_of
 
 _HEADER = re.compile(r"## Iter ([1-9][0-9]{0,8}): (converged|partial|failed)")
@@ -20,10 +21,10 @@ _BLOCK = re.compile(r"## Block ([1-9][0-9]{0,8})")
 _TITLE = "# Experiment Log: "
 
 
-def render_entry(entry: LogEntry) -> str:
-    """The section of ``entry``, ending in a newline; `parse_log` gives back an equal entry."""
+def render_entry(entry: LogEntry, style: LogStyle = "full") -> str:
+    """The section of ``entry``, ending in a newline; `parse_log` gives back what the style tells of it."""
     rows = [f"## Iter {entry.iteration}: {entry.status}"]
-    rows += [f"{line.label}: {text}".rstrip() for line in LINES for text in line.show(entry)]
+    rows += [f"{line.label}: {text}".rstrip() for line in lines_of(style) for text in line.show(entry)]
     return "\n".join(rows) + "\n"
 
 
@@ -42,14 +43,21 @@ def render_block_summary(text: str) -> str:
     return "".join(f"> {one_line(row)}".rstrip() + "\n" for row in text.splitlines() or [""])
 
 
-def render_sections(entries: Iterable[LogEntry], n_iter_block: int, summary: str | None = None) -> str:
-    """What one batch adds to the log: its ``entries``, a heading where a block begins, the ``summary`` at its end."""
+def render_sections(
+    entries: Iterable[LogEntry], length: tuple[int, int], summary: str | None = None, style: LogStyle = "full"
+) -> str:
+    """What one batch adds to the log: its ``entries``, a heading where a block begins, the ``summary`` at its end.
+
+    ``length``: iterations of a block and slots of a batch, see `block_of`. A strict log has the entries alone.
+    """
+    if style == "strict":
+        return "".join("\n" + render_entry(entry, style) for entry in entries)
     parts, ends = [], False
     for entry in entries:
-        block = block_of(entry.iteration, n_iter_block)
+        block = block_of(entry.iteration, *length)
         if entry.iteration == block.first:
             parts.append("\n" + render_block_heading(block.number))
-        parts.append("\n" + render_entry(entry))
+        parts.append("\n" + render_entry(entry, style))
         ends = entry.iteration == block.last
     if summary and ends:
         parts.append("\n" + render_block_summary(summary))
@@ -103,6 +111,13 @@ def _read_entry(rows: list[str], start: int, header: re.Match[str], name: str, b
         except LogError as error:
             raise LogError(f"{name} line {before + number + 1}: `{line.label}:` {error}") from error
         number += len(values)
+    if ("Hypothesis" in lines) != ("Verdict" in lines):
+        raise LogError(
+            f"{name} line {before + start + 1}: found one of `Hypothesis:` and `Verdict:`, expected both, or none of "
+            "them (a strict log)"
+        )
+    for curve, place in fields.pop("peaks", {}).items():
+        fields.get("trajectory", {}).get(curve, {}).update(place)
     if fields["iteration"] != int(header[1]):
         raise LogError(f"{name} line {before + start + 2}: found id={fields['iteration']}, expected id={header[1]}")
     try:

@@ -1,6 +1,6 @@
 """The exploration tree as the log tells it, grown from its `Node:` and `Mutation:` lines and held against a control.
 
-Applying the mutations of the edges from the root down to a node gives the node's config. Knows no file and no journal.
+Applying the mutations of the edges from the root down to a node gives the node's config.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from matplotlib.transforms import Bbox
 from ucb.entry import SHORT_NAMES
 from ucb.grammar import show_scalar
 from ucb.layout import ALL_LABELLED, SHAPES, Layout, place
+from ucb.score import block_of
 from ucb.tree import TreeNode
 
 MARKERS = {role: marker for role, (marker, _) in SHAPES.items()}
@@ -36,7 +37,7 @@ def plot_tree(
 ) -> bytes:
     """The tree as PNG: a node's colour is its connectivity_R2, its shape its role; failed slots are crosses.
 
-    Columns are batches of ``n_parallel`` iterations, bands are blocks of ``n_iter_block``. Up to 60 nodes all are
+    Columns are batches of ``n_parallel`` iterations, bands are blocks: see `block_of`. Up to 60 nodes all are
     labelled, above that the best ones. Parents must have smaller ids than their children.
     """
     kept = sorted(nodes, key=lambda node: node.id)
@@ -45,7 +46,8 @@ def plot_tree(
     figure = Figure(figsize=(max(width, 7.0), max(height, 3.2)), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    _draw_frame(axes, layout, n_iter_block / n_parallel, title)
+    _draw_frame(axes, layout, title)
+    _draw_blocks(axes, layout, n_iter_block, n_parallel)
     _draw_edges(axes, kept, layout)
     _draw_nodes(axes, kept, layout)
     _draw_keys(figure, axes, kept)
@@ -56,17 +58,10 @@ def plot_tree(
     return buffer.getvalue()
 
 
-def _draw_frame(axes: Axes, layout: Layout, batches_per_block: float, title: str) -> None:
-    """Bands of the blocks, the time axis, and nothing else of a frame."""
+def _draw_frame(axes: Axes, layout: Layout, title: str) -> None:
+    """The time axis, and nothing else of a frame."""
     axes.set_xlim(-0.25, layout.batches + 0.95)
     axes.set_ylim(layout.lanes - 0.4, -0.75)
-    for block in range(int(np.ceil(layout.batches / batches_per_block))):
-        left = 0.5 + block * batches_per_block
-        right = min(left + batches_per_block, layout.batches + 0.95)
-        axes.axvspan(left, right, color=_BAND if block % 2 == 0 else "white", lw=0, zorder=0)
-        if batches_per_block * layout.column > 0.5:
-            top = axes.get_xaxis_transform()
-            axes.text(left + 0.06, 0.995, f"block {block + 1}", color=_FAINT, fontsize=8, va="top", transform=top)
     step = max(1, round(layout.batches / 20))
     axes.set_xticks([1, *range(step if step > 1 else 2, layout.batches + 1, step)])
     axes.set_xlabel("batch")
@@ -74,6 +69,19 @@ def _draw_frame(axes: Axes, layout: Layout, batches_per_block: float, title: str
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelcolor=_FAINT)
     axes.set_title(title, loc="left", fontsize=11, color=_INK)
+
+
+def _draw_blocks(axes: Axes, layout: Layout, n_iter_block: int, n_parallel: int) -> None:
+    """A band for each block, from its first batch to its last."""
+    done = 0
+    while done < layout.batches:
+        block = block_of(done * n_parallel + 1, n_iter_block, n_parallel)
+        left, done = done + 0.5, block.last // n_parallel
+        right = min(done + 0.5, layout.batches + 0.95)
+        axes.axvspan(left, right, color=_BAND if block.number % 2 else "white", lw=0, zorder=0)
+        if (done + 0.5 - left) * layout.column > 0.5:
+            top = axes.get_xaxis_transform()
+            axes.text(left + 0.06, 0.995, f"block {block.number}", color=_FAINT, fontsize=8, va="top", transform=top)
 
 
 def _draw_edges(axes: Axes, nodes: Sequence[TreeNode], layout: Layout) -> None:

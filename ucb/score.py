@@ -60,10 +60,16 @@ class ScoreTable:
     scores: tuple[Score, ...]
 
 
-def block_of(iteration: int, n_iter_block: int) -> Block:
-    """The block of ``iteration``; blocks and iterations both count from 1."""
-    before = (iteration - 1) // n_iter_block
-    return Block(before + 1, before * n_iter_block + 1, (before + 1) * n_iter_block)
+def block_of(iteration: int, n_iter_block: int, n_parallel: int = 1) -> Block:
+    """The block of ``iteration``; blocks and iterations both count from 1.
+
+    A block is whole batches: it ends with the batch in which any iteration reaches a multiple of ``n_iter_block``.
+    Where that is smaller than a batch, each batch is a block.
+    """
+    length = max(n_iter_block, n_parallel)
+    before = (iteration - 1) // n_parallel * n_parallel // length
+    first, last = (-(-number * length // n_parallel) * n_parallel for number in (before, before + 1))
+    return Block(before + 1, first + 1, last)
 
 
 def score_block(nodes: Iterable[TreeNode], block: Block, c: float, formula: Formula = "puct") -> ScoreTable:

@@ -1,7 +1,7 @@
 """Failed and badly recovered runs: which they are, how large their share may be, and whether one config has more.
 
 They are no tail of the noise: one such run among four good ones would be read as a huge spread. So they are counted,
-and means and intervals are about the other, well recovered runs. Knows no table and no tree.
+and means and intervals are about the other, well recovered runs.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,7 +11,7 @@ from itertools import islice
 from state.added import FORMAT
 from state.metrics import REWARD, Metric, tabled
 from state.thresholds import Thresholds
-from ucb.trajectory import DEFAULTS
+from ucb.trajectory import DEFAULTS, VrestWord
 from ucb.variance import ConfigStats, Run, Spread, same_data, training_spread
 
 TITLE = "### Variance Estimates"
@@ -26,6 +27,7 @@ class VarianceTable:
 
     limits: Thresholds = DEFAULTS
     format: int = FORMAT
+    extra_rows: bool = True
     _runs: dict[str, list[Run]] = field(default_factory=dict)
     _order: list[tuple[Key, str]] = field(default_factory=list)
     _keys: dict[str, Key] = field(default_factory=dict)
@@ -73,10 +75,15 @@ class VarianceTable:
         """The ``k`` configs that were first used last, in order of first use."""
         return list(islice(reversed(self._runs), k))[::-1]
 
+    def as_of(self, name: str, iteration: int) -> ConfigStats:
+        """What there was to say of a config after its run ``iteration``."""
+        runs = tuple(run for run in self._runs.get(name, []) if run.iteration <= iteration)
+        return ConfigStats(name, runs, self.limits, self.format)
+
     def rows(self, name: str) -> str:
         """The markdown rows of one config, made once until its next run."""
         if name not in self._rows:
-            self._rows[name] = "".join(_rows(self._stats[name]))
+            self._rows[name] = "".join(_rows(self._stats[name], self.extra_rows))
         return self._rows[name]
 
     def top(self, k: int | None = None) -> list[ConfigStats]:
@@ -119,32 +126,44 @@ def _head(metrics: Sequence[Metric]) -> str:
     return f"{TITLE}\n| {' | '.join(cells)} |\n|{'|'.join(rules)}|\n"
 
 
-def _rows(stats: ConfigStats) -> Iterator[str]:
-    yield _row(stats.config_id, stats.runs, stats.spreads, stats.robustness)
-    if stats.simulation_seeds > 1 and (repeated := same_data(stats.runs)):
+def _rows(stats: ConfigStats, extra: bool) -> Iterator[str]:
+    yield _row(stats, stats.config_id, stats.runs, stats.spreads, stats.robustness)
+    if extra and stats.simulation_seeds > 1 and (repeated := same_data(stats.runs)):
         spreads = {metric.name: training_spread(repeated, metric.name) for metric in stats.metrics}
-        yield _row(f"{stats.config_id}, same data", repeated, spreads, "")
+        yield _row(stats, f"{stats.config_id}, same data", repeated, spreads, "")
 
 
-def _row(name: str, runs: Sequence[Run], spreads: Mapping[str, Spread], robustness: str) -> str:
-    cells = [name, _counts(runs)]
+def _row(stats: ConfigStats, name: str, runs: Sequence[Run], spreads: Mapping[str, Spread], robustness: str) -> str:
+    """`Runs` is a number; in the first release it told of seeds and failures as well."""
+    count, trend = (str(len(runs)), _trends(runs)) if stats.format > 1 else (_first_counts(runs), _first_trends(runs))
+    cells = [name, count]
     for metric, one in spreads.items():
-        cells += [_mean(one), _percent(one.cv), *([_trends(runs)] if metric == REWARD else [])]
+        cells += [_mean(one), _percent(one.cv), *([trend] if metric == REWARD else [])]
     return f"| {' | '.join([*cells, robustness])} |\n"
 
 
-def _counts(runs: Sequence[Run]) -> str:
+def _first_counts(runs: Sequence[Run]) -> str:
     data, training = (len({getattr(run, f"{kind}_seed") for run in runs}) for kind in ("simulation", "training"))
     failed = sum(run.metrics is None for run in runs)
     return f"{len(runs)} (sim seeds {data}, train seeds {training}{f', {failed} failed' if failed else ''})"
 
 
 def _trends(runs: Sequence[Run]) -> str:
-    parts = []
-    for words, flags in (("conn holds", "conn_held"), ("vrest rises", "vrest_rose")):
-        told = [flag for run in runs if (flag := getattr(run, flags)) is not None]
-        parts += [f"{words} {sum(told)}/{len(told)}"] if told else []
+    """`conn holds 3/4, vrest rises 2/4, holds high 1/4, falls 1/4`: over the runs of which it is known."""
+    held = [run.conn_held for run in runs if run.conn_held is not None]
+    words = Counter(run.vrest_word for run in runs if run.vrest_word is not None)
+    parts = [f"conn holds {sum(held)}/{len(held)}"] if held else []
+    parts += [f"vrest rises {words['rises']}/{words.total()}"] if words else []
+    others: tuple[VrestWord, ...] = ("holds high", "flat", "falls")
+    parts += [f"{word} {words[word]}/{words.total()}" for word in others if words[word]]
     return ", ".join(parts) or "n/a"
+
+
+def _first_trends(runs: Sequence[Run]) -> str:
+    held = [run.conn_held for run in runs if run.conn_held is not None]
+    rose = [run.vrest_word == "rises" for run in runs if run.vrest_word is not None]
+    told = (("conn holds", held), ("vrest rises", rose))
+    return ", ".join(f"{words} {sum(flags)}/{len(flags)}" for words, flags in told if flags) or "n/a"
 
 
 def _mean(s: Spread) -> str:

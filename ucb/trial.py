@@ -1,4 +1,4 @@
-"""The trial of one candidate: fresh runs on the baseline's data seeds, and what they say. Knows no night.
+"""The trial of one candidate: fresh runs on the baseline's data seeds, and what they say.
 
 A candidate leads by luck as well as by merit, so the runs that made it lead do not count. The test is a paired t test
 on seed means at fixed numbers of runs (looks). The error budget of the night is shared out before any of them is made,
@@ -54,7 +54,6 @@ class Look:
     error: float
     comparisons: Mapping[str, Comparison]
     bad: Share
-    baseline_bad: Share
     risen: bool
     unkept: tuple[str, ...]
     vetoes: tuple[str, ...]
@@ -71,7 +70,6 @@ class Trial:
 
     config_id: str
     number: int
-    first_iteration: int
     tried: int
     seeds: tuple[int, ...]
     error: float
@@ -79,7 +77,6 @@ class Trial:
     runs: list[Run] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     outcome: Outcome | None = None
-    ended_iteration: int | None = None
 
     @property
     def open(self) -> bool:
@@ -116,7 +113,6 @@ class Trial:
         behind = primary.measured and primary.p_above > GIVE_UP.get(due[0], 1.0)
         if look.passed or last or behind or _lost(look, goal):
             self.outcome = "confirmed better" if look.passed else _outcome(look, estimates, goal)
-            self.ended_iteration = max(self.expected)
 
 
 def _look(runs: Sequence[Run], error: float, estimates: Estimates, goal: Goal) -> Look:
@@ -130,7 +126,7 @@ def _look(runs: Sequence[Run], error: float, estimates: Estimates, goal: Goal) -
         vetoes.append(f"degenerate runs: {', '.join(map(str, odd))}")
     unkept = tuple(metric for metric, margin in goal.margins.items() if not _surely_above(found[metric], -margin))
     risen = found[goal.primary].p_above <= error
-    return Look(len(runs), error, found, bad, reference, risen, unkept, tuple(vetoes))
+    return Look(len(runs), error, found, bad, risen, unkept, tuple(vetoes))
 
 
 def _surely_above(comparison: Comparison, value: float) -> bool:

@@ -16,7 +16,7 @@ from state.added import FORMAT
 from state.metrics import REWARD, Metric, tabled
 from state.records import Planned, SlotResult
 from state.thresholds import Thresholds
-from ucb.trajectory import DEFAULTS, PatternReport
+from ucb.trajectory import DEFAULTS, PatternReport, VrestWord
 
 Robustness = Literal["robust", "fragile", "undecided"]
 
@@ -35,7 +35,7 @@ class Run:
     training_seed: int
     metrics: Mapping[str, float | None] | None
     conn_held: bool | None = None
-    vrest_rose: bool | None = None
+    vrest_word: VrestWord | None = None
 
     def value(self, metric: str) -> float | None:
         """The metric; 0.0 when the slot failed (the addendum's very low value), None when it is undefined."""
@@ -53,20 +53,19 @@ class Spread:
     min: float | None = None
 
 
-def run_from(planned: Planned, result: SlotResult, report: PatternReport, limits: Thresholds = DEFAULTS) -> Run:
+def run_from(planned: Planned, result: SlotResult, report: PatternReport) -> Run:
     """The run of a finished slot, with the pattern of its trajectory.
 
-    Whether conn held and V_rest rose is told only where both were measured.
+    Whether conn held and what V_rest did is told only where both were measured.
     """
-    drop, gain = report.conn_drop, report.vrest_gain
     return Run(
         config_id=planned.config_id,
         iteration=planned.iteration,
         simulation_seed=planned.simulation_seed,
         training_seed=planned.training_seed,
         metrics=None if result.failure else result.metrics,
-        conn_held=None if drop is None else drop <= limits.decay,
-        vrest_rose=None if gain is None else gain >= limits.vrest_gain,
+        conn_held=report.conn_held,
+        vrest_word=report.vrest_word,
     )
 
 

@@ -1,1 +1,1 @@
-"""The auditor of logs that others wrote: reads markdown tolerantly and reports what contradicts what. Knows no run."""
+"""The auditor of logs that others wrote: reads markdown tolerantly and reports what contradicts what."""

@@ -1,5 +1,4 @@
-"""`Change:` lines, which the oldest logs have in place of mutations: of their own entry, or announcing the next one's.
-Knows no other line."""
+"""`Change:` lines, which the oldest logs have for mutations: of their own entry, or announcing the next one's."""
 
 from __future__ import annotations
 

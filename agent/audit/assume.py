@@ -1,5 +1,5 @@
 """What a log leaves unsaid - batch size, block size, rule of a status - read off it or taken by default, with the
-reason. Knows no findings."""
+reason."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from agent.audit.entry import Entry
 from agent.audit.read import Document
 from agent.audit.rules import Inferred, Limits, infer
+from ucb.score import block_of
 
 DEFAULT_PARALLEL, DEFAULT_BLOCK = 4, 12
 
@@ -49,11 +50,12 @@ class Assumptions:
 
     def block(self, iteration: int) -> int:
         """Number of the block of ``iteration``, from 1."""
-        return (iteration - 1) // self.n_iter_block + 1
+        return block_of(iteration, self.n_iter_block, self.n_parallel).number
 
     def starts_block(self, iteration: int) -> bool:
         """Whether ``iteration`` is of a block's first batch, which may begin at root again."""
-        return (self.batch(iteration) - 1) * self.n_parallel % self.n_iter_block == 0
+        first = (self.batch(iteration) - 1) * self.n_parallel + 1
+        return block_of(first, self.n_iter_block, self.n_parallel).first == first
 
 
 def assume(

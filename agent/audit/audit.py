@@ -1,4 +1,4 @@
-"""One audit from bytes to findings: read, assume, check, rebuild, recompute. Knows no files and no screen."""
+"""One audit from bytes to findings: read, assume, check, rebuild, recompute."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from agent.audit.stability import check_stability
 from agent.audit.statistics import check_seed_stats, check_variance_updates
 from agent.audit.superlatives import check_superlatives
 from agent.audit.trees import READINGS, Difference, check_readings, differences
-from state.campaign import SearchConfig
+from state.search import SearchConfig
 from ucb.score import Block
 
 

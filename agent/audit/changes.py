@@ -1,4 +1,4 @@
-"""Mutations against the Config lines of parent and child, and configs that repeat. Knows no metrics, no tree."""
+"""Mutations against the Config lines of parent and child, and configs that repeat."""
 
 from __future__ import annotations
 

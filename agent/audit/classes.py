@@ -1,4 +1,4 @@
-"""The words that head an entry: a status of one run, or a class of several runs of one config. Knows no entry."""
+"""The words that head an entry: a status of one run, or a class of several runs of one config."""
 
 from __future__ import annotations
 

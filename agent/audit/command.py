@@ -1,4 +1,4 @@
-"""`nightfly audit`: reads the files, audits, prints. Knows no check."""
+"""`nightfly audit`: reads the files, audits, prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics that entries of different configs share to the last digit: stale or copied figures. Knows no status."""
+"""Metrics that entries of different configs share to the last digit: stale or copied figures."""
 
 from __future__ import annotations
 

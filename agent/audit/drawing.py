@@ -1,4 +1,4 @@
-"""The tree of a log as shapes for its page. Knows no template."""
+"""The tree of a log as shapes for its page."""
 
 from __future__ import annotations
 

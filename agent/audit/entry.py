@@ -1,4 +1,4 @@
-"""One section of a log with its meaning: ids, status, config, metrics, mutation. Knows no other entry."""
+"""One section of a log with its meaning: ids, status, config, metrics, mutation."""
 
 from __future__ import annotations
 

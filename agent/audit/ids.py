@@ -1,4 +1,4 @@
-"""Ids, parents and `Next:` lines checked against the list of entries. Knows no config and no score."""
+"""Ids, parents and `Next:` lines checked against the list of entries."""
 
 from __future__ import annotations
 

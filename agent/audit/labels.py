@@ -1,4 +1,4 @@
-"""The labels that lines of an entry begin with, as models write them. Knows no section and no meaning."""
+"""The labels that lines of an entry begin with, as models write them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ LABELS = (
     "Simulation",
     "Metrics",
     "R2 trajectory",
+    "Peaks",
     "Failure",
     "Activity",
     "Degeneracy",

@@ -1,4 +1,4 @@
-"""Metrics against the status of their entry and against what is possible. Knows no other entry."""
+"""Metrics against the status of their entry and against what is possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a `Mutation:` line declares, in the many ways models write it. Knows no config and no parent."""
+"""What a `Mutation:` line declares, in the many ways models write it."""
 
 from __future__ import annotations
 

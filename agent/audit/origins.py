@@ -1,4 +1,4 @@
-"""Entries that hang from root although their mutation starts from what another node ran. Knows no metrics."""
+"""Entries that hang from root although their mutation starts from what another node ran."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """An audit as one page: facts, findings at their lines, tree, scores, the log itself. It holds no script and asks the
-network for nothing. Knows no check."""
+network for nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A markdown log as sections of labelled lines, whatever else it holds. Knows no meaning of a line."""
+"""A markdown log as sections of labelled lines, whatever else it holds."""
 
 from __future__ import annotations
 

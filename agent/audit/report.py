@@ -1,4 +1,4 @@
-"""An audit as text for people and as one object for programs. Knows no check."""
+"""An audit as text for people and as one object for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which metric a score file was made of, and whether its scores can be judged. Knows no check."""
+"""Which metric a score file was made of, and whether its scores can be judged."""
 
 from __future__ import annotations
 

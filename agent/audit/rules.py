@@ -1,5 +1,5 @@
 """By which rule a log gives its statuses, and what it takes as reward: the rule known that contradicts the fewest
-entries. Knows no findings."""
+entries."""
 
 from __future__ import annotations
 

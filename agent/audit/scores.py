@@ -1,4 +1,4 @@
-"""Scores recomputed from a log and compared with a stored score file, which is read tolerantly. Knows no checks."""
+"""Scores recomputed from a log and compared with a stored score file, which is read tolerantly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent.audit.rules import rounding
 from agent.audit.trees import Reading, parents_of, tree_nodes
 from agent.audit.values import read_number, read_pairs
 from state.metrics import REWARD
-from ucb.score import Block, Formula, Score, score_block
+from ucb.score import Block, Formula, Score, block_of, score_block
 
 _NODE = re.compile(r"Node ([0-9]{1,9}):")
 _ITERS = re.compile(r"iters? ([0-9]{1,9}) ?[-–] ?([0-9]{1,9})")
@@ -92,12 +92,11 @@ def _read_stored(node: int, line: int, row: str) -> Stored:
 def block_to_score(entries: Sequence[Entry], file: ScoreFile | None, assumed: Assumptions) -> Block:
     """The block that the file names or, without one, that of the log's last entry; blocks count from 1."""
     newest = max((entry.id for entry in entries), default=1)
-    number = assumed.block(newest)
     if file is not None and file.first is not None and file.last is not None:
         return Block((file.first - 1) // max(1, file.last - file.first + 1) + 1, file.first, file.last)
     if file is not None and file.stored:
         return Block(1, 1, max(newest, *(stored.node for stored in file.stored)))
-    return Block(number, (number - 1) * assumed.n_iter_block + 1, number * assumed.n_iter_block)
+    return block_of(newest, assumed.n_iter_block, assumed.n_parallel)
 
 
 def recompute(

@@ -1,4 +1,4 @@
-"""The runs of an entry that holds several of one config, each in a `Slot N:` line. Knows no other line."""
+"""The runs of an entry that holds several of one config, each in a `Slot N:` line."""
 
 from __future__ import annotations
 

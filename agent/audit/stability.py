@@ -1,5 +1,5 @@
 """The class of several runs against their connectivity_R2: by the rule that the log states, else by those of the
-published instructions. Knows no statistics line."""
+published instructions."""
 
 from __future__ import annotations
 

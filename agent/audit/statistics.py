@@ -1,4 +1,4 @@
-"""`Seed stats:` and `Variance update:` against the runs they are about. Knows no class and no status."""
+"""`Seed stats:` and `Variance update:` against the runs they are about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`best so far` in the prose of an entry against the numbers of those before it. Knows no rule and no score."""
+"""`best so far` in the prose of an entry against the numbers of those before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree that a log tells of, under each reading of `parent`. Knows no score file."""
+"""The tree that a log tells of, under each reading of `parent`."""
 
 from __future__ import annotations
 

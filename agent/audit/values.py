@@ -1,4 +1,4 @@
-"""Numbers, names and `key=value` lists as models write them, read tolerantly and in linear time. Knows no entry."""
+"""Numbers, names and `key=value` lists as models write them, read tolerantly and in linear time."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.ledger.ledger import Ledger
-from prompts.context import VerdictView
+from prompts.context import ComparisonView
 from state.history import Iteration
 from state.metrics import main
 from ucb import compare_runs
@@ -14,7 +14,7 @@ from ucb.estimates import BASELINE
 LATEST_RUNS = 48
 
 
-def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[VerdictView]:
+def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[ComparisonView]:
     """At most three a slot; the baseline is compared with nothing. In the first release the best config was added."""
     pairs: dict[tuple[str, str], str] = {}
     for iteration in slots:
@@ -36,7 +36,7 @@ def comparisons(ledger: Ledger, slots: list[Iteration]) -> list[VerdictView]:
     ]
 
 
-def _kept_view(ledger: Ledger, config: str, reference: str) -> VerdictView:
+def _kept_view(ledger: Ledger, config: str, reference: str) -> ComparisonView:
     """Made anew only when one of the two has run again."""
     pair, views = (config, reference), ledger.views
     stats = views.table[config], views.table[reference]
@@ -46,24 +46,24 @@ def _kept_view(ledger: Ledger, config: str, reference: str) -> VerdictView:
     return known[2]
 
 
-def _view(ledger: Ledger, config: str, reference: str) -> VerdictView:
+def _view(ledger: Ledger, config: str, reference: str) -> ComparisonView:
     metrics = main(ledger.campaign.format)
     found = [ledger.views.estimates.compare(config, reference, metric.name) for metric in metrics]
-    return VerdictView(
+    return ComparisonView(
         config_id=config,
         against=reference,
-        verdicts={comparison.metric: comparison.standing for comparison in found},
+        standings={comparison.metric: comparison.standing for comparison in found},
         sentences=[render_comparison(comparison) for comparison in found],
     )
 
 
-def _first_view(ledger: Ledger, config: str, reference: str) -> VerdictView:
+def _first_view(ledger: Ledger, config: str, reference: str) -> ComparisonView:
     """By the rules of the first release."""
     runs, others = (ledger.views.table[name].runs[-LATEST_RUNS:] for name in (config, reference))
     found = [compare_runs.compare(runs, others, metric.name) for metric in main(1)]
-    return VerdictView(
+    return ComparisonView(
         config_id=config,
         against=reference,
-        verdicts={comparison.metric: comparison.verdict for comparison in found},
+        standings={comparison.metric: comparison.standing for comparison in found},
         sentences=[compare_runs.render_comparison(comparison) for comparison in found],
     )

@@ -8,11 +8,10 @@ from typing import Any
 from agent.briefing.comparisons import comparisons
 from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.slot_view import explored_values, slot_view
-from agent.guard.ruling import Facts, ParentRun
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
-from agent.ledger.policy import demand, slot_minutes
+from agent.ledger.policy import demand, next_slot_node, slot_minutes
 from agent.ledger.standing import standing, verdict_lines
 from prompts.context import (
     Candidate,
@@ -27,11 +26,11 @@ from prompts.context import (
     SeedOffer,
 )
 from prompts.memory import empty_memory
-from state.campaign import Campaign, setting_key
+from state.campaign import Campaign
 from state.config import Scalar
 from state.explorable import protected
 from state.metrics import described
-from state.shapes import codes_of
+from state.search import setting_key
 from ucb.score import Score
 from ucb.table import render_table
 from ucb.variance import ConfigStats
@@ -57,6 +56,8 @@ def build_context(ledger: Ledger) -> Context:
         kind="batch" if slots else "start",
         campaign=campaign.name,
         mission=_mission(ledger),
+        instruction=_instruction(ledger),
+        two_stage=campaign.base_config().training.alternate_training,
         n_parallel=campaign.search.n_parallel,
         n_iter_block=campaign.search.n_iter_block,
         batch=history.planned,
@@ -68,6 +69,7 @@ def build_context(ledger: Ledger) -> Context:
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
         protected=list(protected(campaign.format).items()),
+        design=campaign.policy.design,
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
         replication=_replication(campaign),
@@ -81,6 +83,7 @@ def build_context(ledger: Ledger) -> Context:
         **_judgement(ledger, scores, bool(slots)),
         demand=_demand(ledger),
         seeds=_seed_offers(ledger),
+        barred=_barred(ledger),
         last_node=len(history.iterations),
         memory=memory,
         user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
@@ -140,6 +143,8 @@ def _demand(ledger: Ledger) -> Demand:
     if campaign.format == 1 or found.baseline or not candidates:
         return found
     trial = views.confirmations.open
+    if campaign.policy.design == "forced_seeds":
+        found = found.model_copy(update={"min_replicates": campaign.search.n_parallel})
     runs = min(found.min_replicates, *(len(one.seeds) for one in candidates))
     if trial is not None:
         runs = min(runs, trial.target - len(trial.expected))
@@ -157,6 +162,12 @@ def _mission(ledger: Ledger) -> str:
     return text if ledger.campaign.trainer == "gnn" else f"{text}\n\n{SURROGATE_NOTE}"
 
 
+def _instruction(ledger: Ledger) -> str:
+    """The lab's own: as journaled, or of the campaign file before there is a journal."""
+    blob = ledger.history.instruction
+    return ledger.blobs.text(blob) if blob else ledger.campaign.instruction_text
+
+
 def _replication(campaign: Campaign) -> ReplicateRules:
     policy, limits = campaign.policy, campaign.thresholds
     return ReplicateRules(
@@ -168,38 +179,6 @@ def _replication(campaign: Campaign) -> ReplicateRules:
         enough_runs=limits.enough_runs,
         enough_cv_std=limits.enough_cv_std,
     )
-
-
-def guard_facts(ledger: Ledger, context: Context) -> Facts:
-    """What the guard holds a reply against."""
-    return Facts(
-        campaign=ledger.campaign,
-        demand=context.demand,
-        seeds=context.seeds,
-        last_node=context.last_node,
-        parent_config=ledger.views.parent_config,
-        known_runs=ledger.views.known_runs,
-        predict_minutes=ledger.views.times.predict,
-        seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
-        parent_run=lambda node: _parent_run(ledger, node),
-        settings=ledger.views.settings,
-        config_ids=ledger.history.config_ids,
-        block_end=context.block_end,
-        user_input=context.kind == "batch" and bool(context.user_input),
-        sent_back=_sent_back(ledger),
-    )
-
-
-def _sent_back(ledger: Ledger) -> frozenset[str]:
-    rejected = [exchange.rejected for exchange in ledger.history.exchanges if exchange.rejected is not None]
-    return frozenset(code for one in rejected for code in codes_of(one))
-
-
-def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
-    iteration = ledger.history.iterations.get(node) if node is not None else None
-    if iteration is None or iteration.result is None:
-        return None
-    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result))
 
 
 def _rules(ledger: Ledger) -> list[Rule]:
@@ -239,12 +218,19 @@ def _seed_offers(ledger: Ledger) -> list[SeedOffer]:
     ]
 
 
+def _barred(ledger: Ledger) -> list[tuple[int, int]]:
+    n, last = ledger.campaign.search.n_parallel, len(ledger.history.iterations)
+    nodes = ((slot, next_slot_node(slot, n, last)) for slot in range(n))
+    return [(slot, node) for slot, node in nodes if node is not None]
+
+
 def _config_views(ledger: Ledger) -> list[ConfigView]:
     table = ledger.views.table
     shown = table.top(SHOWN_CONFIGS)
     always = ["C1"] if "C1" in table else []
     if ledger.campaign.format > 1:
         always += [one.config_id for one in ledger.views.confirmations.owed()]
+        always += [one.config_id for one in _demand(ledger).short]
     for name in always:
         if all(stats.config_id != name for stats in shown):
             shown.append(table[name])
@@ -274,6 +260,7 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         rank=stats.score if stats.ranked else None,
         robust=stats.robustness,
         enough=stats.enough,
+        cv_std=stats.cv_std if stats.simulation_seeds >= ledger.campaign.thresholds.enough_runs else None,
         simulation_seeds=_latest_seeds(stats),
         data_seeds=stats.simulation_seeds,
         minutes=ledger.views.times.predict(ledger.views.config(ledger.history.iterations[node])),

@@ -36,7 +36,7 @@ def _run_line(ledger: Ledger, iteration: Iteration) -> str:
     planned, result = iteration.planned, iteration.result
     assert result is not None
     run = ledger.views.table.run(planned.config_id, planned.iteration)
-    minutes = slot_minutes(result)
+    minutes = slot_minutes(result, ledger.campaign.format)
     metrics = {} if result.failure else result.metrics
     figures = [_figure(metrics.get(metric.name)) for metric in main(ledger.campaign.format)]
     word = "failed" if result.failure else "bad" if run and is_bad(run, ledger.views.estimates.limit) else ""

@@ -12,7 +12,7 @@ from state.history import Iteration
 from state.metrics import Trace, recorded, traced
 from state.records import SlotResult, TrajectoryPoint
 from ucb.shares import is_bad
-from ucb.trajectory import PatternReport, curve, pattern, peak
+from ucb.trajectory import Moves, PatternReport, curve, pattern, peak
 
 SHOWN_PHASES = 12
 STDERR_END = 800
@@ -23,9 +23,9 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
     """The view of a finished or failed ``iteration``."""
     planned, result = iteration.planned, iteration.result
     assert result is not None
-    minutes, limit = slot_minutes(result), ledger.campaign.policy.time_limit_min
+    minutes, limit = slot_minutes(result, ledger.campaign.format), ledger.campaign.policy.time_limit_min
     stderr = iteration.artifacts.get("stderr")
-    report = pattern(result.trajectory, ledger.campaign.thresholds)
+    report = pattern(result.trajectory, ledger.campaign.thresholds, ledger.campaign.format == 1)
     return SlotView(
         slot=planned.slot,
         iteration=planned.iteration,
@@ -70,8 +70,7 @@ def _bad(ledger: Ledger, config_id: str, iteration: int) -> bool:
 
 
 def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, CurveView]:
-    gains = {"V_rest_R2": report.vrest_gain, "tau_R2": report.tau_gain}
-    gains["connectivity_R2"] = None if report.conn_drop is None else -report.conn_drop
+    moves = {"connectivity_R2": report.conn, "V_rest_R2": report.vrest, "tau_R2": report.tau}
     curves = {}
     for name, trace in _followed(ledger, result.trajectory).items():
         shape = curve(result.trajectory, trace.column, ledger.campaign.thresholds)
@@ -82,9 +81,21 @@ def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[s
             peak_iteration=top.iteration if top else None,
             final=shape.final,
             trend=shape.trend,
-            gain_in_vrest_phase=gains.get(name),
+            **_moved(moves.get(name), name, ledger.campaign.format == 1),
         )
     return curves
+
+
+def _moved(moves: Moves | None, name: str, first_release: bool) -> dict[str, float]:
+    """What the V_rest phases did to one R2: in all, and the single phase that cost most or gained least.
+
+    The first release showed the worst phase for connectivity and the sum for the others under one name.
+    """
+    if moves is None:
+        return {}
+    if first_release:
+        return {"gain_in_vrest_phase": moves.worst if name == "connectivity_R2" else moves.in_all}
+    return {"vrest_phases_in_all": moves.in_all, "worst_vrest_phase": moves.worst}
 
 
 def _followed(ledger: Ledger, points: list[TrajectoryPoint]) -> dict[str, Trace]:

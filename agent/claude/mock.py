@@ -18,6 +18,7 @@ from state.config import Scalar
 from ucb.grammar import render_mutation
 
 Slot = dict[str, Any]
+SHARED_EVERY = 3
 
 
 class MockLLM:
@@ -64,23 +65,48 @@ def propose(context: Context, fresh_data: bool = False) -> list[Slot]:
     """
     if context.demand.baseline:
         return [_baseline(context, slot) for slot in range(context.n_parallel)]
+    if context.design != "roles":
+        from agent.claude.mock_designs import DESIGNS
+
+        return DESIGNS[context.design](context)
     replicates = max(context.demand.min_replicates, 1)
     explorers = context.n_parallel - replicates
     moves, done = list(_moves(context)), {tuple(sorted(view.values.items())) for view in context.configs}
-    slots, turns, owed = [], list(range(replicates)), _owed(context)
+    slots, turns, owed = [], list(range(replicates)), owed_seeds(context)
+    short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
-        proposal = _explore(context, slot, moves, done) if slot < explorers else _confirm(context, slot, owed)
+        if slot < explorers:
+            proposal = _explore(context, slot, moves, done)
+        else:
+            proposal = confirm(context, slot, owed) or _build_up(context, slot, short)
         slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns), fresh_data))
-    return slots
+    return slots if fresh_data else _on_shared_data(context, slots)
 
 
-def _owed(context: Context) -> list[int]:
+def _on_shared_data(context: Context, slots: list[Slot]) -> list[Slot]:
+    """Every third batch after block 1 tests training alone: one simulation seed in all slots that may choose theirs."""
+    owed = context.demand.owed
+    fixed = set(owed.candidates[0].simulation_seeds) if owed else set()
+    free = [slot for slot, proposal in enumerate(slots) if proposal["simulation_seed"] not in fixed]
+    following = context.batch + 1
+    if context.format == 1 or following % SHARED_EVERY or len(free) < 2:
+        return slots
+    shared = {"seed_rationale": "same-data-robustness"}
+    return [
+        proposal | shared | {"simulation_seed": context.seeds[slot].shared_simulation_seed}
+        if slot in free
+        else proposal
+        for slot, proposal in enumerate(slots)
+    ]
+
+
+def owed_seeds(context: Context) -> list[int]:
     """The data seeds of the confirmation runs that are owed to the first candidate."""
     owed = context.demand.owed
     return owed.candidates[0].simulation_seeds[: owed.runs] if owed else []
 
 
-def _confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
+def confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
     """A confirmation run on the next of the ``owed`` data seeds; None when none is left, or none can be made here."""
     if not owed or context.demand.owed is None:
         return None
@@ -89,9 +115,23 @@ def _confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
     if (node := node_to_repeat(context, slot, config)) is None:
         return None
     rule = f"{name} is the candidate: fresh runs on the baseline's data decide"
-    return _repeat(context, slot, node, rule, owed.pop(0), "different-data-generalization") | {
+    return repeat(context, slot, node, rule, owed.pop(0), "different-data-generalization") | {
         "hypothesis": f"{name} is better than the baseline on the same data."
     }
+
+
+def _build_up(context: Context, slot: int, short: list[str]) -> Slot | None:
+    """A run on new data of the first of ``short`` that can be made here; None when none is left."""
+    views = {view.config_id: view for view in context.configs}
+    for name in short:
+        if name in views and (node := node_to_repeat(context, slot, views[name])) is not None:
+            short.remove(name)
+            rule = f"{name} is of the top configs and has {views[name].runs} runs; it needs more"
+            seed = context.seeds[slot].simulation_seed
+            return repeat(context, slot, node, rule, seed, "different-data-generalization") | {
+                "hypothesis": f"{name} repeats its connectivity_R2 within two standard deviations."
+            }
+    return None
 
 
 def _turn(context: Context, slot: int, turns: list[int]) -> int:
@@ -104,7 +144,7 @@ def _turn(context: Context, slot: int, turns: list[int]) -> int:
 
 def _choose(configs: Sequence[ConfigView], turn: int) -> ConfigView:
     """On even turns a promising config with few runs, on odd ones the best."""
-    ranked = sorted(configs, key=_promise, reverse=True)
+    ranked = sorted(configs, key=promise, reverse=True)
     young = [view for view in ranked if (view.data_seeds or view.runs) < 3]
     return young[0] if turn % 2 == 0 and young else ranked[0]
 
@@ -131,7 +171,7 @@ def _replicate(context: Context, slot: int, turn: int, fresh_data: bool) -> Slot
     why = "its data are kept to isolate training variance" if same else "it needs runs on new data"
     node = node_to_repeat(context, slot, config)
     assert node is not None
-    return _repeat(
+    return repeat(
         context,
         slot,
         node,
@@ -141,7 +181,7 @@ def _replicate(context: Context, slot: int, turn: int, fresh_data: bool) -> Slot
     ) | {"hypothesis": f"{config.config_id} repeats its connectivity_R2 within two standard deviations."}
 
 
-def _repeat(context: Context, slot: int, node: int, rule: str, simulation_seed: int, rationale: str) -> Slot:
+def repeat(context: Context, slot: int, node: int, rule: str, simulation_seed: int, rationale: str) -> Slot:
     return {
         "role": "replicate",
         "parent": node,
@@ -154,7 +194,7 @@ def _repeat(context: Context, slot: int, node: int, rule: str, simulation_seed: 
     }
 
 
-def _promise(view: ConfigView) -> tuple[float, float, str]:
+def promise(view: ConfigView) -> tuple[float, float, str]:
     connectivity, vrest = view.mean.get("connectivity_R2") or 0.0, view.mean.get("V_rest_R2") or 0.0
     return (connectivity + 0.5 * vrest, connectivity, view.config_id)
 
@@ -171,25 +211,31 @@ def _explore(
         if child in done:
             continue
         done.add(child)
-        old, offer = node.values[rule.key], context.seeds[slot]
-        return {
-            "role": "exploit",
-            "parent": node.node,
-            "parent_rule": f"UCB {node.ucb:.3f} in this block, pattern {node.pattern}",
-            "mutation": render_mutation({rule.key: (old, value)}, "exploit", node.node),
-            "edits": [{"key": rule.key, "value": value}],
-            "simulation_seed": offer.simulation_seed,
-            "training_seed": offer.training_seed,
-            "seed_rationale": "suggested-default",
-            "hypothesis": f"{rule.key.rsplit('.', 1)[-1]} = {value} raises V_rest_R2 and keeps connectivity_R2.",
-        }
+        why = f"UCB {node.ucb:.3f} in this block, pattern {node.pattern}"
+        return change(context, slot, node.node, why, rule.key, (node.values[rule.key], value))
     return None
+
+
+def change(context: Context, slot: int, node: int, why: str, key: str, step: tuple[Scalar, Scalar]) -> Slot:
+    """A proposal of one changed key, on the seeds that the slot is offered."""
+    offer = context.seeds[slot]
+    return {
+        "role": "exploit",
+        "parent": node,
+        "parent_rule": why,
+        "mutation": render_mutation({key: step}, "exploit", node),
+        "edits": [{"key": key, "value": step[1]}],
+        "simulation_seed": offer.simulation_seed,
+        "training_seed": offer.training_seed,
+        "seed_rationale": "suggested-default",
+        "hypothesis": f"{key.rsplit('.', 1)[-1]} = {step[1]} raises V_rest_R2 and keeps connectivity_R2.",
+    }
 
 
 def _moves(context: Context) -> Iterator[tuple[NodeView, Rule, Scalar]]:
     """Candidate changes, best node first, alternating between the two best nodes; the pattern says which key first."""
-    nodes = context.nodes[:2] or [_as_node(max(context.configs, key=_promise))]
-    queues = [list(_changes_of(context, node)) for node in nodes]
+    nodes = context.nodes[:2] or [as_node(max(context.configs, key=promise))]
+    queues = [list(changes_of(context, node)) for node in nodes]
     turn = 0
     while any(queues):
         queue = queues[turn % len(queues)]
@@ -198,7 +244,7 @@ def _moves(context: Context) -> Iterator[tuple[NodeView, Rule, Scalar]]:
         turn += 1
 
 
-def _as_node(view: ConfigView) -> NodeView:
+def as_node(view: ConfigView) -> NodeView:
     return NodeView(
         node=view.node,
         parent=None,
@@ -218,11 +264,12 @@ WORK_KEYS = ("training.n_epochs", "training.data_augmentation_loop")
 FIRST_BY_PATTERN = {
     "conn-drops": ("training.alternate_lr_ratio", +1),
     "vrest-flat": ("training.alternate_lr_ratio", -1),
+    "vrest-falls": ("training.alternate_lr_ratio", -1),
     "conn-not-established": ("training.alternate_joint_ratio", +1),
 }
 
 
-def _changes_of(context: Context, node: NodeView) -> Iterator[tuple[NodeView, Rule, Scalar]]:
+def changes_of(context: Context, node: NodeView) -> Iterator[tuple[NodeView, Rule, Scalar]]:
     first, step = FIRST_BY_PATTERN.get(node.pattern, ("", 0))
     # Keys start at a place that moves with the batch, so that no key is always last.
     turn = context.batch % max(len(context.rules), 1)

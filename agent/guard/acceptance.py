@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from agent.guard.confirmation import furthest
+from agent.guard.owed_rules import served
 from agent.guard.reply import Reply
 from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
@@ -15,6 +15,7 @@ from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
 from state.records import Edit, Role
+from state.shapes import Proposal, ReplyAccepted
 
 NO_ENTRY = {
     "embedding": "not described: no accepted reply",
@@ -24,23 +25,27 @@ NO_ENTRY = {
 }
 
 
-def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> dict[str, Any]:
+def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
-    accepted, proposals, replaced = list(ruling.accepted), [], {}
+    accepted, proposals = list(ruling.accepted), list[Proposal]()
+    replaced: dict[str, list[str]] = {}
     if ledger.campaign.policy.replicates == "reject":
         accepted = _enough_replicates(context, accepted)
         accepted = _enough_confirmations(ledger, context, accepted)
+        accepted = _enough_of_the_short(ledger, context, accepted)
     taken = {run_key(item.config)[:2] for item in accepted if item is not None}
     due = _due(ledger, context, accepted)
+    done = served(accepted, context.demand, ledger.history.config_ids)
+    short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
     for slot, item in enumerate(accepted):
         if item is None:
             replaced[str(slot)] = [v.sentence() for v in ruling.violations if v.slot in (slot, None)]
-        proposals.append(_fallback(ledger, context, slot, taken, due) if item is None else _proposal(item))
+        proposals.append(_fallback(ledger, context, slot, taken, due, short) if item is None else _proposal(item))
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in ruling.entries]
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
-    return ({"settings": settings} if settings else {}) | {
+    settled: ReplyAccepted = {
         "proposals": proposals,
         "judgements": [] if context.kind == "start" else entries,
         "memory": memory or ledger.blobs.put(context.memory),
@@ -51,6 +56,7 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling
         "warnings": [v.sentence() for v in ruling.warnings] + alone,
         "fallbacks": replaced,
     }
+    return {**settled, "settings": settings} if settings else settled
 
 
 def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
@@ -81,6 +87,21 @@ def _enough_confirmations(ledger: Ledger, context: Context, accepted: list[Accep
     return accepted
 
 
+def _enough_of_the_short(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+    """A batch that lacks runs of the configs that need them gives up its last other replicates for them."""
+    done = served(accepted, context.demand, ledger.history.config_ids)
+    confirming = furthest(accepted, context.demand.owed, ledger.history.config_ids)[1] if context.demand.owed else {}
+    lacking = context.demand.short_replicates - sum(done.values()) - sum(item is None for item in accepted)
+    for slot in reversed(range(len(accepted))):
+        item = accepted[slot]
+        if item is None or slot in confirming or item.proposal.role not in REPLICATE_ROLES:
+            continue
+        if lacking > 0 and ledger.history.config_ids.get(item.config.identity()) not in done:
+            accepted[slot] = None
+            lacking -= 1
+    return accepted
+
+
 @dataclass
 class _Due:
     """Confirmation runs that fallbacks still have to make, and their data seeds."""
@@ -97,7 +118,7 @@ def _due(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> _
     return _Due(candidate.config_id, free[: max(0, owed.runs - len(have))])
 
 
-def _proposal(item: Accepted) -> dict[str, Any]:
+def _proposal(item: Accepted) -> Proposal:
     proposal = item.proposal
     parent = None if proposal.parent == "root" else proposal.parent
     return {
@@ -115,16 +136,21 @@ def _proposal(item: Accepted) -> dict[str, Any]:
 
 
 def _fallback(
-    ledger: Ledger, context: Context, slot: int, taken: set[tuple[str, int]], due: _Due | None
-) -> dict[str, Any]:
+    ledger: Ledger,
+    context: Context,
+    slot: int,
+    taken: set[tuple[str, int]],
+    due: _Due | None,
+    short: list[str],
+) -> Proposal:
     """A replicate, so that the GPU never idles: a confirmation run, else one of the best config that needs runs.
 
-    In block 1 a baseline run.
+    In block 1 a baseline run. ``short``: the configs of the top that need runs, once for each; what is served is taken.
     """
     offer = context.seeds[slot]
     free = [config for config in context.configs if node_to_repeat(context, slot, config)]
     owed = [config for config in free if due is not None and due.seeds and config.config_id == due.config_id]
-    config = None if context.demand.baseline or not free else owed[0] if owed else _needy(free)
+    config = None if context.demand.baseline or not free else owed[0] if owed else _needy(free, short)
     role: Role = "baseline" if config is None else "fallback"
     parent = None if config is None else node_to_repeat(context, slot, config)
     return {
@@ -155,7 +181,7 @@ def _fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int,
     return seed
 
 
-def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposals: list[dict[str, Any]]) -> list[str]:
+def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposals: list[Proposal]) -> list[str]:
     """A slot whose only partner on the same data was replaced is on new data: its rationale and a warning say so."""
     warnings = []
     for slot, item in enumerate(accepted):
@@ -172,8 +198,12 @@ def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposal
     return warnings
 
 
-def _needy(configs: list[ConfigView]) -> ConfigView:
-    """The config with the best mean connectivity among those without enough replicates, else the best of all."""
+def _needy(configs: list[ConfigView], owed: list[str]) -> ConfigView:
+    """The first that is ``owed`` a run, else the best in mean connectivity of those without enough, else the best."""
+    by_name = {view.config_id: view for view in configs}
+    if (name := next((name for name in owed if name in by_name), None)) is not None:
+        owed.remove(name)
+        return by_name[name]
     short = [view for view in configs if not view.enough] or configs
     return max(short, key=lambda view: (view.mean.get("connectivity_R2") or 0.0, -view.runs, view.config_id))
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from agent.guard.reply import ProposalReply
 from agent.guard.rule import Draft, EditFault
 from agent.guard.ruling import Facts
-from state.campaign import Campaign, setting_key
+from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
 from state.explorable import protection
 from state.records import Edit
 from state.schema import nearest
+from state.search import setting_key
 
 
 def draft(slot: int, proposal: ProposalReply, facts: Facts) -> Draft:

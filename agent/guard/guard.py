@@ -31,7 +31,7 @@ def check(reply: Reply, facts: Facts, figures: Figures = NONE, rules: Sequence[R
 
 
 def _counts(rule: Rule, facts: Facts) -> bool:
-    return not (rule.once and rule.code in facts.sent_back)
+    return rule.holds_in(facts.campaign.policy) and not (rule.once and rule.code in facts.sent_back)
 
 
 def _refused(found: Found, facts: Facts) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agent.guard.rule import Breach, Case, Rule, Step
 from agent.guard.ruling import Accepted
-from agent.ledger.policy import REPLICATE_ROLES, width
+from agent.ledger.policy import REPLICATE_ROLES, width, work
 
 
 def _baseline_required(case: Case) -> Iterator[Breach]:
@@ -53,6 +53,13 @@ def _minutes_of_growth(item: Accepted, case: Case) -> str:
     return f"{minutes:.1f} min" if minutes is not None and minutes > limit else ""
 
 
+def _is_longer(item: Accepted, case: Case) -> bool:
+    """Whether the mutation makes a run longer; in the first release all were held to the limit."""
+    node = None if item.proposal.parent == "root" else int(item.proposal.parent)
+    before = case.facts.parent_config(node)
+    return case.facts.campaign.format == 1 or before is None or work(item.config) > work(before)
+
+
 def _architecture_time(case: Case) -> Iterator[Breach]:
     limit = case.facts.campaign.policy.time_limit_min
     for slot, item in case.passed:
@@ -64,7 +71,7 @@ def _predicted_time(case: Case) -> Iterator[Breach]:
     limit = case.facts.campaign.policy.time_limit_min
     for slot, item in case.passed:
         minutes = case.facts.predict_minutes(item.config)
-        late = item.changes and minutes is not None and minutes > limit
+        late = item.changes and minutes is not None and minutes > limit and _is_longer(item, case)
         # Larger layers past the limit are told by their own rule.
         if late and not _minutes_of_growth(item, case):
             allowed = f"at most {limit:g} min; reduce n_epochs, data_augmentation_loop or the layers"
@@ -120,7 +127,7 @@ POLICY_RULES = (
     Rule(
         "predicted_time",
         Step.POLICY,
-        "No mutation is predicted, from past runs, to take over {time_limit_min:g} minutes, data generation included.",
+        "No mutation that makes a run longer is predicted, from past runs, to take over {time_limit_min:g} minutes.",
         _predicted_time,
         setting="time",
     ),

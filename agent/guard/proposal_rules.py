@@ -9,7 +9,7 @@ from agent.guard.ruling import mutation_line
 from agent.guard.text_rules import MAX_PROSE
 from agent.ledger.policy import next_slot_node
 from agent.ledger.views import run_key
-from ucb.grammar import LogError, parse_mutation
+from ucb.grammar import LogError, parse_mutation, with_dash
 
 UNCHANGED = ("replicate", "baseline")
 
@@ -98,7 +98,9 @@ def _mutation_mismatch(case: Case) -> Iterator[Breach]:
     for slot, item in case.passed:
         node = None if item.proposal.parent == "root" else int(item.proposal.parent)
         want = mutation_line(item.changes, item.proposal.role, node)
-        if not _same_mutation(item.proposal.mutation.strip(), want):
+        given = item.proposal.mutation.strip()
+        # A hyphen is understood for the dash; in runs of the first release it was not.
+        if not _same_mutation(with_dash(given) if case.facts.campaign.format > 1 else given, want):
             allowed = f"exactly `{want}`, the difference to the parent"
             yield breach(slot, "mutation", item.proposal.mutation, allowed)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from agent.guard.reply import ProposalReply, Reply
 from agent.guard.ruling import Accepted, Facts, Figures
-from state.campaign import Policy
+from state.campaign import Design, Policy
 from state.config import Scalar, SlotConfig
 
 Mode = Literal["reject", "warn", "once"]
@@ -119,7 +119,7 @@ class Rule:
     """One rule. ``demand`` is told to Claude, filled with the campaign's numbers (`agent.guard.table.numbers`).
 
     ``setting`` names the policy by which a campaign has it reject or warn; without one it rejects. ``once``: it sends a
-    reply back once a conversation and refuses nothing.
+    reply back once a conversation and refuses nothing. ``design``: it holds in campaigns of that `policy.design` alone.
     """
 
     code: str
@@ -128,6 +128,11 @@ class Rule:
     broken: Callable[[Case], Iterable[Breach]]
     setting: Setting | None = None
     once: bool = False
+    design: Design | None = None
+
+    def holds_in(self, policy: Policy) -> bool:
+        """Whether a campaign with that policy has the rule."""
+        return self.design is None or self.design == policy.design
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -138,7 +143,5 @@ class Rule:
 
     def mode(self, policy: Policy) -> Mode:
         """The one that it has in a campaign."""
-        if self.once:
-            return "once"
-        chosen: Mode = getattr(policy, self.setting) if self.setting else "reject"
+        chosen: Mode = getattr(policy, self.setting) if self.setting else self.modes[0]
         return chosen

@@ -33,7 +33,7 @@ class Violation(Section):
 
 @dataclass(frozen=True)
 class ParentRun:
-    """The run of one node: its data, and its minutes with data generation included (None: it did not get that far)."""
+    """The run of one node: its data, and its minutes with all stages (None: it did not get that far)."""
 
     simulation_seed: int
     minutes: float | None
@@ -45,7 +45,8 @@ class Facts:
 
     ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
     run of a node (None for root), ``settings`` the `claude.*` values in force, ``config_ids`` the short name of an
-    identity, ``sent_back`` the codes of the rules that earlier replies of this conversation broke.
+    identity, ``memory`` the one before, ``start`` whether this is the start call, ``sent_back`` the codes of the rules
+    that earlier replies of this conversation broke.
     """
 
     campaign: Campaign
@@ -61,6 +62,8 @@ class Facts:
     config_ids: Mapping[str, str] = field(default_factory=dict)
     block_end: bool = False
     user_input: bool = False
+    start: bool = False
+    memory: str = ""
     sent_back: frozenset[str] = frozenset()
 
 

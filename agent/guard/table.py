@@ -6,6 +6,9 @@ from typing import Any
 
 from agent.guard.checks import CLAIM_RULE
 from agent.guard.confirmation import CONFIRMATION_RULE
+from agent.guard.design import DESIGN_RULES
+from agent.guard.memory_rules import MEMORY_RULES
+from agent.guard.owed_rules import OWED_RULE
 from agent.guard.policy_rules import POLICY_RULES
 from agent.guard.proposal_rules import PROPOSAL_RULES
 from agent.guard.rule import Rule
@@ -18,7 +21,17 @@ from ucb.grammar import render_mutation
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
-        (*PROPOSAL_RULES, *SEED_RULES, *POLICY_RULES, CONFIRMATION_RULE, *TEXT_RULES, CLAIM_RULE),
+        (
+            *PROPOSAL_RULES,
+            *SEED_RULES,
+            *POLICY_RULES,
+            OWED_RULE,
+            CONFIRMATION_RULE,
+            *DESIGN_RULES,
+            *TEXT_RULES,
+            *MEMORY_RULES,
+            CLAIM_RULE,
+        ),
         key=lambda rule: rule.step,
     )
 )
@@ -48,4 +61,5 @@ def demands(campaign: Campaign) -> list[DemandView]:
     return [
         DemandView(code=rule.code, demand=rule.demand.format(**known), mode=rule.mode(campaign.policy))
         for rule in RULES
+        if rule.holds_in(campaign.policy)
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prompts.context import ConfigView, Context, Demand
+from prompts.context import ConfigView, Context, Demand, Short
+from state.added import FORMAT
 from state.campaign import Campaign
 from state.config import SlotConfig
 from state.records import SlotResult
@@ -32,6 +33,11 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
             min_replicates=0,
             reason=f"{left} of {policy.baseline_runs} baseline runs are still to be made: every slot runs the defaults",
         )
+    if policy.design == "forced_seeds":
+        reason = "each batch is one config on as many data seeds as there are slots"
+        return Demand(baseline=False, min_replicates=0, reason=reason)
+    if policy.design == "one_change":
+        return Demand(baseline=False, min_replicates=1, reason="slot 0 is the control, the others change one key each")
     top = sorted(standings, key=lambda s: -s.mean_connectivity)[: policy.top_configs]
     short = [s for s in top if s.runs < policy.runs_of_top]
     if len(top) == policy.top_configs and not short:
@@ -43,7 +49,11 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
     reason = "; ".join(
         filter(None, [reason, f"{missing} of the top {policy.top_configs} not yet found" if missing else ""])
     )
-    return Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason)
+    found = Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason)
+    if campaign.format == 1:
+        return found
+    lacking = [Short(config_id=s.config_id, lacks=policy.runs_of_top - s.runs) for s in short]
+    return found.model_copy(update={"short": lacking})
 
 
 def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:
@@ -76,27 +86,44 @@ def work(config: SlotConfig) -> float:
     return frames * width(config)
 
 
-def slot_minutes(result: SlotResult) -> float | None:
-    """Data generation and training of one slot in minutes, None when it did not get that far."""
-    parts = [result.seconds.get(stage) for stage in ("data", "training")]
-    return None if None in parts else sum(part for part in parts if part is not None) / 60
+def slot_minutes(result: SlotResult, format: int = FORMAT) -> float | None:
+    """The wall time of one slot in minutes, all its stages together; None when it was not trained to the end.
+
+    The first release counted data generation and training alone.
+    """
+    trained = _trained(result)
+    return trained if trained is None or format == 1 else sum(result.seconds.values()) / 60
+
+
+def _trained(result: SlotResult) -> float | None:
+    """Minutes of data generation and training."""
+    data, training = (result.seconds.get(stage) for stage in ("data", "training"))
+    return None if data is None or training is None else (data + training) / 60
 
 
 class TimeModel:
-    """Predicts a slot's minutes as its work times the median minutes per work seen so far."""
+    """Predicts a slot's minutes: its work times the median minutes of data and training per work seen so far, and the
+    median of what the other stages took."""
 
-    def __init__(self, keep: int = 32) -> None:
+    def __init__(self, format: int = FORMAT, keep: int = 32) -> None:
         self._rates: list[float] = []
-        self._keep = keep
+        self._rests: list[float] = []
+        self._format, self._keep = format, keep
 
     def learn(self, config: SlotConfig, result: SlotResult) -> None:
         """Take in one finished slot."""
-        minutes = slot_minutes(result)
-        if minutes is not None:
-            self._rates = [*self._rates, minutes / work(config)][-self._keep :]
+        trained, whole = _trained(result), slot_minutes(result, self._format)
+        if trained is not None and whole is not None:
+            self._rates = [*self._rates, trained / work(config)][-self._keep :]
+            self._rests = [*self._rests, whole - trained][-self._keep :]
 
     def predict(self, config: SlotConfig) -> float | None:
         """Minutes for ``config``, None before anything has finished."""
         if not self._rates:
             return None
-        return sorted(self._rates)[len(self._rates) // 2] * work(config)
+        return _median(self._rates) * work(config) + _median(self._rests)
+
+
+def _median(values: list[float]) -> float:
+    """The upper one of two in the middle."""
+    return sorted(values)[len(values) // 2]

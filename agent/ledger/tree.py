@@ -75,4 +75,5 @@ class Tree:
 def log_sections(campaign: Campaign, committed: BatchCommitted) -> str:
     """What a committed batch adds to the log."""
     entries = [LogEntry.model_validate(fields) for fields in committed["entries"]]
-    return render_sections(entries, campaign.search.n_iter_block, committed["block_summary"])
+    length = campaign.search.n_iter_block, campaign.search.n_parallel
+    return render_sections(entries, length, committed["block_summary"], campaign.log_style)

@@ -6,9 +6,9 @@ from array import array
 
 from agent.ledger.policy import Standing, TimeModel
 from agent.ledger.tree import Tree
-from prompts.context import ConfigView, VerdictView
+from prompts.context import ComparisonView, ConfigView
 from state.blobs import BlobStore
-from state.campaign import Campaign, setting_key
+from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
 from state.errors import ConfigError
 from state.files import parse_yaml, sha256
@@ -17,6 +17,7 @@ from state.journal import Record
 from state.metrics import REWARD, traced
 from state.records import Planned, SlotResult, Status
 from state.schema import validate
+from state.search import setting_key
 from state.shapes import BatchCommitted, SlotEnded
 from ucb.confirm import Confirmations
 from ucb.estimates import Estimates
@@ -39,18 +40,18 @@ class Views:
         self.campaign = campaign
         self.history = history
         self.blobs = blobs
-        self.table = VarianceTable(campaign.thresholds, format=campaign.format)
+        self.table = VarianceTable(campaign.thresholds, format=campaign.format, extra_rows=campaign.log == "full")
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
-        self.times = TimeModel()
+        self.times = TimeModel(campaign.format)
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
         self.tree = Tree(campaign)
         self.patterns: dict[int, str] = {}
         self.courses: dict[int, Courses] = {}
-        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, VerdictView]] = {}
+        self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
 
@@ -75,7 +76,7 @@ class Views:
         assert result is not None
         self.tree.finished(planned, result, self.status(result), self.config(iteration))
         self.latest_node[planned.config_id] = planned.iteration
-        report = pattern(result.trajectory, self.campaign.thresholds)
+        report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
         self.patterns[planned.iteration] = report.pattern
         self.courses[planned.iteration] = _courses(result)
         if result.failure is not None and result.failure.blameless and self.campaign.format > 1:
@@ -83,7 +84,7 @@ class Views:
             self.known_runs.discard(run_key(self.config(iteration)))
             self.confirmations.lose(planned)
             return
-        run = run_from(planned, result, report, self.campaign.thresholds)
+        run = run_from(planned, result, report)
         self.table.add(run)
         self.confirmations.take(run)
         self.times.learn(self.config(iteration), result)
@@ -96,7 +97,12 @@ class Views:
 
     def block(self, iteration: int) -> Block:
         """The block that an iteration belongs to."""
-        return block_of(iteration, self.campaign.search.n_iter_block)
+        return block_of(iteration, self.campaign.search.n_iter_block, self.campaign.search.n_parallel)
+
+    def numbered_block(self, number: int) -> Block:
+        """Block ``number``, counted from 1."""
+        search = self.campaign.search
+        return self.block((number - 1) * max(search.n_iter_block, search.n_parallel) + search.n_parallel)
 
     def is_block_end(self, iteration: int) -> bool:
         """Whether a batch that ends with ``iteration`` ends its block."""
@@ -105,7 +111,7 @@ class Views:
     def scores(self, number: int, upto: int | None = None, c: float | None = None) -> ScoreTable:
         """UCB scores of a block, of its nodes up to ``upto``, with ``c`` instead of the constant now in force."""
         search = self.campaign.search
-        block = self.block((number - 1) * search.n_iter_block + 1)
+        block = self.numbered_block(number)
         last = block.last if upto is None else min(upto, block.last)
         nodes = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
         c = float(self.settings[setting_key("ucb_c")]) if c is None else c

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from agent.briefing import batch_picture
 from agent.briefing.batch_picture import draw_batch
-from agent.briefing.context import build_context, guard_facts
+from agent.briefing.context import build_context
+from agent.briefing.facts import guard_facts
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
 from agent.guard.acceptance import settle
@@ -216,23 +217,19 @@ def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected 
     if stop in ANEW:
         if not any(map(_begins_anew, exchanges)):
             return "reply_rejected", _rejected([f"[{stop}] the model ended with {stop}"], [stop], fresh=True)
-        return "reply_accepted", _settled(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
+        return "reply_accepted", settle(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
     if last["reply"] is None:
-        return "reply_accepted", _settled(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
+        return "reply_accepted", settle(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
     reply, ruling = read_reply(ledger, context, _standing(ledger, exchanges), stop)
     repairs = sum(exchange.prompt["kind"] == "repair" for exchange in exchanges)
     if (found := ruling.violations) and repairs < ledger.campaign.claude.repair_turns:
         return "reply_rejected", _rejected([v.sentence() for v in found], [v.code for v in found])
-    return "reply_accepted", _settled(ledger, context, reply, ruling)
+    return "reply_accepted", settle(ledger, context, reply, ruling)
 
 
 def _rejected(violations: list[str], codes: list[str], fresh: bool = False) -> ReplyRejected:
     rejected: ReplyRejected = {"violations": violations, "codes": codes}
     return {**rejected, "fresh": True} if fresh else rejected
-
-
-def _settled(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
-    return cast(ReplyAccepted, settle(ledger, context, reply, ruling))
 
 
 def _before_unreachable(ledger: Ledger, context: Context, why: str) -> tuple[Reply | None, Ruling]:

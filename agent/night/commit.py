@@ -64,14 +64,18 @@ def make_entry(
 ) -> LogEntry:
     """The log section of one iteration: facts from the journal, opinions from ``judgement``."""
     assert iteration.result is not None
+    table, name, first = ledger.views.table, iteration.planned.config_id, ledger.campaign.format == 1
+    # Counted up within the batch; the first release gave every entry the state after the batch.
+    stats = table[name] if first else table.as_of(name, iteration.planned.iteration)
     return entry_from(
         iteration.planned,
         iteration.result,
         judgement,
         config=ledger.views.config(iteration).flat(),
         explored=ledger.campaign.explorable,
-        variance_update=update_line(ledger.views.table[iteration.planned.config_id]),
+        variance_update=update_line(stats),
         next_parent=next_parent,
         checks=checks,
         limits=ledger.campaign.thresholds,
+        first_release=first,
     )

@@ -13,10 +13,10 @@ from agent.ledger.tree import log_sections
 from agent.night.log_file import LogFile
 from agent.night.winner import render_winner
 from prompts.memory import with_table
-from state.campaign import setting_key
 from state.files import write_atomic
 from state.journal import Record, read_records
 from state.paths import RunPaths
+from state.search import setting_key
 from state.shapes import BatchCommitted, CampaignStarted
 from ucb.log import render_header
 from ucb.score import render_scores

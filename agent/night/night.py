@@ -24,7 +24,7 @@ from state.campaign import (
 )
 from state.config import flatten
 from state.errors import RunError
-from state.files import remove_half_written, write_atomic
+from state.files import remove_half_written, sha256, write_atomic
 from state.journal import Journal, Record, RecordType
 from state.lock import DriverLock
 from state.paths import RunPaths
@@ -143,6 +143,8 @@ def _begin(night: Night, text: str, dry_run: bool) -> None:
         "dry_run": dry_run,
         "format": FORMAT,
     }
+    if night.campaign.instruction_text:
+        started["instruction"] = night.blobs.put(night.campaign.instruction_text)
     night.record("campaign_started", started, batch=0)
 
 
@@ -168,6 +170,11 @@ def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_r
         raise RunError(
             f"{campaign_file}: {key} differs from the campaign that {root} was started with; "
             "undo the change, or start a new run with --new"
+        )
+    if campaign.instruction_text and sha256(campaign.instruction_text.encode()) != history.instruction:
+        raise RunError(
+            f"{campaign_file}: {campaign.instruction} is not the instruction that {root} was started with; undo the "
+            "change, or start a new run with --new"
         )
     if history.dry_run != dry_run:
         was, now = ("a dry run", "with Claude") if history.dry_run else ("with Claude", "as a dry run")

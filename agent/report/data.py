@@ -10,11 +10,12 @@ from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
 from agent.report.pictures import by_interest
 from agent.report.story import PHASES, Story, Talk
-from state.campaign import setting_key
 from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
 from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, tabled, traced
+from state.records import LogStyle
+from state.search import setting_key
 from ucb.entry import LogEntry
 from ucb.layout import SHAPES, place
 from ucb.log import render_entry
@@ -188,7 +189,7 @@ def _node(ledger: Ledger, story: Story, node: TreeNode, pictures: list[dict[str,
         "times": story.attempts.get(node.id, []),
         "seconds": result.seconds,
         "pictures": pictures,
-        **_judged(iteration, whole),
+        **_judged(iteration, whole, ledger.campaign.log_style),
     }
 
 
@@ -197,12 +198,12 @@ def _not_measured(node: TreeNode) -> dict[str, str]:
     return {} if node.failure else {name: NOT_MEASURED for name in METRICS if name not in node.metrics}
 
 
-def _judged(iteration: Iteration, whole: bool) -> dict[str, Any]:
+def _judged(iteration: Iteration, whole: bool, style: LogStyle) -> dict[str, Any]:
     """What was written about the slot, None while nothing has been; the entry itself only where it is ``whole``."""
     if iteration.entry is None:
         return {"entry": None, "verdict": None, "checks": []}
     entry = LogEntry.model_validate(iteration.entry)
-    text = render_entry(entry) if whole else None
+    text = render_entry(entry, style) if whole else None
     return {"entry": text, "verdict": entry.verdict, "checks": list(entry.checks)}
 
 

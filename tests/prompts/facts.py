@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prompts.context import (
     Candidate,
+    ComparisonView,
     ConfigView,
     Context,
     CurveView,
@@ -17,7 +18,6 @@ from prompts.context import (
     Rule,
     SeedOffer,
     SlotView,
-    VerdictView,
 )
 from state.config import Scalar
 from state.metrics import METRICS, described
@@ -65,10 +65,10 @@ def batch_context() -> Context:
         nodes=[_node()],
         more_nodes=1,
         comparisons=[
-            VerdictView(
+            ComparisonView(
                 config_id="C2",
                 against="the baseline C1",
-                verdicts={"connectivity_R2": "not distinguishable", "V_rest_R2": "ahead"},
+                standings={"connectivity_R2": "not distinguishable", "V_rest_R2": "ahead"},
                 sentences=["connectivity_R2: not distinguishable over 3 data seeds", "V_rest_R2: ahead {{ so }}"],
             )
         ],
@@ -157,7 +157,8 @@ def _slot(number: int) -> SlotView:
                 peak_iteration=2560,
                 final=0.91,
                 trend="stable",
-                gain_in_vrest_phase=-0.01,
+                vrest_phases_in_all=-0.02,
+                worst_vrest_phase=-0.01,
             ),
             "V_rest_R2": CurveView(peak=None, peak_phase="", peak_iteration=None, final=None, trend="unknown"),
         },

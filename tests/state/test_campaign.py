@@ -63,7 +63,6 @@ def test_protected_keys_cannot_be_made_explorable(key: str) -> None:
         ({"explorable": {"training.n_epochs": {"choices": [2, 0]}}}, "an allowed value of training.n_epochs"),
         ({"explorable": {"training.n_epochs": {"min": 1}}}, "either `choices"),
         ({"explorable": {"training.coeff_W_L1": {"min": 0, "max": 1, "scale": "log"}}}, "not positive"),
-        ({"search": {"n_iter_block": 10}}, "not a multiple of n_parallel"),
         ({"search": {"explorable": {"ucb_c": {"min": 2, "max": 3}}}}, "the default ucb_c = 1.414 is not 2 to 3"),
         ({"search": {"explorable": {"n_parallel": {"min": 2, "max": 3}}}}, "search.explorable.n_parallel"),
         ({"name": "../up"}, "name"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, get_args
 
 from hypothesis import strategies as st
 
 from state.config import Scalar
 from state.metrics import METRICS, traced
-from state.records import Failure, FailureKind, Phase, Planned, Role, SeedRationale, SlotResult
+from state.records import Failure, FailureKind, LogStyle, Phase, Planned, Role, SeedRationale, SlotResult
 from ucb.entry import SHORT_NAMES, Judgement, LogEntry
 from ucb.grammar import render_mutation
 from ucb.trajectory import Curve, Trend
@@ -40,12 +41,15 @@ scalars: st.SearchStrategy[Scalar] = st.one_of(
     st.text(max_size=12),
 )
 nodes = st.integers(1, 10**9 - 1)
+places = st.one_of(
+    st.just({}), st.fixed_dictionaries({"phase": st.sampled_from(get_args(Phase)), "iteration": st.integers(0, 10**9)})
+)
 curves = st.builds(
-    Curve,
-    peak=metric,
-    phase=st.sampled_from([None, *get_args(Phase)]),
-    final=metric,
-    trend=st.sampled_from(get_args(Trend)),
+    lambda peak, place, final, trend: Curve(peak=peak, **place, final=final, trend=trend),
+    metric,
+    places,
+    metric,
+    st.sampled_from(get_args(Trend)),
 )
 changes = st.dictionaries(names, st.tuples(scalars, scalars), max_size=3)
 roles = st.sampled_from(get_args(Role))
@@ -81,6 +85,28 @@ def entries(draw: st.DrawFn) -> LogEntry:
         next_parent=draw(st.none() | nodes),
         **fields,
     )
+
+
+def told(entry: LogEntry, style: LogStyle = "full") -> LogEntry:
+    """What a log of ``style`` tells of ``entry``, and so what is read back."""
+    changes: dict[str, Any] = {}
+    if entry.trajectory is not None:
+        changes["trajectory"] = {name: _told_curve(curve, style) for name, curve in entry.trajectory.items()}
+    if style == "strict":
+        changes |= {"hypothesis": "", "verdict": "inconclusive", "verdict_reason": "", "checks": ()}
+    return entry.model_copy(update=changes)
+
+
+def _told_curve(curve: Curve, style: LogStyle) -> Curve:
+    if style == "first":
+        return curve.model_copy(update={"iteration": None})
+    four = {name: _four(getattr(curve, name)) for name in ("peak", "final")}
+    return curve.model_copy(update=four | ({"phase": None, "iteration": None} if style == "strict" else {}))
+
+
+def _four(value: float | None) -> float | None:
+    rounded = None if value is None else float(f"{value:.4g}")
+    return rounded if rounded is not None and math.isfinite(rounded) else value
 
 
 def planned(iteration: int = 5, parent: int | None = 2, **fields: Any) -> Planned:

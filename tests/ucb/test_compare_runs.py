@@ -20,7 +20,7 @@ def runs(values: list[float | None], first_seed: int = 0, metric: str = "connect
 def test_a_clear_difference_is_seen_both_ways() -> None:
     low, high = runs([0.80, 0.81, 0.79, 0.80]), runs([0.90, 0.91, 0.92, 0.90], first_seed=100)
     better, worse = compare(high, low), compare(low, high)
-    assert (better.verdict, worse.verdict) == ("better", "worse")
+    assert (better.standing, worse.standing) == ("better", "worse")
     assert better.difference == pytest.approx(0.1075)
     assert better.low is not None
     assert better.high is not None
@@ -30,7 +30,7 @@ def test_a_clear_difference_is_seen_both_ways() -> None:
 
 def test_less_time_is_better() -> None:
     short, long = (runs(v, s, "training_time_min") for v, s in (([60.0, 61, 62], 0), ([80.0, 81, 82], 50)))
-    assert compare(short, long, "training_time_min").verdict == "better"
+    assert compare(short, long, "training_time_min").standing == "better"
 
 
 def test_a_hopeless_number_of_runs_is_not_spelt_out() -> None:
@@ -42,7 +42,7 @@ def test_a_hopeless_number_of_runs_is_not_spelt_out() -> None:
 
 def test_noise_is_no_principle() -> None:
     found = compare(runs([0.90, 0.95, 0.92]), runs([0.94, 0.91, 0.93, 0.90], first_seed=50))
-    assert found.verdict == "not distinguishable"
+    assert found.standing == "not distinguishable"
     assert found.more_runs is not None
     assert found.more_runs >= 1
 
@@ -51,9 +51,9 @@ def test_shared_seeds_are_paired_and_take_out_the_noise_of_the_data() -> None:
     data = [0.5, 0.7, 0.9, 0.6]
     low, high = runs(list(data)), runs([d + e for d, e in zip(data, [0.05, 0.06, 0.04, 0.05], strict=True)])
     paired = compare(high, low)
-    assert (paired.verdict, paired.pairs) == ("better", 4)
+    assert (paired.standing, paired.pairs) == ("better", 4)
     unpaired = compare(runs([run.value("connectivity_R2") for run in high], first_seed=50), low)
-    assert (unpaired.verdict, unpaired.pairs) == ("not distinguishable", 0)
+    assert (unpaired.standing, unpaired.pairs) == ("not distinguishable", 0)
 
 
 def test_a_failed_run_counts_as_zero() -> None:
@@ -67,7 +67,7 @@ def test_a_failed_run_counts_as_zero() -> None:
 )
 def test_what_cannot_be_judged_says_why(a: list[float | None], b: list[float | None], reason: str) -> None:
     found = compare(runs(a), runs(b, first_seed=50))
-    assert found.verdict == "not distinguishable"
+    assert found.standing == "not distinguishable"
     assert found.low is None
     assert reason in found.reason
     assert reason in render_comparison(found)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from state.config import SlotConfig
-from tests.ucb.strategies import HOSTILE, entries, judgement, planned, prose, result
+from state.records import LogStyle
+from tests.ucb.strategies import HOSTILE, entries, judgement, planned, prose, result, told
 from ucb.entry import LogEntry, entry_from
-from ucb.grammar import LogError
+from ucb.grammar import LogError, parse_mutation, with_dash
 from ucb.lines import LINES
-from ucb.log import parse_log, render_block_heading, render_block_summary, render_entry, render_header
+from ucb.log import (
+    parse_log,
+    render_block_heading,
+    render_block_summary,
+    render_entry,
+    render_header,
+    render_sections,
+)
+from ucb.trajectory import Curve
+
+ADDENDUM = Path(__file__).resolve().parents[3] / "shared" / "seed" / "parallel_addendum.md"
 
 
 def sample() -> LogEntry:
@@ -56,13 +69,56 @@ def test_an_entry_looks_as_the_design_says() -> None:
     assert render_entry(sample()) == GOLDEN
 
 
-@given(st.lists(entries(), max_size=4), prose, prose)
-def test_a_log_is_read_back_exactly(written: list[LogEntry], name: str, summary: str) -> None:
+@given(st.lists(entries(), max_size=4), prose, prose, st.sampled_from(get_args(LogStyle)))
+def test_a_log_is_read_back_as_its_style_tells_it(
+    written: list[LogEntry], name: str, summary: str, style: LogStyle
+) -> None:
     text = render_header(name)
     for number, entry in enumerate(written, 1):
-        text += "\n" + render_block_heading(number) + "\n" + render_entry(entry) + "\n" + render_block_summary(summary)
-    assert parse_log(text) == written
-    assert "".join(render_entry(entry) for entry in parse_log(text)) == "".join(map(render_entry, written))
+        text += "\n" + render_block_heading(number) + "\n" + render_entry(entry, style) + "\n"
+        text += render_block_summary(summary)
+    assert parse_log(text) == [told(entry, style) for entry in written]
+    again = "".join(render_entry(entry, style) for entry in parse_log(text))
+    assert again == "".join(render_entry(entry, style) for entry in written)
+
+
+def traced() -> LogEntry:
+    """An entry with curves."""
+    conn = Curve(peak=0.912345, phase="joint", iteration=12800, final=0.9, trend="stable")
+    return sample().model_copy(
+        update={"trajectory": {"conn": conn, "vrest": Curve(peak=3.21e-05, final=0.25), "tau": Curve()}}
+    )
+
+
+def test_the_trajectory_line_has_the_addendums_form_and_peaks_a_line_of_their_own() -> None:
+    rows = render_entry(traced()).split("\n")
+    assert rows[6] == (
+        "R2 trajectory: conn peak=0.9123 final=0.9 trend=stable, vrest peak=3.21e-05 final=0.25 trend=undefined, "
+        "tau peak=nan final=nan trend=undefined"
+    )
+    assert rows[7] == "Peaks: conn joint 12800"
+    first = render_entry(traced(), "first").split("\n")
+    assert "conn peak=0.912345@joint final=0.9" in first[6]
+    assert first[7].startswith("Embedding:")
+
+
+@pytest.mark.skipif(not ADDENDUM.exists(), reason="the addendum is not here")
+def test_a_strict_entry_has_the_addendums_lines_alone() -> None:
+    wanted = ADDENDUM.read_text().split("## Iter N: [converged/partial/failed]\n")[1].split("```")[0].splitlines()
+    strict = render_entry(traced(), "strict").rstrip("\n").split("\n")
+    assert [row.partition(":")[0] for row in strict[1:]] == [row.partition(":")[0] for row in wanted]
+    sections = render_sections([traced()], 4, "learned much", "strict")
+    assert sections == "\n" + render_entry(traced(), "strict")
+    assert parse_log(render_header("n") + sections) == [told(traced(), "strict")]
+
+
+def test_a_hyphen_is_understood_for_the_dash() -> None:
+    for dash in ("-", "--", "–", "—"):
+        assert parse_mutation(f"[none] {dash} robustness re-run of Node 7") == {}
+        assert with_dash(f"[none] {dash} robustness re-run of Node 7") == "[none] — robustness re-run of Node 7"
+        text = GOLDEN.replace("alternate_joint_ratio: 0.4 -> 0.3", f"[none] {dash} robustness re-run of Node 7")
+        assert parse_log(render_header("n") + text)[0].changes == {}
+    assert with_dash("x: 0 -> -1") == "x: 0 -> -1"
 
 
 @pytest.mark.parametrize("text", HOSTILE)

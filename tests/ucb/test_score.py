@@ -112,3 +112,23 @@ def test_puct_reproduces_the_stored_scores(name: str) -> None:
         assert (ours[score.node].parent, ours[score.node].visits) == (score.parent, score.visits)
         # The log holds R2 to three digits, so a score can be off by half a digit beyond its own rounding.
         assert ours[score.node].ucb == pytest.approx(score.ucb, abs=1.01e-3)
+
+
+@pytest.mark.parametrize(
+    ("n_iter_block", "n_parallel", "ends"),
+    [
+        (12, 4, [12, 24, 36]),
+        (10, 4, [12, 20, 32, 40]),
+        (7, 4, [8, 16, 24, 28]),
+        (3, 4, [4, 8, 12]),
+        (5, 1, [5, 10, 15]),
+    ],
+)
+def test_a_block_ends_with_the_batch_in_which_an_iteration_reaches_it(
+    n_iter_block: int, n_parallel: int, ends: list[int]
+) -> None:
+    blocks = [block_of(i, n_iter_block, n_parallel) for i in range(1, ends[-1] + 1)]
+    assert [block.last for block in dict.fromkeys(blocks)] == ends
+    assert [block.number for block in dict.fromkeys(blocks)] == list(range(1, len(ends) + 1))
+    assert all(i in block for i, block in enumerate(blocks, 1))
+    assert [block.first for block in dict.fromkeys(blocks)] == [1, *(end + 1 for end in ends[:-1])]

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from state.added import FORMAT
 from ucb.table import VarianceTable, render_table, update_line
+from ucb.trajectory import VrestWord
 from ucb.variance import Run
 
 ADDENDUM = Path(__file__).parents[3] / "shared" / "seed" / "parallel_addendum.md"
@@ -19,7 +21,8 @@ def run(name: str, iteration: int, conn: float | None = 0.9, vrest: float = 0.5,
     """One run; conn None is a failed slot."""
     metrics = {"connectivity_R2": conn, "tau_R2": 0.97, "V_rest_R2": vrest, "cluster_accuracy": 0.9}
     seed = iteration if seed is None else seed
-    return Run(name, iteration, seed, iteration, None if conn is None else metrics, True, iteration % 2 == 0)
+    word: VrestWord = "rises" if iteration % 2 == 0 else "holds high"
+    return Run(name, iteration, seed, iteration, None if conn is None else metrics, True, word)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.none() | st.floats(0, 1), st.floats(0, 1)), max_size=40))
@@ -59,18 +62,35 @@ def test_the_table_has_exactly_the_addendums_columns() -> None:
     assert render_table(VarianceTable()) == "### Variance Estimates\n" + wanted
 
 
-def test_a_row_tells_runs_seeds_failures_and_trend() -> None:
-    table = VarianceTable()
+@pytest.mark.parametrize(
+    ("format", "count", "trend"),
+    [
+        (FORMAT, "3", "conn holds 3/3, vrest rises 1/3, holds high 2/3"),
+        (1, "3 (sim seeds 3, train seeds 3, 1 failed)", "conn holds 3/3, vrest rises 1/3"),
+    ],
+)
+def test_a_row_tells_runs_and_trend(format: int, count: str, trend: str) -> None:
+    table = VarianceTable(format=format)
     for i, conn in enumerate([0.9, 0.94, None]):
         stats = table.add(run("C1", i + 1, conn))
     row = render_table(table).rstrip("\n").split("\n")[-1]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[:2] == ["C1", "3 (sim seeds 3, train seeds 3, 1 failed)"]
+    assert cells[:2] == ["C1", count]
     assert cells[2] == "0.613 +/- 0.532"
-    assert cells[4] == "conn holds 3/3, vrest rises 1/3"
+    assert cells[4] == trend
     assert cells[-1] == "fragile"
     assert len(cells) == 12
     assert update_line(stats) == "C1 now has 3 runs, CV(conn_R2)=86.7%, CV(V_rest_R2)=86.6%"
+
+
+def test_within_a_batch_the_runs_count_up() -> None:
+    table = VarianceTable()
+    for i, conn in enumerate([0.9, 0.94, None, 0.8]):
+        table.add(run("C1", i + 1, conn))
+    lines = [update_line(table.as_of("C1", number)) for number in (1, 2, 4)]
+    assert [line.partition(",")[0] for line in lines] == ["C1 now has 1 run", "C1 now has 2 runs", "C1 now has 4 runs"]
+    assert "CV(conn_R2)=3.1%" in lines[1]
+    assert lines[2] == update_line(table["C1"])
 
 
 def test_undefined_figures_are_told_as_such() -> None:

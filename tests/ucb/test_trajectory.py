@@ -62,9 +62,11 @@ def test_peak_tells_phase_and_iteration() -> None:
     assert best is not None
     assert (best.iteration, best.phase) == (200, "joint")
     found = trajectory(rows)
-    assert (found["conn"].peak, found["conn"].phase, found["conn"].final) == (0.9, "joint", 0.7)
-    assert (found["vrest"].peak, found["vrest"].phase, found["vrest"].final) == (0.4, "V_rest", 0.3)
-    assert (found["tau"].peak, found["tau"].final, found["tau"].trend) == (0.1, None, "undefined")
+    conn, vrest, tau = (found[name] for name in ("conn", "vrest", "tau"))
+    assert (conn.peak, conn.phase, conn.iteration, conn.final) == (0.9, "joint", 200, 0.7)
+    assert "iteration" not in trajectory(rows, first_release=True)["conn"].model_dump()
+    assert (vrest.peak, vrest.phase, vrest.final) == (0.4, "V_rest", 0.3)
+    assert (tau.peak, tau.final, tau.trend) == (0.1, None, "undefined")
 
 
 def two_stage(conn: float, vrest: float, tau: float) -> list[TrajectoryPoint]:
@@ -93,13 +95,57 @@ def test_connectivity_that_never_came_is_told_first() -> None:
     assert pattern(rows).pattern == "conn-not-established"
 
 
-def test_the_worst_phase_of_several_epochs_counts_for_conn_and_the_sum_for_vrest() -> None:
+def test_every_r2_has_its_moves_by_phase_and_in_all() -> None:
     first = two_stage(0.84, 0.11, 0.7)
-    second = points(("joint", 0.95, 0.11, 0.7), ("V_rest", 0.95, 0.125, 0.7), epoch=1)
+    second = points(("joint", 0.95, 0.11, 0.7), ("V_rest", 0.95, 0.125, 0.65), epoch=1)
     report = pattern(first + second)
     assert report.pattern == "conn-drops"
-    assert report.conn_drop == pytest.approx(0.06)
-    assert report.vrest_gain == pytest.approx(0.025)
+    assert report.conn is not None
+    assert report.vrest is not None
+    assert report.tau is not None
+    assert report.conn.each == pytest.approx([-0.06, 0.0])
+    assert (report.conn.worst, report.conn.in_all) == pytest.approx((-0.06, -0.06))
+    assert (report.vrest.worst, report.vrest.in_all) == pytest.approx((0.01, 0.025))
+    assert (report.tau.worst, report.tau.in_all) == pytest.approx((-0.05, 0.05))
+
+
+def over_epochs(*conn: tuple[float, float], vrest: float = 0.4) -> list[TrajectoryPoint]:
+    """An epoch a pair: connectivity at the end of its joint and of its V_rest phase; V_rest gains 0.05 in each."""
+    rows: list[TrajectoryPoint] = []
+    for epoch, (joint, after) in enumerate(conn):
+        low = vrest + 0.05 * epoch
+        rows += points(("joint", joint, low, 0.9), ("V_rest", after, low + 0.05, 0.9), epoch=epoch)
+    return rows
+
+
+def test_a_slow_drift_over_phases_counts_unless_the_joint_phases_regain_it() -> None:
+    drift = over_epochs((0.95, 0.93), (0.93, 0.91), (0.91, 0.89))
+    report = pattern(drift)
+    assert (report.pattern, report.conn_held) == ("conn-drops", False)
+    assert "0.060 over the V_rest phases" in report.reason
+    assert pattern(drift, first_release=True).pattern == "healthy"
+    regained = pattern(over_epochs((0.95, 0.93), (0.95, 0.93), (0.95, 0.93)))
+    assert (regained.pattern, regained.conn_held) == ("healthy", True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "word"),
+    [
+        (0.98, 0.98, "vrest-holds-high", "holds high"),
+        (0.9, 0.905, "vrest-holds-high", "holds high"),
+        (0.5, 0.51, "vrest-flat", "flat"),
+        (0.5, 0.48, "vrest-flat", "flat"),
+        (0.5, 0.26, "vrest-falls", "falls"),
+        (0.98, 0.91, "vrest-falls", "falls"),
+        (0.9, 0.95, "healthy", "rises"),
+    ],
+)
+def test_what_v_rest_did_has_its_own_words(before: float, after: float, expected: str, word: str) -> None:
+    rows = points(("joint", 0.9, before, 0.9), ("V_rest", 0.9, after, 0.9))
+    report = pattern(rows)
+    assert (report.pattern, report.vrest_word) == (expected, word)
+    first = pattern(rows, first_release=True).pattern
+    assert first == ("healthy" if word == "rises" else "vrest-flat")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +162,8 @@ def test_the_worst_phase_of_several_epochs_counts_for_conn_and_the_sum_for_vrest
 def test_what_cannot_be_classed_is_unclear(rows: list[TrajectoryPoint]) -> None:
     report = pattern(rows)
     assert report.pattern == "unclear"
-    assert report.vrest_gain is None
+    assert report.vrest is None
+    assert report.vrest_word is None
     assert report.reason
 
 

@@ -31,7 +31,7 @@ def trial_of(count: int, error: float = 0.025, **shifts: float) -> tuple[Trial, 
     rng, table = np.random.default_rng(4), VarianceTable()
     for seed in SEEDS:
         table.add(run("C1", seed + 1, seed, rng))
-    trial = Trial("C2", 1, 20, 9, SEEDS, error)
+    trial = Trial("C2", 1, 9, SEEDS, error)
     trial.runs = [run("C2", 20 + seed, seed, rng, **shifts) for seed in SEEDS[:count]]
     trial.expected = {one.iteration: one.simulation_seed for one in trial.runs}
     estimates = Estimates(table, 12)

@@ -175,6 +175,6 @@ def test_run_from_a_result_tells_how_conn_and_vrest_moved() -> None:
         for i, (p, c, v) in enumerate(rows)
     ]
     found = run_from(planned(), result(0.85).model_copy(update={"trajectory": trajectory}), pattern(trajectory))
-    assert (found.conn_held, found.vrest_rose, found.config_id) == (False, True, "C2")
+    assert (found.conn_held, found.vrest_word, found.config_id) == (False, "rises", "C2")
     lost = run_from(planned(), failed_result(), pattern([]))
-    assert (lost.metrics, lost.conn_held, lost.vrest_rose, lost.value("tau_R2")) == (None, None, None, 0.0)
+    assert (lost.metrics, lost.conn_held, lost.vrest_word, lost.value("tau_R2")) == (None, None, None, 0.0)

@@ -1,4 +1,4 @@
-"""Slots as jobs of a scheduler. Knows none in particular: what the exit file says decides, the scheduler only explains.
+"""Slots as jobs of a scheduler. What the exit file says decides, the scheduler only explains.
 
 All questions go through one background thread, so `poll` never waits for a slow or silent scheduler.
 """

@@ -1,6 +1,6 @@
 """The loss as equations, with autograd: the reference that the hand-written iteration must equal. Slow.
 
-Written from the definitions alone; knows nothing of the hand-written passes.
+Written from the definitions alone, apart from the hand-written passes.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ class Stage:
 
     epoch: int
     phase: Phase
-    n_iterations: int
     points: tuple[int, ...]
     fast: float = 1.0  # factor on the learning rates of W and g_phi
     starts_anew: bool = False  # whether Adam forgets what it has averaged
@@ -47,14 +46,14 @@ def stages(config: SlotConfig) -> list[Stage]:
     for epoch in range(t.n_epochs):
         if not t.alternate_training:
             anew = epoch > 0 and t.adam_restart == "standard_epochs"
-            result.append(Stage(epoch, "standard", n, _points(n, t.n_metric_points), starts_anew=anew))
+            result.append(Stage(epoch, "standard", _points(n, t.n_metric_points), starts_anew=anew))
             continue
         here = t.n_metric_points if joint == n else round(t.n_metric_points * joint / n)
         here = here if joint == n else min(max(1, here), t.n_metric_points - 1)
-        result.append(Stage(epoch, "joint", joint, _points(joint, here)))
+        result.append(Stage(epoch, "joint", _points(joint, here)))
         if joint < n:
             rest = t.n_metric_points - here
-            result.append(Stage(epoch, "V_rest", n - joint, _points(n - joint, rest), t.alternate_lr_ratio))
+            result.append(Stage(epoch, "V_rest", _points(n - joint, rest), t.alternate_lr_ratio))
     return result
 
 

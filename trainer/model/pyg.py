@@ -1,7 +1,7 @@
 """The model as equations, on torch_geometric: the reference that the fast passes must equal.
 
 A change of the model is tried here first (`graph_model.backend: pyg`): whatever parameters the module has are trained,
-checkpointed and measured. Slow; knows nothing of the hand-written passes but the numbers they start from.
+checkpointed and measured. Slow, and apart from the hand-written passes but for the numbers they start from.
 """
 
 from __future__ import annotations

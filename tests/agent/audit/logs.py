@@ -1,4 +1,4 @@
-"""Logs in the manner of the predecessor, written for the tests. Knows no audit."""
+"""Logs in the manner of the predecessor, written for the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries of several runs in the manner of the newest instructions, written for the tests. Knows no audit."""
+"""Entries of several runs in the manner of the newest instructions, written for the tests."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 
 from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, neighbours, propose
+from agent.claude.mock_entries import judge
 from agent.claude.protocol import Prompt
 from agent.ledger.policy import REPLICATE_ROLES
 from agent.night.night import Night
-from prompts.context import Rule
+from prompts.context import Context, Rule
 from state.campaign import load_campaign
 from state.config import Scalar
+from state.files import dump_yaml, read_yaml
 from state.journal import read_records
 from tests.agent.conftest import CAMPAIGN, play, write_campaign
 
@@ -87,8 +90,22 @@ def test_no_run_is_made_twice_and_seeds_are_told_truly(night: Night) -> None:
     seen: set[tuple[str, int]] = set()
     for plan in plans:
         data = plan.config_id, plan.simulation_seed
-        assert (data in seen) == (plan.seed_rationale == "same-data-robustness")
+        batch = [other for other in plans if other.batch == plan.batch and other is not plan]
+        shared = any(other.simulation_seed == plan.simulation_seed for other in batch)
+        assert (data in seen or shared) == (plan.seed_rationale == "same-data-robustness")
         seen.add(data)
+
+
+def test_after_block_1_both_seed_tests_happen(night: Night) -> None:
+    """The addendum's training robustness test has one simulation seed across the slots, each with its training seed."""
+    used = [
+        [(it.planned.simulation_seed, it.planned.training_seed) for it in night.history.batch(number)]
+        for number in range(4, BATCHES + 1)
+    ]
+    shared = [batch for batch in used if max(Counter(simulation for simulation, _ in batch).values()) > 1]
+    assert len(shared) >= 3
+    assert all(len({training for _, training in batch}) == 4 for batch in used)
+    assert len([batch for batch in used if len({simulation for simulation, _ in batch}) == 4]) >= 3
 
 
 def test_the_best_configs_are_replicated_and_the_search_gets_better(night: Night) -> None:
@@ -150,3 +167,49 @@ def test_the_mock_respects_the_time_limit(tmp_path: Path) -> None:
     short, long = works(100), works(1000)
     assert max(short) <= 100
     assert max(long) > 100
+
+
+def test_a_rehearsal_has_verdicts_of_every_kind_and_no_failed_run_is_supported(night: Night) -> None:
+    entries = [iteration.entry for iteration in night.history.iterations.values() if iteration.entry]
+    mutations = [entry["verdict"] for entry in entries if entry["role"] == "exploit"]
+    assert {"supported", "falsified", "inconclusive"} == set(mutations)
+    assert mutations.count("inconclusive") < 0.8 * len(mutations)
+    assert not [entry for entry in entries if entry["status"] == "failed" and entry["verdict"] == "supported"]
+
+
+def seen(context: Context, conn: float, others: list[float], role: str = "replicate") -> tuple[str, str]:
+    """Verdict and reason on a run of C1 that had ``conn`` beside ``others``."""
+    values = [conn, *others]
+    mean = sum(values) / len(values)
+    std = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+    config = next(view for view in context.configs if view.config_id == "C1")
+    spread = {"mean": {"connectivity_R2": mean}, "std": {"connectivity_R2": std}, "runs": len(values)}
+    view = next(view for view in context.slots if view.failure is None)
+    status = "failed" if conn < 0.3 else "converged"
+    changed = {"role": role, "config_id": "C1", "metrics": {"connectivity_R2": conn}, "status": status}
+    told = context.model_copy(update={"configs": [config.model_copy(update=spread)]})
+    found = judge(told, view.model_copy(update=changed))
+    return found["verdict"], found["verdict_reason"]
+
+
+def test_a_run_is_judged_against_the_others_and_a_baseline_by_its_cv(night: Night) -> None:
+    context = build_context(night)
+    steady = [0.95, 0.96, 0.95, 0.96, 0.95]
+    assert seen(context, 0.955, steady)[0] == "supported"
+    # With itself in the mean and the spread, 0.001 would lie within two standard deviations.
+    assert seen(context, 0.001, steady)[0] == "falsified"
+    assert seen(context, 0.001, [0.001, 0.0, 0.002, 0.9])[0] == "inconclusive"
+    assert seen(context, 0.955, steady, "baseline") == ("supported", "the CV is below 5 %")
+    assert seen(context, 0.001, steady, "baseline") == ("falsified", "the CV is not below 5 %")
+    assert seen(context, 0.9, [0.9], "baseline")[0] == "inconclusive"
+
+
+def test_sizes_of_the_network_batch_and_start_of_W_are_explored_as_well(tmp_path: Path) -> None:
+    tree = read_yaml(CAMPAIGN.with_name("architecture.yaml")) | {"trainer": "surrogate"}
+    tree["policy"] |= {"time_limit_min": 100_000}
+    (tmp_path / "c.yaml").write_text(dump_yaml(tree))
+    run = play(tmp_path / "c.yaml", tmp_path / "r", 12)
+    assert "reply_rejected" not in [record.type for record in read_records(run.paths.journal)]
+    explored = {key for iteration in run.history.iterations.values() for key in iteration.planned.changes}
+    assert {key.partition(".")[0] for key in explored} == {"graph_model", "training"}
+    assert {"graph_model.embedding_dim", "training.batch_size", "training.w_init_mode"} <= explored

@@ -19,6 +19,7 @@ from agent.ledger.policy import REPLICATE_ROLES
 from agent.night.ask import read_reply
 from agent.night.night import Night
 from agent.night.plan import child_config
+from prompts.memory import empty_memory
 from state.explorable import protection
 from tests.agent.conftest import play, write_campaign
 from tests.agent.guard.replies import edit, edits, one_edit, verdict
@@ -32,6 +33,14 @@ def test_the_mock_passes(night: Night, good: dict[str, Any]) -> None:
 
 def replicate(reply: Any) -> Any:
     return next(s["proposal"] for s in reply.values() if isinstance(s, dict) and s["proposal"]["role"] == "replicate")
+
+
+def wasteful(reply: Any) -> None:
+    """All replicates are of baseline runs, of which there are most."""
+    for slot in range(4):
+        proposal = reply[f"slot_{slot}"]["proposal"]
+        if proposal["role"] == "replicate":
+            proposal |= {"parent": 1 + slot, "mutation": f"[none] — robustness re-run of Node {1 + slot}"}
 
 
 def duplicate(reply: Any) -> None:
@@ -93,6 +102,8 @@ CASES: dict[str, Any] = {
     "entry_prose": lambda r: r["slot_1"]["entry"].update(observation=""),
     "memory_long": lambda r: r.update(memory=r["memory"] + "\n" * 501),
     "memory_headings": lambda r: r.update(memory="# nothing"),
+    "memory_emptied": lambda r: r.update(memory=empty_memory("bare")),
+    "owed_replicates": wasteful,
     "seed_mode": edit(seed_rationale="same-data-robustness", simulation_seed=77),
     "block_summary_missing": lambda r: r.update(block_summary=" "),
     "block_summary_long": lambda r: r.update(block_summary="x" * 8001),
@@ -102,7 +113,7 @@ CASES: dict[str, Any] = {
 # These need another night than the one here: tests of their own below.
 ELSEWHERE = {
     "baseline_required", "baseline_over", "baseline_parent", "baseline_seeds", "invalid_config", "architecture_time",
-    "acknowledged_missing", "setting_conflict", "confirmation_owed", "claim",
+    "acknowledged_missing", "setting_conflict", "confirmation_owed", "claim", "memory_plan",
 }  # fmt: skip
 
 

@@ -51,3 +51,26 @@ def test_baseline_after_its_block_is_refused(night: Night, good: dict[str, Any])
     proposal = reply["slot_2"]["proposal"]
     proposal |= {"role": "baseline", "parent": "root", "mutation": "[none] — baseline, campaign defaults unchanged"}
     assert ("baseline_over", 2) in verdict(night, reply)
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new", "want"),
+    [
+        ("training.n_epochs", 2, 3, ["predicted_time"]),
+        ("training.alternate_joint_ratio", 0.4, 0.3, []),
+        ("training.n_epochs", 2, 1, []),
+    ],
+)
+def test_only_what_makes_a_run_longer_is_held_to_the_limit(
+    key: str, old: float, new: float, want: list[str], tmp_path: Path
+) -> None:
+    """The defaults take 76 min, over the limit of 70 already: they may be changed, and made shorter, not longer."""
+    explorable = {
+        "training.n_epochs": {"choices": [1, 2, 3]},
+        "training.alternate_joint_ratio": {"choices": [0.3, 0.4]},
+    }
+    file = write_campaign(tmp_path / "c.yaml", explorable=explorable, policy={"time_limit_min": 70})
+    night = play(file, tmp_path / "r", 1)
+    reply = answer(build_context(night))
+    one_edit(key, old, new)(reply)
+    assert [code for code, slot in verdict(night, reply) if slot == 0] == want

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.briefing.context import build_context, guard_facts
+from agent.briefing.context import build_context
+from agent.briefing.facts import guard_facts
 from agent.claude.mock import answer
 from agent.guard.checks import wrong_figures
 from agent.guard.guard import check
@@ -24,7 +25,7 @@ from agent.guard.table import PLACE, RULES, demands, numbers
 from agent.night.night import Night
 from prompts.memory import HEADINGS
 from prompts.render import render_repair, render_system
-from state.campaign import Campaign, Policy
+from state.campaign import Campaign, Design, Policy
 from state.files import read_yaml
 from state.schema import validate
 from tests.agent.conftest import play, write_campaign
@@ -87,7 +88,8 @@ def test_rules_that_only_warn_refuse_nothing(tmp_path: Path) -> None:
     file = write_campaign(tmp_path / "c.yaml", policy={"baseline": "warn", "baseline_runs": 4})
     night = play(file, tmp_path / "r", 2)
     reply = answer(build_context(night))
-    reply["slot_2"]["proposal"] |= {"role": "baseline", "parent": "root"}
+    reply["slot_2"]["proposal"] |= {"role": "baseline", "parent": "root", "simulation_seed": 4321}
+    reply["slot_2"]["proposal"]["seed_rationale"] = "different-data-generalization"
     reply["slot_2"]["proposal"]["mutation"] = "[none] — baseline, campaign defaults unchanged"
     ruling = ruled(night, json.dumps(reply), RULES)
     assert [v.code for v in ruling.warnings] == ["baseline_over"]
@@ -142,15 +144,22 @@ WORDS = {"reject": "sent back", "warn": "warning", "once": "sent back once a con
 
 def rows() -> Iterator[str]:
     """The rows of docs/guard.md, with the numbers of a policy that sets none."""
-    told = {one.code: one.demand for one in demands(campaign().model_copy(update={"policy": Policy()}))}
+    told = {}
+    for design in get_args(Design):
+        told |= {
+            one.code: one.demand for one in demands(campaign().model_copy(update={"policy": Policy(design=design)}))
+        }
     for rule in RULES:
         setting = f", by `policy.{rule.setting}`" if rule.setting else ""
+        setting += f", with `policy.design: {rule.design}`" if rule.design else ""
         yield f"| `{rule.code}` | {told[rule.code]} | {' or '.join(WORDS[mode] for mode in rule.modes)}{setting} |\n"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_each_demand_is_a_sentence(rule: Rule) -> None:
-    demand = next(one.demand for one in demands(campaign()) if one.code == rule.code)
+    policy = Policy(design=rule.design or "roles")
+    of_design = campaign().model_copy(update={"policy": policy})
+    demand = next(one.demand for one in demands(of_design) if one.code == rule.code)
     assert demand.endswith((".", ". "))
     assert demand[0].isupper() or demand[0] == "`"
     assert "\n" not in demand

@@ -62,8 +62,12 @@ def result(data: float | None, training: float | None) -> SlotResult:
     return SlotResult(run_id="r", config_hash="h", status=status, seconds=seconds, failure=failure)
 
 
-def test_minutes_are_data_and_training_or_unknown() -> None:
+def test_minutes_are_of_all_stages_or_unknown() -> None:
     assert slot_minutes(result(60, 540)) == 10
+    whole = result(60, 540)
+    whole.seconds.update(connectome=30, evaluation=60, pictures=30)
+    assert slot_minutes(whole) == 12
+    assert slot_minutes(whole, format=1) == 10
     assert slot_minutes(result(60, None)) is None
     assert slot_minutes(result(None, None)) is None
 
@@ -88,6 +92,15 @@ def test_prediction_scales_the_median_and_shrugs_off_outliers_and_failures() -> 
         times.learn(BASE, result(0, 60 * minutes))
     assert times.predict(BASE) == pytest.approx(11)
     assert times.predict(BASE.replaced({"training.n_epochs": 4})) == pytest.approx(22)
+
+
+def test_what_does_not_grow_with_the_work_is_added() -> None:
+    times = TimeModel()
+    slot = result(0, 600)
+    slot.seconds["evaluation"] = 60
+    times.learn(BASE, slot)
+    assert times.predict(BASE) == pytest.approx(11)
+    assert times.predict(BASE.replaced({"training.n_epochs": 4})) == pytest.approx(21)
 
 
 def test_old_slots_are_forgotten() -> None:

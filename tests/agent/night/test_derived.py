@@ -10,8 +10,9 @@ import pytest
 from agent.claude.mock import MockLLM
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
+from agent.replay.whole_run import replay_run
 from state.evening import Budget
-from tests.agent.conftest import play
+from tests.agent.conftest import play, write_campaign
 from trainer.engines.inline import InlineEngine
 
 
@@ -90,3 +91,15 @@ def test_the_memory_holds_the_models_text_and_the_programs_table(campaign_file: 
     assert "| C1 | " in memory
     assert night.blobs.text(night.history.memory).splitlines()[0] in memory
     assert "| C1 | " not in night.blobs.text(night.history.memory)
+
+
+def test_blocks_need_not_be_whole_batches_long(tmp_path: Path) -> None:
+    file = write_campaign(tmp_path / "c.yaml", claude={"n_iter_block": 6})
+    night = play(file, tmp_path / "r", 5)
+    log = night.paths.log.read_text()
+    assert [log.count(f"## Block {number}\n") for number in (1, 2, 3, 4)] == [1, 1, 1, 0]
+    assert log.index("## Block 2") < log.index("## Iter 9:") < log.index("## Iter 12:") < log.index("## Block 3")
+    names = sorted(path.name for path in night.paths.snapshots.iterdir())
+    assert [name[:9] for name in names if name.endswith("memory.md")] == ["block_001", "block_002", "block_003"]
+    assert night.paths.scores.read_text().startswith("=== UCB Scores (block 3, iters 13-20, N=8,")
+    assert replay_run(tmp_path / "r").passed

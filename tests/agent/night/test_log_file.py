@@ -87,7 +87,7 @@ def test_an_edit_of_the_prose_is_kept_aside_and_told_while_the_night_goes_on(
     go_on(night, 3)
     night.close()
     assert len(night.derived.log.notes) == 1
-    assert "line 16 (node 1) held `Observation: I doubt it." in night.derived.log.notes[0]
+    assert "line 17 (node 1) held `Observation: I doubt it." in night.derived.log.notes[0]
     assert "I doubt it." in next(night.paths.root.glob("analysis.md.changed-*")).read_text()
     assert "I doubt it." not in night.paths.log.read_text()
 

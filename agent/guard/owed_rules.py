@@ -1,0 +1,39 @@
+"""The replicates of a batch go to the configs that need runs (the addendum: "pick a config that needs more runs")."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from agent.guard.rule import Breach, Case, Rule, Step
+from agent.guard.ruling import Accepted
+from agent.ledger.policy import REPLICATE_ROLES
+from prompts.context import Demand
+
+
+def served(accepted: Sequence[Accepted | None], demand: Demand, config_ids: Mapping[str, str]) -> dict[str, int]:
+    """Config that needs runs -> how many of the runs that it lacks the accepted replicates make."""
+    replicates = (item for item in accepted if item is not None and item.proposal.role in REPLICATE_ROLES)
+    made = Counter(config_ids.get(item.config.identity(), "") for item in replicates)
+    return {one.config_id: min(made[one.config_id], one.lacks) for one in demand.short}
+
+
+def _owed_replicates(case: Case) -> Iterator[Breach]:
+    demand = case.facts.demand
+    have = sum(served(case.accepted, demand, case.facts.config_ids).values())
+    # A refused slot counts as a possible one: its own violation is reported already, and so are too few replicates.
+    unknown = sum(item is None for item in case.accepted)
+    replicates = sum(1 for _, item in case.passed if item.proposal.role in REPLICATE_ROLES)
+    if have + unknown < demand.short_replicates and replicates + unknown >= demand.min_replicates:
+        lacking = ", ".join(f"{one.config_id} ({one.lacks} more)" for one in demand.short)
+        found = f"{have} replicates of the configs that need runs"
+        yield Breach(None, "parent", found, f"at least {demand.short_replicates} of these: {lacking}")
+
+
+OWED_RULE = Rule(
+    "owed_replicates",
+    Step.BATCH,
+    "Of the replicates, as many as a prompt says are runs of the configs that it lists as needing runs.",
+    _owed_replicates,
+    setting="replicates",
+)
