@@ -77,7 +77,8 @@ class History:
     ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
     conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
     one), ``useless_before`` is its value when the driver began;
-    ``awaited`` is the time until which the driver waits for Claude; ``prompt`` is the latest that was no repair. ``user_input`` is the blob of the
+    ``awaited`` is the time until which the driver waits for Claude; ``prompt`` is the latest that was no
+    repair. ``user_input`` is the blob of the
     instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
     stop-now) and has not taken back.
     """
