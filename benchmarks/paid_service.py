@@ -50,53 +50,7 @@ class PaidService:
         self.root = Path()
         self.payments: list[Payment] = []
         self.kills: list[float] = []
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if self.path.startswith("/v1/messages/count_tokens"):
-                    self._json({"input_tokens": 1000})
-                elif body["max_tokens"] == 1:
-                    self._stream("{", PIECE_S / PIECES)
-                else:
-                    payment = Payment(sha256(canonical_json([str(service.root), body]).encode()), time.monotonic())
-                    service.payments.append(payment)
-                    ledger = open_run(service.root).ledger()
-                    self._stream(json.dumps(answer(build_context(ledger))), PIECE_S)
-                    payment.sent = time.monotonic()
-
-            def do_GET(self) -> None:
-                self._json(MODEL)
-
-            def _json(self, value: dict[str, Any]) -> None:
-                body = json.dumps(value).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def _stream(self, text: str, pause_s: float) -> None:
-                self.send_response(200)
-                self.send_header("content-type", "text/event-stream")
-                self.end_headers()
-                data = events(text)
-                size = len(data) // PIECES + 1
-                for start in range(0, len(data), size):
-                    time.sleep(pause_s)
-                    self.wfile.write(data[start : start + size])
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        class Service(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """A client that was killed is what this is for."""
-
-        self._http = Service(("127.0.0.1", 0), Handler)
+        self._http = Service(("127.0.0.1", 0), handler_of(self))
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
 
@@ -123,6 +77,57 @@ class PaidService:
         """Stop serving."""
         self._http.shutdown()
         self._http.server_close()
+
+
+class Service(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is what this is for."""
+
+
+def handler_of(service: PaidService) -> type[BaseHTTPRequestHandler]:
+    """What speaks for ``service`` on a connection."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if self.path.startswith("/v1/messages/count_tokens"):
+                self._json({"input_tokens": 1000})
+            elif body["max_tokens"] == 1:
+                self._stream("{", PIECE_S / PIECES)
+            else:
+                payment = Payment(sha256(canonical_json([str(service.root), body]).encode()), time.monotonic())
+                service.payments.append(payment)
+                ledger = open_run(service.root).ledger()
+                self._stream(json.dumps(answer(build_context(ledger))), PIECE_S)
+                payment.sent = time.monotonic()
+
+        def do_GET(self) -> None:
+            self._json(MODEL)
+
+        def _json(self, value: dict[str, Any]) -> None:
+            body = json.dumps(value).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _stream(self, text: str, pause_s: float) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            data = events(text)
+            size = len(data) // PIECES + 1
+            for start in range(0, len(data), size):
+                time.sleep(pause_s)
+                self.wfile.write(data[start : start + size])
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    return Handler
 
 
 def events(text: str) -> bytes:

@@ -54,9 +54,13 @@ def start(campaign: Path, runs: Path, batches: int, service: PaidService | None 
 def kill_once(campaign: Path, runs: Path, batches: int, rng: random.Random, service: PaidService | None = None) -> bool:
     """Start a driver and kill it somewhere at work; False when it had finished before."""
     journal = RunPaths(runs / "surrogate").journal
-    size = journal.stat().st_size if journal.exists() else 0
+    records, payments = _records(journal), len(service.payments) if service is not None else 0
     driver = start(campaign, runs, batches, service)
-    while driver.poll() is None and (not journal.exists() or journal.stat().st_size == size):
+    # With a real client the first record is followed by a look at the service: work begins with the second.
+    begun = records + (1 if service is None else 2)
+    while driver.poll() is None and _records(journal) < begun:
+        if service is not None and len(service.payments) > payments:
+            break
         time.sleep(0.005)
     time.sleep(rng.random() * 0.6)
     finished = driver.poll() is not None
@@ -66,6 +70,10 @@ def kill_once(campaign: Path, runs: Path, batches: int, rng: random.Random, serv
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait()
     return not finished
+
+
+def _records(journal: Path) -> int:
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
 
 def is_over(root: Path, batches: int) -> bool:

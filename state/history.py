@@ -77,7 +77,8 @@ class History:
     ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
     conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
     one), ``useless_before`` is its value when the driver began;
-    ``awaited`` is the time until which the driver waits for Claude. ``user_input`` is the blob of the
+    ``awaited`` is the time until which the driver waits for Claude; ``prompt`` is the latest that was no
+    repair. ``user_input`` is the blob of the
     instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
     stop-now) and has not taken back.
     """
@@ -95,6 +96,7 @@ class History:
     block_summaries: list[tuple[int, str]] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
+    prompt: PromptRendered | None = None
     config_ids: dict[str, str] = field(default_factory=dict)
     drivers: int = 0
     stopped: str | None = None
@@ -191,7 +193,8 @@ class History:
     _slot_failed = _slot_finished
 
     def _prompt_rendered(self, record: Record) -> None:
-        self.exchanges.append(Exchange(record.of(PromptRendered)))
+        self.exchanges.append(Exchange(prompt := record.of(PromptRendered)))
+        self.prompt = self.prompt if prompt["kind"] == "repair" else prompt
 
     def _reply_received(self, record: Record) -> None:
         self.exchanges[-1].reply = record.of(ReplyReceived)

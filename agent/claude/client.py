@@ -77,7 +77,9 @@ class ClaudeClient:
         for model in (*others, last):
             try:
                 facts = await self._provider.look(model, system, text)
-                break
+                if facts.lifecycle != "retired" or model == last:
+                    break
+                self._gone.add(model)
             # Whatever a library or a proxy comes up with, to a night it is the same: no answer.
             except Exception as error:
                 trouble = self._provider.trouble(error, model)

@@ -20,8 +20,8 @@ REPLY_TOKENS = 9_000
 
 def next_prompt(ledger: Ledger) -> tuple[str, str]:
     """System and text of the latest prompt, or of the start prompt while there is none."""
-    if ledger.history.exchanges:
-        prompt = ledger.history.exchanges[0].prompt
+    # In the middle of a batch there is none that could be made, and the last one is about as long.
+    if (prompt := ledger.history.prompt) is not None:
         return ledger.blobs.text(prompt["system"]), ledger.blobs.text(prompt["text"])
     context = build_context(ledger)
     return render_system(context), render_prompt(context)

@@ -79,6 +79,25 @@ def test_a_model_that_is_gone_is_not_asked_again(serve: Callable[..., Server]) -
     assert FIRST not in both.asked()
 
 
+def test_a_model_that_is_called_retired_gives_way_in_the_preflight(serve: Callable[..., Server]) -> None:
+    both = ByModel(serve, stream("{}"), stream("{}"))
+    known = {"type": "model", "display_name": "x", "created_at": "2026-01-01T00:00:00Z"}
+
+    def retrieve(handler: BaseHTTPRequestHandler) -> None:
+        name = handler.path.rpartition("/")[2].partition("?")[0]
+        said = known | {"id": name, "lifecycle": "retired" if name == FIRST else "active"}
+        body = json.dumps(said).encode()
+        handler.send_response(200)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("content-length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    both.server.model = retrieve
+    facts = both.client().preflight("s", "t", {"type": "object"})
+    assert (facts.model, facts.lifecycle) == (SECOND, "active")
+
+
 @pytest.mark.parametrize("trouble", [refuse(401, "authentication_error"), refuse(400, "invalid_request_error")])
 def test_what_no_model_can_mend_is_no_reason_for_another(trouble: Answer, serve: Callable[..., Server]) -> None:
     both = ByModel(serve, trouble, stream("{}"))

@@ -11,6 +11,7 @@ import pytest
 from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, ModelFacts
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
 from state.campaign import ClaudeConfig
 from state.errors import ConfigError
@@ -18,6 +19,8 @@ from state.evening import Budget
 from tests.agent.claude.fake_anthropic import SECRET, Server, refuse, stream
 from tests.agent.claude.test_client import serve
 from tests.agent.conftest import play, write_campaign
+from trainer.engines.contract import Ended, Job
+from trainer.engines.inline import InlineEngine
 
 __all__ = ["serve"]
 
@@ -100,3 +103,26 @@ def test_dollars_cannot_be_limited_where_the_price_is_unknown() -> None:
     refuse_unfit(facts, config, Budget(max_tokens=5))
     with pytest.raises(ConfigError, match=r"price of claude-unheard-of-9 is unknown; use budget\.max_tokens"):
         refuse_unfit(facts, config, Budget(max_dollars=5))
+
+
+def test_a_night_that_was_killed_in_the_middle_of_a_batch_is_looked_at_by_its_last_prompt(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    class Killed(InlineEngine):
+        def poll(self) -> tuple[list[Job], list[Ended]]:
+            raise KeyboardInterrupt
+
+    file, root = write_campaign(tmp_path / "c.yaml"), tmp_path / "r"
+    for batches in (0, 2):
+        if batches:
+            play(file, root, batches)
+        with pytest.raises(KeyboardInterrupt):
+            play(file, root, batches + 1, engine=Killed())
+        ledger = open_run(root).ledger()
+        assert ledger.history.unfinished()
+        system, text = next_prompt(ledger)
+        assert system
+        assert text
+        settings = ClaudeConfig()
+        client = ClaudeClient(settings, base_url=serve(stream("{}")).url)
+        assert client.preflight(system, text, batch_schema(ledger.campaign)).prompt_tokens == 4321

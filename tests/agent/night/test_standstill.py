@@ -270,3 +270,19 @@ def test_a_job_that_is_given_up_is_cancelled_before_its_successor_begins(
     assert not Path(f"/proc/{pid}").exists()
     assert night.history.iterations[1].attempts == 2
     assert all(it.result is not None and it.result.failure is None for it in night.history.batch(1))
+
+
+def test_a_result_that_lies_there_when_a_job_is_given_up_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = """
+config = SlotConfig.model_validate(read_yaml(folder / "config.yaml"))
+done = surrogate_result(config, job["run_id"], SurrogateConfig(failure_share=0.0)).model_dump_json()
+if number == 1: write_atomic(folder / "result.json", done); time.sleep(600)
+"""
+    engine, state = slurm(tmp_path, monkeypatch, late)
+    (state / "blind").touch()
+    night = drive(tmp_path, engine, 1)
+    assert [it.attempts for it in night.history.batch(1)] == [1] * 4
+    assert all(it.result is not None and it.result.failure is None for it in night.history.batch(1))
+    assert replay_run(tmp_path / "r").passed
