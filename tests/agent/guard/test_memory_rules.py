@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agent.briefing.context import build_context, guard_facts
+from agent.briefing.context import build_context
+from agent.briefing.facts import guard_facts
 from agent.claude.mock import answer
 from agent.guard.guard import check
 from agent.guard.reply import parse_reply

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.briefing.context import build_context, guard_facts
+from agent.briefing.context import build_context
+from agent.briefing.facts import guard_facts
 from agent.guard.acceptance import settle
 from agent.guard.guard import check
 from agent.guard.reply import parse_reply
