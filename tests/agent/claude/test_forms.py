@@ -74,8 +74,8 @@ def size(n_parallel: int, form: str) -> int:
 def test_the_largest_form_that_is_taken_is_used_and_the_night_is_the_same(
     n_parallel: int, form: str, serve: Callable[..., Server], tmp_path: Path
 ) -> None:
-    claude = {"n_parallel": n_parallel, "n_iter_block": n_parallel}
-    file = write_campaign(tmp_path / "c.yaml", claude=claude, policy={"baseline_runs": n_parallel})
+    search = {"n_parallel": n_parallel, "n_iter_block": n_parallel}
+    file = write_campaign(tmp_path / "c.yaml", search=search, policy={"baseline_runs": n_parallel})
     choosy = Choosy(serve, file, 0 if form == "text" else size(n_parallel, form))
     night = play(file, tmp_path / "r", 2, choosy)
     play(file, tmp_path / "mock", 2)

@@ -28,7 +28,7 @@ def night(effect: float, batches: int) -> Rehearsal:
 @pytest.fixture(scope="module")
 def found() -> Rehearsal:
     """A night that has confirmed a config."""
-    return night(0.2, 20)
+    return night(0.2, 30)
 
 
 def test_before_anything_is_known_nothing_is_said() -> None:

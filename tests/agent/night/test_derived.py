@@ -94,7 +94,7 @@ def test_the_memory_holds_the_models_text_and_the_programs_table(campaign_file: 
 
 
 def test_blocks_need_not_be_whole_batches_long(tmp_path: Path) -> None:
-    file = write_campaign(tmp_path / "c.yaml", claude={"n_iter_block": 6})
+    file = write_campaign(tmp_path / "c.yaml", search={"n_iter_block": 6})
     night = play(file, tmp_path / "r", 5)
     log = night.paths.log.read_text()
     assert [log.count(f"## Block {number}\n") for number in (1, 2, 3, 4)] == [1, 1, 1, 0]

@@ -27,13 +27,13 @@ def rehearsed(effect: float, batches: int) -> Rehearsal:
 
 
 def test_a_confirmed_config_is_the_winner_and_loads() -> None:
-    made = rehearsed(0.2, 20)
+    made = rehearsed(0.2, 30)
     best = made.views.confirmations.best
     assert best is not None
     text = render_winner(made.views, 5)
     assert text is not None
     first, *lines = text.splitlines()
-    assert first.endswith(f"(80 iterations): {best.config_id}, confirmed better than the baseline")
+    assert first.endswith(f"(120 iterations): {best.config_id}, confirmed better than the baseline")
     assert any(line.startswith("# Changed from the campaign's defaults: training.") for line in lines)
     assert any(line.startswith("# V_rest_R2: mean 0.") and "data seeds" in line for line in lines)
 
