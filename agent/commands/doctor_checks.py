@@ -14,6 +14,7 @@ from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, tria
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
+from agent.ledger.policy import work
 from agent.night.ask import batch_schema
 from agent.people.alarms import check_notify
 from state.campaign import Campaign
@@ -47,7 +48,11 @@ def machine(campaign: Campaign, file: Path) -> list[Checked]:
     except NightflyError as error:
         return [Checked("machine", False, str(error), "see the sentence; the same check runs before each night")]
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
-    here = [_memory(campaign, seen), _time(campaign, seen)] if campaign.engine.kind == "local" else []
+    here = (
+        [_memory(campaign, seen), _time(campaign, seen), *_out_of_reach(campaign, seen)]
+        if campaign.engine.kind == "local"
+        else []
+    )
     return [Checked("data", True, known), *_device(campaign), *here, *_same_step(campaign), *_learns(campaign)]
 
 
@@ -108,6 +113,25 @@ def _time(campaign: Campaign, seen: dict[str, float]) -> Checked:
         return Checked("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
     mend = "raise engine.time_limit_min, lower n_epochs or data_augmentation_loop, or use a faster machine"
     return Checked("time", minutes < limit, text, "" if minutes < limit else mend)
+
+
+def _out_of_reach(campaign: Campaign, seen: dict[str, float]) -> list[Checked]:
+    """The values of the explore table that alone would take a run over the policy's limit."""
+    base, limit = campaign.base_config(), campaign.policy.time_limit_min
+    minutes, late = 60 * seen["slot_hours"], []
+    for key, rule in campaign.explorable.items():
+        for value in rule.choices or filter(None, (rule.max,)):
+            if not isinstance(value, int | float) or value == base.flat()[key]:
+                continue
+            whole = isinstance(base.flat()[key], int)
+            child = base.replaced({key: int(value) if whole else value})
+            took = minutes * work(child) / work(base)
+            if work(child) > work(base) and took > limit:
+                late.append(f"{key} = {value} ({took:.0f} min)")
+    if not late or campaign.policy.time != "reject":
+        return []
+    text = f"over policy.time_limit_min {limit:g}, so only beside less work elsewhere: {', '.join(late)}"
+    return [Checked("time", True, text)]
 
 
 def engine(campaign: Campaign, file: Path) -> list[Checked]:

@@ -14,7 +14,7 @@ import pytest
 
 from agent.commands import doctor
 from agent.commands.doctor import Checked, examine
-from agent.commands.doctor_checks import _time
+from agent.commands.doctor_checks import _out_of_reach, _time
 from agent.commands.prepare import prepare
 from state.campaign import load_campaign
 from state.errors import UserError
@@ -122,6 +122,21 @@ def test_a_slot_beyond_a_limit_is_a_problem(tmp_path: Path, hours: float, ok: bo
     assert finding.ok == ok
     assert bool(finding.mend) == (not ok)
     assert ("policy.time_limit_min is 90" in finding.message) == (hours == 1.6)
+
+
+def test_values_that_the_time_limit_puts_out_of_reach_are_named(tmp_path: Path) -> None:
+    """The addendum's own table: at 76 minutes by default, three epochs and more loops pass its limit of 90."""
+    loops = {"choices": [20, 25, 30]}
+    ratio = {"choices": [0.3, 0.4]}
+    keys = {"training.data_augmentation_loop": loops, "training.alternate_joint_ratio": ratio}
+    campaign = load_campaign(write(tmp_path, ALIVE | keys))
+    (found,) = _out_of_reach(campaign, {"slot_hours": 76 / 60})
+    assert found.ok
+    assert found.message == (
+        "over policy.time_limit_min 90, so only beside less work elsewhere: training.n_epochs = 3 (114 min), "
+        "training.data_augmentation_loop = 25 (95 min), training.data_augmentation_loop = 30 (114 min)"
+    )
+    assert _out_of_reach(campaign, {"slot_hours": 0.5}) == []
 
 
 @pytest.fixture
