@@ -6,27 +6,22 @@ size, in double precision, from the config's own start: the loss with all penalt
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 from state.config import SlotConfig
-from state.errors import NightflyError
-from state.files import read_yaml
-from state.schema import validate
 from trainer.fit.backend import make_model, make_step
-from trainer.fly.connectome import Connectome, cache_folder, load_connectome
+from trainer.fly.connectome import Connectome, load_connectome
 from trainer.fly.simulate import Recording, generate
 from trainer.model.gnn import GNN
 from trainer.model.protocol import Model
 from trainer.score.metrics import activity
 from trainer.slot import runtime
-from trainer.slot.remembered import remembered
+from trainer.slot.remembered import answer
 from trainer.slot.trial import shortened
 
 if TYPE_CHECKING:
@@ -101,16 +96,8 @@ def _apart(a: Tensor, b: Tensor) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """The command line: 0 when the comparison could be made, 2 and one sentence on stderr when not."""
-    path = Path(arguments[0])
-    try:
-        config = validate(SlotConfig, read_yaml(path), str(path))
-        told = remembered(cache_folder(), "backends", config.hash(), lambda: asdict(compare_backends(config)))
-    except NightflyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(json.dumps(told, sort_keys=True))
-    return 0
+    """The command line: see `trainer.slot.remembered.answer`."""
+    return answer(arguments, "backends", lambda config: asdict(compare_backends(config)))
 
 
 if __name__ == "__main__":

@@ -6,27 +6,22 @@ and phases are there, each shortened alike, so that what only acts in a later ep
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 
 from state.config import SlotConfig
-from state.errors import NightflyError
-from state.files import read_yaml
-from state.schema import validate
 from trainer.fit.backend import make_model
 from trainer.fit.schedule import iterations_per_epoch, scheduler_in
 from trainer.fit.training import TrainingDiverged, fit
-from trainer.fly.connectome import cache_folder, load_connectome
+from trainer.fly.connectome import load_connectome
 from trainer.fly.simulate import Recording, generate
 from trainer.model.protocol import Model, derivative
 from trainer.score.metrics import activity
 from trainer.slot import runtime
-from trainer.slot.remembered import remembered
+from trainer.slot.remembered import answer
 
 ITERATIONS = 300  # of all epochs together, or at least one per phase
 ERROR_FRAMES = 64
@@ -102,16 +97,8 @@ def _fault(undefined: str, before: float, after: float) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """The command line: 0 when the trial could be made, 2 and one sentence on stderr when not."""
-    path = Path(arguments[0])
-    try:
-        config = validate(SlotConfig, read_yaml(path), str(path))
-        told = remembered(cache_folder(), "trial", config.hash(), lambda: asdict(try_training(config)))
-    except NightflyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(json.dumps(told, sort_keys=True))
-    return 0
+    """The command line: see `trainer.slot.remembered.answer`."""
+    return answer(arguments, "trial", lambda config: asdict(try_training(config)))
 
 
 if __name__ == "__main__":
