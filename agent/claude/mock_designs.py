@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from agent.claude.mock import Slot, as_node, change, changes_of, confirm, owed_seeds, promise, repeat
+from agent.claude.mock_moves import Slot, as_node, change, changes_of, confirm, owed_seeds, promise, repeat
 from agent.ledger.policy import node_to_repeat
 from prompts.context import ConfigView, Context
 from state.config import Scalar

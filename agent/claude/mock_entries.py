@@ -45,7 +45,7 @@ def _observation(view: SlotView) -> str:
 
 
 def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
-    """On the hypothesis that was written before the run, as `agent.claude.mock` words it for each role."""
+    """On the hypothesis that was written before the run, as the mock words it for each role."""
     if view.role == "fallback":
         return "inconclusive", "the program chose this run, nobody had a hypothesis"
     if view.role == "baseline":

@@ -1,0 +1,142 @@
+"""What the mock's proposals are made of: baselines, repeats, confirmation runs, and single changes of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from agent.ledger.policy import node_to_repeat
+from prompts.context import ConfigView, Context, NodeView, Rule
+from state.config import Scalar
+from ucb.grammar import render_mutation
+
+Slot = dict[str, Any]
+
+
+def owed_seeds(context: Context) -> list[int]:
+    """The data seeds of the confirmation runs that are owed to the first candidate."""
+    owed = context.demand.owed
+    return owed.candidates[0].simulation_seeds[: owed.runs] if owed else []
+
+
+def confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
+    """A confirmation run on the next of the ``owed`` data seeds; None when none is left, or none can be made here."""
+    if not owed or context.demand.owed is None:
+        return None
+    name = context.demand.owed.candidates[0].config_id
+    config = next(view for view in context.configs if view.config_id == name)
+    if (node := node_to_repeat(context, slot, config)) is None:
+        return None
+    rule = f"{name} is the candidate: fresh runs on the baseline's data decide"
+    return repeat(context, slot, node, rule, owed.pop(0), "different-data-generalization") | {
+        "hypothesis": f"{name} is better than the baseline on the same data."
+    }
+
+
+def baseline(context: Context, slot: int) -> Slot:
+    offer = context.seeds[slot]
+    return {
+        "role": "baseline",
+        "parent": "root",
+        "parent_rule": "start of the campaign: the unchanged defaults measure the variance",
+        "mutation": render_mutation({}, "baseline", None),
+        "edits": [],
+        "simulation_seed": offer.simulation_seed,
+        "training_seed": offer.training_seed,
+        "seed_rationale": "different-data-generalization",
+        "hypothesis": "The defaults reach connectivity_R2 with a CV below 5 % over data seeds.",
+    }
+
+
+def repeat(context: Context, slot: int, node: int, rule: str, simulation_seed: int, rationale: str) -> Slot:
+    return {
+        "role": "replicate",
+        "parent": node,
+        "parent_rule": rule,
+        "mutation": render_mutation({}, "replicate", node),
+        "edits": [],
+        "simulation_seed": simulation_seed,
+        "training_seed": context.seeds[slot].training_seed,
+        "seed_rationale": rationale,
+    }
+
+
+def promise(view: ConfigView) -> tuple[float, float, str]:
+    connectivity, vrest = view.mean.get("connectivity_R2") or 0.0, view.mean.get("V_rest_R2") or 0.0
+    return (connectivity + 0.5 * vrest, connectivity, view.config_id)
+
+
+def change(context: Context, slot: int, node: int, why: str, key: str, step: tuple[Scalar, Scalar]) -> Slot:
+    """A proposal of one changed key, on the seeds that the slot is offered."""
+    offer = context.seeds[slot]
+    return {
+        "role": "exploit",
+        "parent": node,
+        "parent_rule": why,
+        "mutation": render_mutation({key: step}, "exploit", node),
+        "edits": [{"key": key, "value": step[1]}],
+        "simulation_seed": offer.simulation_seed,
+        "training_seed": offer.training_seed,
+        "seed_rationale": "suggested-default",
+        "hypothesis": f"{key.rsplit('.', 1)[-1]} = {step[1]} raises V_rest_R2 and keeps connectivity_R2.",
+    }
+
+
+def as_node(view: ConfigView) -> NodeView:
+    return NodeView(
+        node=view.node,
+        parent=None,
+        config_id=view.config_id,
+        ucb=0.0,
+        visits=view.runs,
+        reward=view.mean.get("connectivity_R2") or 0.0,
+        mutation="",
+        pattern="",
+        minutes=None,
+        values=view.values,
+    )
+
+
+# The training time grows in proportion to these keys.
+WORK_KEYS = ("training.n_epochs", "training.data_augmentation_loop")
+FIRST_BY_PATTERN = {
+    "conn-drops": ("training.alternate_lr_ratio", +1),
+    "vrest-flat": ("training.alternate_lr_ratio", -1),
+    "vrest-falls": ("training.alternate_lr_ratio", -1),
+    "conn-not-established": ("training.alternate_joint_ratio", +1),
+}
+
+
+def changes_of(context: Context, node: NodeView) -> Iterator[tuple[NodeView, Rule, Scalar]]:
+    first, step = FIRST_BY_PATTERN.get(node.pattern, ("", 0))
+    # Keys start at a place that moves with the batch, so that no key is always last.
+    turn = context.batch % max(len(context.rules), 1)
+    rules = sorted(context.rules, key=lambda rule: rule.key != first)
+    rules = rules[:1] + rules[1:][turn:] + rules[1:][:turn] if first else rules[turn:] + rules[:turn]
+    for rule in rules:
+        both = neighbours(rule, node.values[rule.key])
+        for value in reversed(both) if rule.key == first and step < 0 else both:
+            if not _too_long(context, node, rule, value):
+                yield node, rule, value
+
+
+def _too_long(context: Context, node: NodeView, rule: Rule, value: Scalar) -> bool:
+    """Whether ``value`` would stretch the node's predicted minutes past the limit."""
+    if rule.key not in WORK_KEYS or node.minutes is None:
+        return False
+    return node.minutes * float(value) / float(node.values[rule.key]) > context.time_limit_min
+
+
+def neighbours(rule: Rule, value: Scalar) -> list[Scalar]:
+    """The next allowed values above and below ``value``: one step of the choices, or a factor of 2 in a range."""
+    if rule.choices is not None:
+        order = rule.choices if isinstance(value, bool | str) else sorted(rule.choices, key=float)
+        place = order.index(value) if value in order else 0
+        return [*order[place + 1 : place + 2], *order[max(place - 1, 0) : place]]
+    assert rule.min is not None
+    assert rule.max is not None
+    number, span = float(value), (rule.max - rule.min) / 4
+    steps = (number * 2, number / 2) if rule.scale == "log" else (number + span, number - span)
+    rounded = [float(f"{min(max(step, rule.min), rule.max):.3g}") for step in steps]
+    inside = [step for step in rounded if step != number and rule.min <= step <= rule.max]
+    return [int(step) for step in inside if step.is_integer()] if rule.whole else list(inside)
