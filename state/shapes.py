@@ -143,7 +143,10 @@ class ReplyRejected(TypedDict):
 
 
 class ReplyAccepted(TypedDict):
-    """What stands at the end of a conversation; ``fallbacks``: slot -> why its proposal was replaced."""
+    """What stands at the end of a conversation; ``fallbacks``: slot -> why its proposal was replaced.
+
+    ``suggestions``: no further batch was paid for, so the policy is held against the proposals when they are planned.
+    """
 
     proposals: list[Proposal]
     judgements: list[dict[str, Any]]
@@ -155,6 +158,7 @@ class ReplyAccepted(TypedDict):
     warnings: list[str]
     fallbacks: dict[str, list[str]]
     settings: NotRequired[dict[str, Scalar]]
+    suggestions: NotRequired[bool]
 
 
 class BatchCommitted(TypedDict):

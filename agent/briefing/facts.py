@@ -26,6 +26,7 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         block_end=context.block_end,
         user_input=context.kind == "batch" and bool(context.user_input),
         start=context.kind == "start",
+        last=context.last_batch,
         memory=context.memory,
         sent_back=_sent_back(ledger),
     )

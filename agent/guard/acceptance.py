@@ -27,20 +27,7 @@ NO_ENTRY = {
 
 def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
-    accepted, proposals = list(ruling.accepted), list[Proposal]()
-    replaced: dict[str, list[str]] = {}
-    if ledger.campaign.policy.replicates == "reject":
-        accepted = _enough_replicates(context, accepted)
-        accepted = _enough_confirmations(ledger, context, accepted)
-        accepted = _enough_of_the_short(ledger, context, accepted)
-    taken = {run_key(item.config)[:2] for item in accepted if item is not None}
-    due = _due(ledger, context, accepted)
-    done = served(accepted, context.demand, ledger.history.config_ids)
-    short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
-    for slot, item in enumerate(accepted):
-        if item is None:
-            replaced[str(slot)] = [v.sentence() for v in ruling.violations if v.slot in (slot, None)]
-        proposals.append(_fallback(ledger, context, slot, taken, due, short) if item is None else _proposal(item))
+    accepted, proposals, replaced = settled_proposals(ledger, context, ruling)
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in ruling.entries]
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
@@ -56,7 +43,32 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling
         "warnings": [v.sentence() for v in ruling.warnings] + alone,
         "fallbacks": replaced,
     }
-    return {**settled, "settings": settings} if settings else settled
+    if settings:
+        settled["settings"] = settings
+    if context.last_batch:
+        settled["suggestions"] = True
+    return settled
+
+
+def settled_proposals(
+    ledger: Ledger, context: Context, ruling: Ruling
+) -> tuple[list[Accepted | None], list[Proposal], dict[str, list[str]]]:
+    """What stands of the ruling, a proposal for every slot, and for each fallback, by slot, why it is there."""
+    accepted, proposals = list(ruling.accepted), list[Proposal]()
+    replaced: dict[str, list[str]] = {}
+    if ledger.campaign.policy.replicates == "reject" and not context.last_batch:
+        accepted = _enough_replicates(context, accepted)
+        accepted = _enough_confirmations(ledger, context, accepted)
+        accepted = _enough_of_the_short(ledger, context, accepted)
+    taken = {run_key(item.config)[:2] for item in accepted if item is not None}
+    due = _due(ledger, context, accepted)
+    done = served(accepted, context.demand, ledger.history.config_ids)
+    short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
+    for slot, item in enumerate(accepted):
+        if item is None:
+            replaced[str(slot)] = [v.sentence() for v in ruling.violations if v.slot in (slot, None)]
+        proposals.append(_fallback(ledger, context, slot, taken, due, short) if item is None else _proposal(item))
+    return accepted, proposals, replaced
 
 
 def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:

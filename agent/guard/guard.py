@@ -31,6 +31,8 @@ def check(reply: Reply, facts: Facts, figures: Figures = NONE, rules: Sequence[R
 
 
 def _counts(rule: Rule, facts: Facts) -> bool:
+    if facts.last and rule.of_policy:
+        return False
     return rule.holds_in(facts.campaign.policy) and not (rule.once and rule.code in facts.sent_back)
 
 

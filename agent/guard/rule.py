@@ -130,6 +130,11 @@ class Rule:
     once: bool = False
     design: Design | None = None
 
+    @property
+    def of_policy(self) -> bool:
+        """Whether it is the campaign's rule for a batch that will run, not one that a proposal needs to be one."""
+        return self.setting is not None or self.design is not None
+
     def holds_in(self, policy: Policy) -> bool:
         """Whether a campaign with that policy has the rule."""
         return self.design is None or self.design == policy.design

@@ -46,7 +46,8 @@ class Facts:
     ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
     run of a node (None for root), ``settings`` the `claude.*` values in force, ``config_ids`` the short name of an
     identity, ``memory`` the one before, ``start`` whether this is the start call, ``sent_back`` the codes of the rules
-    that earlier replies of this conversation broke.
+    that earlier replies of this conversation broke, ``last`` whether no further batch is paid for: then the proposals
+    are suggestions, which no rule of the policy refuses.
     """
 
     campaign: Campaign
@@ -63,6 +64,7 @@ class Facts:
     block_end: bool = False
     user_input: bool = False
     start: bool = False
+    last: bool = False
     memory: str = ""
     sent_back: frozenset[str] = frozenset()
 

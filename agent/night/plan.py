@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
+from agent.night.suggestions import proposals_to_run
 from state.config import SlotConfig
 from state.errors import NightflyError
 from state.files import write_atomic
@@ -25,7 +26,7 @@ def plan_batch(night: Night) -> None:
 def planned_data(ledger: Ledger) -> BatchPlanned:
     """The data of `batch_planned` that follows from the proposals committed last."""
     new_ids: dict[str, str] = {}
-    slots = [_plan_slot(ledger, slot, proposal, new_ids) for slot, proposal in enumerate(ledger.history.proposals)]
+    slots = [_plan_slot(ledger, slot, proposal, new_ids) for slot, proposal in enumerate(proposals_to_run(ledger))]
     return {"slots": [slot.model_dump(mode="json") for slot in slots], "new_config_ids": new_ids}
 
 

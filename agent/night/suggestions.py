@@ -1,0 +1,43 @@
+"""Proposals that were made when no further batch was paid for: another evening holds the policy against them first."""
+
+from __future__ import annotations
+
+from agent.briefing.context import build_context
+from agent.briefing.facts import guard_facts
+from agent.guard.acceptance import settled_proposals
+from agent.guard.guard import check
+from agent.guard.reply import ProposalReply, Reply
+from agent.guard.table import RULES
+from agent.ledger.ledger import Ledger
+from state.records import Edit
+from state.shapes import Proposal
+
+
+def proposals_to_run(ledger: Ledger) -> list[Proposal]:
+    """The proposals committed last; of suggestions, what breaks a rule of the policy is replaced by a fallback."""
+    exchanges, proposals = ledger.history.exchanges, ledger.history.proposals
+    accepted = exchanges[-1].accepted if exchanges else None
+    if not (accepted and accepted.get("suggestions")):
+        return proposals
+    # A batch is about to be planned, whatever the budget said when they were made.
+    context = build_context(ledger).model_copy(update={"last_batch": False})
+    made = [_as_made(proposal) for proposal in proposals]
+    reply = Reply(entries=[None] * len(made), proposals=made, memory="")
+    ruling = check(reply, guard_facts(ledger, context), rules=[rule for rule in RULES if rule.of_policy])
+    _, held, replaced = settled_proposals(ledger, context, ruling)
+    return [new if str(slot) in replaced else old for slot, (old, new) in enumerate(zip(proposals, held, strict=True))]
+
+
+def _as_made(proposal: Proposal) -> ProposalReply:
+    return ProposalReply(
+        # A fallback of the program is a replicate to every rule.
+        role="replicate" if proposal["role"] == "fallback" else proposal["role"],
+        parent="root" if proposal["parent"] is None else proposal["parent"],
+        parent_rule=proposal["parent_rule"],
+        mutation=proposal["mutation"],
+        edits=[Edit.model_validate(edit) for edit in proposal["edits"]],
+        simulation_seed=proposal["simulation_seed"],
+        training_seed=proposal["training_seed"],
+        seed_rationale=proposal["seed_rationale"],
+        hypothesis=proposal["hypothesis"],
+    )
