@@ -16,7 +16,7 @@ Scalar = bool | int | float | str
 
 SEED_KEYS = ("simulation.seed", "training.seed")
 # Where a slot runs, not what it computes: outside a config's identity.
-PLACE_KEYS = ("dataset", "description", "training.device")
+PLACE_KEYS = ("dataset", "description", "training.device", "simulation.keep_data")
 # Follow from embedding_dim alone, so they are set with it and never count as a change of their own.
 DERIVED_KEYS = ("graph_model.input_size", "graph_model.input_size_update")
 
@@ -47,6 +47,7 @@ class SimulationConfig(Growing):
     blank_prefix_fraction: float = added(
         0.0, before=0.0, ge=0, lt=1, description="share of each clip, at its beginning, that is dark"
     )
+    keep_data: bool = added(False, before=False, description="each slot's recording is kept, in data/<dataset>")
 
     @model_validator(mode="after")
     def _divides(self) -> Self:

@@ -154,6 +154,10 @@ class SlotPaths:
         """Where a pre-empted training goes on; gone once there is a result."""
         return self.root / "checkpoint.pt"
 
+    def recording(self, dataset: str) -> Path:
+        """What was simulated, if `simulation.keep_data` wants it kept: in a place named as the config's `dataset`."""
+        return self.root / "data" / dataset / "recording.npz"
+
     @property
     def activity(self) -> Path:
         """Picture of the simulated voltages."""

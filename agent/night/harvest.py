@@ -54,6 +54,7 @@ def job_of(night: Night, iteration: Iteration) -> Job:
         config_hash=iteration.planned.config_hash,
         folder=night.paths.slot(iteration.planned.iteration).root.resolve(),
         time_limit_s=night.campaign.engine.time_limit_min * 60,
+        dataset=night.campaign.dataset(iteration.planned.slot),
     )
 
 

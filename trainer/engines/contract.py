@@ -20,18 +20,28 @@ FULL_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Job:
-    """One slot to run: its folder holds config.yaml and job.json."""
+    """One slot to run: its folder holds config.yaml and job.json.
+
+    ``dataset``: the `dataset` that the slot's config must have; '' where any will do.
+    """
 
     run_id: str
     config_hash: str
     folder: Path
     time_limit_s: float
+    dataset: str = ""
 
     def write(self, config_yaml: str) -> None:
         """Lay down what the worker reads."""
         paths = SlotPaths(self.folder)
         write_atomic(paths.config, config_yaml)
-        job = {"run_id": self.run_id, "config_hash": self.config_hash, "time_limit_s": self.time_limit_s}
+        job: dict[str, str | float] = {
+            "run_id": self.run_id,
+            "config_hash": self.config_hash,
+            "time_limit_s": self.time_limit_s,
+        }
+        if self.dataset:
+            job["dataset"] = self.dataset
         write_atomic(paths.job, canonical_json(job) + "\n")
 
 

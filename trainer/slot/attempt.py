@@ -20,6 +20,7 @@ from trainer.score.evaluate import Evaluation, evaluate
 from trainer.score.metrics import Activity, activity
 from trainer.slot import runtime
 from trainer.slot.checkpoint import EVERY_S, Checkpoint, CheckpointFile, Owner
+from trainer.slot.kept_data import keep
 from trainer.slot.progress import Listener, MetricsLog, Reporter
 from trainer.slot.termination import Termination
 
@@ -52,6 +53,8 @@ class Attempt:
         self._lap("connectome")
         data = self._simulate(truth, device)
         stats = activity(data.train)
+        if simulation.keep_data:
+            keep(data, self.paths, self.config.dataset)
         self._lap("data")
         owner = Owner.of(config_hash, truth, data.stimulus)
         training = _Training(self, CheckpointFile(self.paths.checkpoint, owner, run_id, self.checkpoint_s))

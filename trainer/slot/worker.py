@@ -68,11 +68,18 @@ def run_folder(folder: Path) -> SlotResult:
 
     def attempt() -> SlotResult:
         config = validate(SlotConfig, read_yaml(paths.config), str(paths.config))
+        _refuse_foreign(paths, config.dataset, job.get("dataset", config.dataset))
         if config.hash() != config_hash:
             raise Rejected(f"{paths.config}: changed since it was planned (its hash does not match job.json)")
         return Attempt(config, paths, checkpoint_s=every_s).run(run_id, config_hash)
 
     return _guarded(paths, run_id, config_hash, attempt)
+
+
+def _refuse_foreign(paths: SlotPaths, found: str, own: object) -> None:
+    """A slot with the `dataset` of another would take that one's place."""
+    if found != own:
+        raise Rejected(f"{paths.config}: dataset {found!r} is not this slot's, which is {own!r}; do not edit it")
 
 
 def _interval(job: dict[str, Any]) -> float:

@@ -209,3 +209,5 @@ def test_every_slot_config_on_disk_is_what_the_journal_planned(finished: Callabl
         config = validate(SlotConfig, tree, "slot")
         assert config.hash() == iteration.planned.config_hash
         assert config.dataset == f"surrogate_{iteration.planned.slot:02d}"
+        job = json.loads(night.paths.slot(iteration.planned.iteration).job.read_bytes())
+        assert job["dataset"] == config.dataset
