@@ -28,7 +28,6 @@ from state.metrics import tabled
 from state.paths import RunPaths
 from tests.agent.conftest import play, write_campaign
 from tests.agent.report.conftest import HOSTILE, again
-from ucb.score import parse_scores
 from ucb.log import parse_log, render_entry
 from ucb.score import parse_scores
 
