@@ -25,11 +25,12 @@ from agent.audit.report import to_json, to_text
 from benchmarks.samples import journal, newest_log, own_log, predecessor_log, record_line, score_file
 from state.errors import JournalError
 from state.journal import read_records
+from ucb.entry import LogEntry
 from ucb.grammar import LogError
 from ucb.log import parse_log, render_entry, render_header
 from ucb.score import parse_scores
 
-LIMIT_S = 10.0
+LIMIT_S = 10.0  # of processor time, so that a busy machine finds nothing
 
 TOKENS = [
     b"\n", b"\r\n", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", "\u2028".encode(), "→".encode(), b" -> ", b"->->->",
@@ -100,14 +101,24 @@ def _text(data: bytes) -> str:
 
 
 def read_own_log(data: bytes, _: Path) -> None:
-    """What parses must come back equal when written and read again."""
+    """What parses must come back equal when written and read again, but for the decimals that the writing rounds."""
     try:
         entries = parse_log(_text(data))
     except LogError:
         return
-    again = render_header("again") + "".join(render_entry(entry) for entry in entries)
-    if parse_log(again) != entries:
+    written = _written(entries)
+    again = parse_log(written)
+    if _written(again) != written or list(map(_without_curves, again)) != list(map(_without_curves, entries)):
         raise AssertionError("an entry changed when it was written and read again")
+
+
+def _written(entries: list[LogEntry]) -> str:
+    return render_header("again") + "".join(render_entry(entry) for entry in entries)
+
+
+def _without_curves(entry: LogEntry) -> LogEntry:
+    """The log rounds the figures of a trajectory, and nothing else."""
+    return entry.model_copy(update={"trajectory": None})
 
 
 def read_score_file(data: bytes, _: Path) -> None:
@@ -188,7 +199,7 @@ def _hang(_: int, __: FrameType | None) -> None:
 def run(first: int, n: int, folder: Path, seconds: float | None = None) -> Tally:
     """Cases ``first`` to ``first + n - 1``, or as many as fit into ``seconds``."""
     tally, chosen = Tally(), targets()
-    previous = signal.signal(signal.SIGALRM, _hang)
+    previous = signal.signal(signal.SIGPROF, _hang)
     begin = time.perf_counter()
     try:
         for case in range(first, first + n):
@@ -199,13 +210,13 @@ def run(first: int, n: int, folder: Path, seconds: float | None = None) -> Tally
             data = mutate(rng, rng.choice(texts), rng.choice(texts))
             _one(tally, case, name, lambda reader=reader, data=data: reader(data, folder), len(data))  # type: ignore[misc]
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)
     return tally
 
 
 def _one(tally: Tally, case: int, name: str, read: Callable[[], None], size: int) -> None:
-    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT_S)
     start = time.perf_counter()
     try:
         read()
@@ -233,13 +244,13 @@ def main() -> None:
                 total.seconds[name] = total.seconds.get(name, 0.0) + part.seconds[name]
                 total.slowest[name] = max(total.slowest.get(name, (0.0, 0, 0)), part.slowest[name])
             total.crashes += part.crashes
+            for case, name, trace in part.crashes:
+                print(f"\ncase {case}, {name}\n{trace}", flush=True)
             print(f"{sum(total.cases.values())} cases, {len(total.crashes)} crashes", flush=True)
     for name, count in total.cases.items():
         took, case, size = total.slowest[name]
         rate = count / total.seconds[name]
         print(f"{name}: {count} cases, {rate:.0f} a second; slowest {took * 1e3:.1f} ms (case {case}, {size} bytes)")
-    for case, name, trace in total.crashes[:20]:
-        print(f"\ncase {case}, {name}\n{trace}")
     raise SystemExit(1 if total.crashes else 0)
 
 

@@ -262,6 +262,9 @@ class Context(Section):
         default_factory=list, description="number and summary of the last blocks, oldest first"
     )
     room: str = Field("", description="that slots are shorter than the campaign wants, and what would lengthen them")
+    ucb_reward: str = Field(
+        "run", description="whose connectivity_R2 is a node's reward: its own, or its config's mean"
+    )
     last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]

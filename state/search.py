@@ -7,12 +7,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from state.added import Growing, added
 from state.errors import ConfigError
 from state.explorable import Explorable
-from state.schema import Section
 
 # With a larger constant, scores would say nothing about results.
 MOST_UCB_C = 1000.0
+Reward = Literal["run", "config_mean"]
 
 
 def setting_key(name: str) -> str:
@@ -20,7 +21,7 @@ def setting_key(name: str) -> str:
     return f"claude.{name}"
 
 
-class SearchConfig(Section):
+class SearchConfig(Growing):
     """How the night is cut into batches and blocks, and how promising a node is."""
 
     n_parallel: int = Field(4, ge=1, le=16)
@@ -32,6 +33,9 @@ class SearchConfig(Section):
     )
     ucb_c: float = Field(1.414, ge=0, le=MOST_UCB_C)
     ucb_formula: Literal["puct", "ucb1"] = "puct"
+    ucb_reward: Reward = added(
+        "run", before="run", description="of a node: its own connectivity_R2, or the mean over all runs of its config"
+    )
     explorable: dict[Literal["ucb_c"], Explorable] = Field(
         default_factory=dict, description="settings of this section that Claude may change during the night"
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from state.search import Reward
 from ucb.grammar import LogError, one_line, read_node, read_number, show_node, show_number
 from ucb.tree import TreeNode
 
@@ -16,7 +17,7 @@ Formula = Literal["puct", "ucb1"]
 
 _HEADER = re.compile(
     r"=== UCB Scores \((?:Simulation )?block ([0-9]{1,9}), iters ([0-9]{1,9})-([0-9]{1,9}), "
-    r"N=([0-9]{1,9}), c=([^ ,)]+)(?:, (puct|ucb1))?\) ==="
+    r"N=([0-9]{1,9}), c=([^ ,)]+)(?:, (puct|ucb1)(, config_mean)?)?\) ==="
 )
 _SCORE = re.compile(
     r"Node ([0-9]{1,9}): UCB=([^ ,]+), parent=([^ ,]+), visits=([0-9]{1,9}), R2=([^ ,]+)"
@@ -58,6 +59,7 @@ class ScoreTable:
     c: float
     formula: Formula
     scores: tuple[Score, ...]
+    reward: Reward = "run"
 
 
 def block_of(iteration: int, n_iter_block: int, n_parallel: int = 1) -> Block:
@@ -72,17 +74,26 @@ def block_of(iteration: int, n_iter_block: int, n_parallel: int = 1) -> Block:
     return Block(before + 1, first + 1, last)
 
 
-def score_block(nodes: Iterable[TreeNode], block: Block, c: float, formula: Formula = "puct") -> ScoreTable:
+def score_block(
+    nodes: Iterable[TreeNode],
+    block: Block,
+    c: float,
+    formula: Formula = "puct",
+    means: Mapping[int, float] | None = None,
+) -> ScoreTable:
     """Scores of the ``nodes`` in ``block``, best first (ties: the earlier node first).
 
     V = 1 + descendants of a node within the block, N = nodes in the block, r = connectivity_R2 (0 if failed).
     puct: r + c sqrt(N) / (1 + V), after the prior-weighted rule of Silver et al. 2017 with equal priors.
     ucb1: mean of r over the V nodes of the subtree + c sqrt(ln N / V) (Auer, Cesa-Bianchi and Fischer 2002).
+
+    ``means``: node -> r, where it is not the node's own but the mean of its config (`search.ucb_reward`).
     """
     inside = [node for node in nodes if node.id in block]
     known = {node.id for node in inside}
     parents = {node.id: node.parent if node.parent in known else None for node in inside}
     rewards = {node.id: node.connectivity_R2 or 0.0 for node in inside}
+    rewards |= {number: mean for number, mean in (means or {}).items() if number in rewards}
     visits, totals = _subtrees(parents, rewards)
     n = len(inside)
 
@@ -92,7 +103,8 @@ def score_block(nodes: Iterable[TreeNode], block: Block, c: float, formula: Form
         return totals[i] / visits[i] + c * math.sqrt(math.log(n) / visits[i])
 
     scores = [_score(node, ucb(node.id), parents[node.id], visits[node.id]) for node in inside]
-    return ScoreTable(block, c, formula, tuple(sorted(scores, key=lambda score: (-score.ucb, score.node))))
+    best_first = tuple(sorted(scores, key=lambda score: (-score.ucb, score.node)))
+    return ScoreTable(block, c, formula, best_first, "run" if means is None else "config_mean")
 
 
 def _score(node: TreeNode, ucb: float, parent: int | None, visits: int) -> Score:
@@ -122,7 +134,8 @@ def render_scores(table: ScoreTable) -> str:
     """`ucb_scores.txt`: a header line, then one line a node."""
     block, n = table.block, len(table.scores)
     where = f"block {block.number}, iters {block.first}-{block.last}"
-    header = f"=== UCB Scores ({where}, N={n}, c={show_number(table.c)}, {table.formula}) ==="
+    of_means = ", config_mean" if table.reward == "config_mean" else ""
+    header = f"=== UCB Scores ({where}, N={n}, c={show_number(table.c)}, {table.formula}{of_means}) ==="
     return "\n".join([header, "", *map(_show_score, table.scores)]) + "\n"
 
 
@@ -155,7 +168,8 @@ def parse_scores(text: str, name: str = "ucb_scores.txt") -> ScoreTable:
     c = read_number(header[5])
     if c is None:
         raise LogError(f"{name} line 1: found c=nan, expected a number")
-    return ScoreTable(Block(number, first, last), c, "ucb1" if header[6] == "ucb1" else "puct", scores)
+    formula: Formula = "ucb1" if header[6] == "ucb1" else "puct"
+    return ScoreTable(Block(number, first, last), c, formula, scores, "config_mean" if header[7] else "run")
 
 
 def _read_score(row: str, where: str) -> Score:

@@ -15,6 +15,8 @@ from state.metrics import REWARD
 def find_reward(entries: Sequence[Entry], file: ScoreFile | None, inferred: Inferred) -> str | None:
     """The metric that scores are made of: connectivity_R2, else the one whose values ``file`` holds, else what the log
     suggests; None when it cannot be told."""
+    if file is not None and file.of_means:
+        return None
     stored = [one for one in file.stored if one.metrics.get(REWARD) is not None] if file else []
     if inferred.reward == REWARD:
         return REWARD
@@ -38,6 +40,8 @@ def unjudged(comparison: Comparison, file: ScoreFile, inferred: Inferred, reward
     if reward is not None and (inferred.known or 2 * comparison.reproduced >= len(file.stored)):
         return []
     found = "scores of a reward that the metrics of the log do not tell"
+    if file.of_means:
+        found = "scores of config means over the whole night"
     if reward is not None:
         found = (
             f"{comparison.reproduced} of {len(file.stored)} scores are those of {reward}, by a rule of the log's own"

@@ -42,6 +42,7 @@ class ScoreFile:
     n: int | None = None
     c: float | None = None
     formula: Formula = "puct"
+    of_means: bool = False
     stored: list[Stored] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -78,7 +79,8 @@ def _read_header(file: ScoreFile, row: str) -> None:
     number = read_number(pairs.get("N") or pairs.get("N_total") or "")
     file.n = int(number) if number is not None else None
     file.c = read_number(pairs.get("c", ""))
-    file.formula = "ucb1" if ", ucb1)" in row else "puct"
+    file.formula = "ucb1" if ", ucb1" in row else "puct"
+    file.of_means = ", config_mean)" in row
 
 
 def _read_stored(node: int, line: int, row: str) -> Stored:

@@ -108,14 +108,31 @@ class Views:
         """Whether a batch that ends with ``iteration`` ends its block."""
         return iteration == self.block(iteration).last
 
-    def scores(self, number: int, upto: int | None = None, c: float | None = None) -> ScoreTable:
-        """UCB scores of a block, of its nodes up to ``upto``, with ``c`` instead of the constant now in force."""
+    def rewards(self, number: int) -> dict[int, float] | None:
+        """Node of a block -> the mean of its config over all runs so far; None where each node has its own reward."""
+        if self.campaign.search.ucb_reward == "run":
+            return None
+        block = self.numbered_block(number)
+        finished = (
+            it for n in range(block.first, block.last + 1) if (it := self.history.iterations.get(n)) is not None
+        )
+        names = {it.planned.iteration: it.planned.config_id for it in finished if it.result is not None}
+        return {node: self.table[name].spreads[REWARD].mean or 0.0 for node, name in names.items()}
+
+    def scores(
+        self,
+        number: int,
+        upto: int | None = None,
+        c: float | None = None,
+        rewards: dict[int, float] | None = None,
+    ) -> ScoreTable:
+        """UCB scores of a block, of its nodes up to ``upto``; ``c`` and ``rewards`` stand in for those now in force."""
         search = self.campaign.search
         block = self.numbered_block(number)
         last = block.last if upto is None else min(upto, block.last)
         nodes = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
         c = float(self.settings[setting_key("ucb_c")]) if c is None else c
-        return score_block(nodes, block, c, search.ucb_formula)
+        return score_block(nodes, block, c, search.ucb_formula, self.rewards(number) if rewards is None else rewards)
 
     @property
     def settings(self) -> dict[str, Scalar]:

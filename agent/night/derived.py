@@ -57,7 +57,9 @@ class Derived:
         self._files[self.paths.memory] = memory
         if last is not None:
             block = self.views.block(last).number
-            scores = partial(self._scores, block, last, float(self.views.settings[setting_key("ucb_c")]))
+            c = float(self.views.settings[setting_key("ucb_c")])
+            # What is known now, not when the file is written: by then other runs may have finished.
+            scores = partial(self._scores, block, last, c, self.views.rewards(block))
             self._files[self.paths.scores] = scores
             if self.views.is_block_end(last):
                 self._files[self.paths.snapshot("memory.md", block)] = memory
@@ -72,8 +74,8 @@ class Derived:
             self._files[self.paths.winner] = text
             self._files[self.paths.snapshot("winner.yaml", block)] = text
 
-    def _scores(self, block: int, last: int, c: float) -> str:
-        return render_scores(self.views.scores(block, last, c))
+    def _scores(self, block: int, last: int, c: float, rewards: dict[int, float] | None) -> str:
+        return render_scores(self.views.scores(block, last, c, rewards))
 
     def contents(self) -> dict[Path, bytes]:
         """Every file that the records since the last `flush` change, with its content; the log holds their part."""

@@ -136,16 +136,29 @@ def _configs(ledger: Ledger) -> dict[str, dict[str, Any]]:
 
 def _scores(ledger: Ledger, story: Story, nodes: list[TreeNode]) -> dict[int, float]:
     """Each node's score in its block, with the exploration constant that was in force at the block's last commit."""
-    search, found = ledger.campaign.search, {}
+    search, found = ledger.campaign.search, dict[int, float]()
+    sums: dict[str, list[float]] = {}
     for number, group in groupby(nodes, key=lambda node: ledger.views.block(node.id).number):
         inside = list(group)
         last = ledger.history.iterations[inside[-1].id].planned.batch
         c = story.setting(setting_key("ucb_c"), last, search.ucb_c)
         block = ledger.views.block(inside[-1].id)
         assert block.number == number
-        for score in score_block(inside, block, float(c), search.ucb_formula).scores:
+        means = _means(ledger, sums, inside) if search.ucb_reward == "config_mean" else None
+        for score in score_block(inside, block, float(c), search.ucb_formula, means).scores:
             found[score.node] = round(score.ucb, 3)
     return found
+
+
+def _means(ledger: Ledger, sums: dict[str, list[float]], inside: list[TreeNode]) -> dict[int, float]:
+    """Node -> mean of its config over the runs up to the end of its block; ``sums`` collects them, block by block."""
+    names = {node.id: ledger.history.iterations[node.id].planned.config_id for node in inside}
+    for node in inside:
+        if (run := ledger.views.table.run(names[node.id], node.id)) is not None and (
+            value := run.value(REWARD)
+        ) is not None:
+            sums.setdefault(names[node.id], []).append(value)
+    return {node: sum(sums.get(name, [0.0])) / len(sums.get(name, [0.0])) for node, name in names.items()}
 
 
 def _within_budget(ledger: Ledger, story: Story) -> set[int]:

@@ -132,3 +132,19 @@ def test_a_block_ends_with_the_batch_in_which_an_iteration_reaches_it(
     assert [block.number for block in dict.fromkeys(blocks)] == list(range(1, len(ends) + 1))
     assert all(i in block for i, block in enumerate(blocks, 1))
     assert [block.first for block in dict.fromkeys(blocks)] == [1, *(end + 1 for end in ends[:-1])]
+
+
+@given(forests(), st.sampled_from(["puct", "ucb1"]))
+def test_means_stand_in_for_the_nodes_own_rewards(nodes: list[TreeNode], formula: str) -> None:
+    block = block_of(1, 40)
+    means = {item.id: 0.5 for item in nodes}
+    found = score_block(nodes, block, 1.0, formula, means)  # type: ignore[arg-type]
+    level = [replace(item, metrics={**item.metrics, "connectivity_R2": 0.5}) for item in nodes]
+    wanted = score_block(level, block, 1.0, formula)  # type: ignore[arg-type]
+    assert [(one.node, one.ucb) for one in found.scores] == [(one.node, one.ucb) for one in wanted.scores]
+    # Each line still shows the node's own figure, and the header says whose mean was used.
+    assert {one.node: one.connectivity_R2 for one in found.scores} == {item.id: item.connectivity_R2 for item in nodes}
+    text = render_scores(found)
+    assert text.splitlines()[0].endswith(f", {formula}, config_mean) ===")
+    assert parse_scores(text).reward == "config_mean"
+    assert parse_scores(render_scores(wanted)).reward == "run"

@@ -294,3 +294,11 @@ def _one_data_set(record: Record) -> dict[str, Any]:
         return {}
     slots = [slot | ({"simulation_seed": 7} if slot["config_id"] != "C1" else {}) for slot in record.data["slots"]]
     return {"slots": slots}
+
+
+def test_scores_of_config_means_are_those_of_the_score_file(tmp_path: Path) -> None:
+    night = play(write_campaign(tmp_path / "c.yaml", search={"ucb_reward": "config_mean"}), tmp_path / "run", 5)
+    ledger, story = read_story(night.paths)
+    shown = {node["id"]: node["ucb"] for node in data.page_data(ledger, story, {}, {})["nodes"]}
+    stored = parse_scores(night.paths.scores.read_text()).scores
+    assert {score.node: shown[score.node] for score in stored} == {score.node: score.ucb for score in stored}
