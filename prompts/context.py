@@ -239,6 +239,7 @@ class Context(Section):
     design: str = "roles"
     max_changes: int
     time_limit_min: float
+    shorter_by: str = Field("", description="the explorable keys that make a run shorter, in words")
     replication: ReplicateRules
     pictures: bool = Field(description="whether each finished slot's pictures go with the batch prompt")
     slots: list[SlotView]

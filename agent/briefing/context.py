@@ -11,7 +11,7 @@ from agent.briefing.slot_view import explored_values, slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
-from agent.ledger.policy import demand, next_slot_node, slot_minutes
+from agent.ledger.policy import demand, next_slot_node, shorter_by, slot_minutes
 from agent.ledger.standing import standing, verdict_lines
 from prompts.context import (
     Candidate,
@@ -99,6 +99,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
     margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
     told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
     metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
+    told["shorter_by"] = shorter_by(campaign)
     told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics, "demands": demands(campaign)}
     if not any_run:
         return told

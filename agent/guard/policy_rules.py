@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agent.guard.rule import Breach, Case, Rule, Step
 from agent.guard.ruling import Accepted
-from agent.ledger.policy import REPLICATE_ROLES, width, work
+from agent.ledger.policy import REPLICATE_ROLES, shorter_by, width, work
 
 
 def _baseline_required(case: Case) -> Iterator[Breach]:
@@ -67,6 +67,14 @@ def _architecture_time(case: Case) -> Iterator[Breach]:
             yield Breach(slot, "edits", f"larger layers at {took}", f"no larger layers beyond {limit:g} min")
 
 
+def _advice(case: Case) -> str:
+    """How to stay below the limit, by keys that the campaign lets the model edit."""
+    if case.facts.campaign.format == 1:
+        return "; reduce n_epochs, data_augmentation_loop or the layers"
+    keys = shorter_by(case.facts.campaign)
+    return f"; lower {keys}" if keys else ""
+
+
 def _predicted_time(case: Case) -> Iterator[Breach]:
     limit = case.facts.campaign.policy.time_limit_min
     for slot, item in case.passed:
@@ -74,7 +82,7 @@ def _predicted_time(case: Case) -> Iterator[Breach]:
         late = item.changes and minutes is not None and minutes > limit and _is_longer(item, case)
         # Larger layers past the limit are told by their own rule.
         if late and not _minutes_of_growth(item, case):
-            allowed = f"at most {limit:g} min; reduce n_epochs, data_augmentation_loop or the layers"
+            allowed = f"at most {limit:g} min{_advice(case)}"
             yield Breach(slot, "edits", f"{minutes:.1f} min predicted from past runs", allowed)
 
 

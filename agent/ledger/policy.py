@@ -86,6 +86,22 @@ def work(config: SlotConfig) -> float:
     return frames * width(config)
 
 
+# The keys that `work` depends on, those first that change no network.
+WORK_KEYS = (
+    "training.data_augmentation_loop",
+    "training.n_epochs",
+    "graph_model.hidden_dim",
+    "graph_model.n_layers",
+    "graph_model.hidden_dim_update",
+    "graph_model.n_layers_update",
+)
+
+
+def shorter_by(campaign: Campaign) -> str:
+    """What the model may lower to make a run shorter, in words; '' where the campaign opens nothing of the kind."""
+    return " or ".join(key for key in WORK_KEYS if key in campaign.explorable)
+
+
 def slot_minutes(result: SlotResult, format: int = FORMAT) -> float | None:
     """The wall time of one slot in minutes, all its stages together; None when it was not trained to the end.
 

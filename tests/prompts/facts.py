@@ -50,6 +50,7 @@ def batch_context() -> Context:
         protected=[("dataset", "it routes each slot's data to its own place")],
         max_changes=2,
         time_limit_min=90.0,
+        shorter_by="training.data_augmentation_loop or training.n_epochs",
         replication=ReplicateRules(
             baseline_runs=4,
             min_replicates=1,

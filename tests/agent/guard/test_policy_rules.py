@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 
 from agent.briefing.context import build_context
 from agent.claude.mock import answer
+from agent.night.ask import read_reply
 from agent.night.night import Night
+from prompts.render import render_system
+from state.files import dump_yaml, read_yaml
 from tests.agent.conftest import play, write_campaign
 from tests.agent.guard.replies import one_edit, verdict
 
@@ -74,3 +78,28 @@ def test_only_what_makes_a_run_longer_is_held_to_the_limit(
     reply = answer(build_context(night))
     one_edit(key, old, new)(reply)
     assert [code for code, slot in verdict(night, reply) if slot == 0] == want
+
+
+@pytest.mark.parametrize(
+    ("explorable", "advice"),
+    [
+        ({"training.n_epochs": {"choices": [2, 3]}}, "at most 70 min; lower training.n_epochs"),
+        (
+            {"training.n_epochs": {"choices": [2, 3]}, "training.data_augmentation_loop": {"choices": [20, 25]}},
+            "at most 70 min; lower training.data_augmentation_loop or training.n_epochs",
+        ),
+    ],
+)
+def test_a_suggestion_names_only_keys_that_may_be_edited(
+    explorable: dict[str, Any], advice: str, tmp_path: Path
+) -> None:
+    file = write_campaign(tmp_path / "c.yaml", policy={"time_limit_min": 70})
+    tree = read_yaml(file) | {"explorable": explorable}
+    file.write_text(dump_yaml(tree))
+    night = play(file, tmp_path / "r", 1)
+    context = build_context(night)
+    reply = answer(context)
+    one_edit("training.n_epochs", 2, 3)(reply)
+    _, found = read_reply(night, context, json.dumps(reply))
+    assert [violation.allowed for violation in found.violations if violation.slot == 0] == [advice]
+    assert f"propose less work ({advice.partition('; ')[2]})" in re.sub(r"\s+", " ", render_system(context))
