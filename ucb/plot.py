@@ -33,12 +33,19 @@ _BEST_LABELLED = 12
 
 
 def plot_tree(
-    nodes: Iterable[TreeNode], *, n_parallel: int, n_iter_block: int, title: str = "", dpi: int = 110
+    nodes: Iterable[TreeNode],
+    *,
+    n_parallel: int,
+    n_iter_block: int,
+    title: str = "",
+    dpi: int = 110,
+    best: int | None = None,
 ) -> bytes:
     """The tree as PNG: a node's colour is its connectivity_R2, its shape its role; failed slots are crosses.
 
     Columns are batches of ``n_parallel`` iterations, bands are blocks: see `block_of`. Up to 60 nodes all are
-    labelled, above that the best ones. Parents must have smaller ids than their children.
+    labelled, above that the best ones. Parents must have smaller ids than their children. ``best``: the node that gets
+    the ring (None: that of the highest connectivity_R2).
     """
     kept = sorted(nodes, key=lambda node: node.id)
     layout = place(kept, n_parallel)
@@ -49,7 +56,7 @@ def plot_tree(
     _draw_frame(axes, layout, title)
     _draw_blocks(axes, layout, n_iter_block, n_parallel)
     _draw_edges(axes, kept, layout)
-    _draw_nodes(axes, kept, layout)
+    _draw_nodes(axes, kept, layout, best)
     _draw_keys(figure, axes, kept)
     figure.draw_without_rendering()
     _draw_labels(figure, axes, kept, layout)
@@ -103,7 +110,7 @@ def _colours() -> ScalarMappable:
     return ScalarMappable(PowerNorm(2.5, 0.0, 1.0), colormaps["viridis"])
 
 
-def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: Layout) -> None:
+def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: Layout, ringed: int | None) -> None:
     """One scatter a shape; the best node gets a ring."""
     failed = [node for node in nodes if node.failure]
     _scatter(axes, failed, layout, marker="X", s=layout.marker * 0.7, color=_FAILED, linewidths=0)
@@ -113,7 +120,7 @@ def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: Layout) -> None:
         _scatter(
             axes, group, layout, marker=marker, s=area, color=[*map(_face, group)], edgecolors="white", linewidths=0.6
         )
-    best = max(nodes, key=_reward, default=None)
+    best = max(nodes, key=lambda node: (node.id == ringed, _reward(node)), default=None)
     if best is not None and best.connectivity_R2 is not None:
         _scatter(axes, [best], layout, marker="o", s=layout.marker * 1.7, color="none", edgecolors=_INK, linewidths=2)
 

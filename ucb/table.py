@@ -102,6 +102,10 @@ class VarianceTable:
         stats = (self._stats[name] for _, name in self._order)
         return list(islice((config for config in stats if config.ranked), k))
 
+    def leading(self, k: int) -> list[ConfigStats]:
+        """The first ``k`` of the ranked configs; as long as none is ranked, of all in the same order."""
+        return self.ranking(k) or self.top(k)
+
 
 def render_table(table: VarianceTable, limit: int = 20) -> str:
     """The addendum's `### Variance Estimates` in markdown: the first ``limit`` configs, and always C1, the first used.

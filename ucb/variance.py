@@ -228,6 +228,11 @@ class ConfigStats:
         return _steady(conn) + 0.5 * _steady(vrest)
 
     @property
+    def best_run(self) -> int:
+        """The iteration of the run with the highest connectivity_R2, the latest of equal ones."""
+        return max((run.value(REWARD) or 0.0, run.iteration) for run in self.runs)[1]
+
+    @property
     def ranked(self) -> bool:
         """Whether there are data seeds (in the first release, runs) enough for the score to be a rank."""
         return (self.simulation_seeds if self.by_seed else len(self.runs)) >= RANKED_FROM

@@ -103,7 +103,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
         # A single lucky run does not lead.
-        "best": [_config(stats) for stats in ledger.views.table.ranking(3) or ledger.views.table.by_connectivity(3)],
+        "best": [_config(stats) for stats in ledger.views.table.leading(3)],
         "verdicts": _verdicts(history),
         "spent": _spent(spending),
         "dollars": None if spending.unpriced else spending.dollars,

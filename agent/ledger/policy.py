@@ -24,7 +24,7 @@ class Standing:
 
 
 def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Standing]) -> Demand:
-    """What the next batch must hold; ``planned_iterations`` counts those planned so far."""
+    """What the next batch must hold; ``planned_iterations`` counts those so far, ``standings`` are best first."""
     policy = campaign.policy
     if planned_iterations < policy.baseline_runs:
         left = policy.baseline_runs - planned_iterations
@@ -38,7 +38,7 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
         return Demand(baseline=False, min_replicates=0, reason=reason)
     if policy.design == "one_change":
         return Demand(baseline=False, min_replicates=1, reason="slot 0 is the control, the others change one key each")
-    top = sorted(standings, key=lambda s: -s.mean_connectivity)[: policy.top_configs]
+    top = standings[: policy.top_configs]
     short = [s for s in top if s.runs < policy.runs_of_top]
     if len(top) == policy.top_configs and not short:
         reason = f"the top {policy.top_configs} configs have at least {policy.runs_of_top} runs each"

@@ -175,11 +175,12 @@ class Views:
         return None if self.tree.node(node) is None else self.config(self.history.iterations[node])
 
     def standings(self, k: int) -> list[Standing]:
-        """Runs and mean connectivity of the ``k`` configs with the best mean, best first."""
-        return [
-            Standing(stats.config_id, len(stats.runs), stats.spreads[REWARD].mean or 0.0)
-            for stats in self.table.by_connectivity(k)
-        ]
+        """Runs and mean connectivity of the first ``k`` configs of the variance table.
+
+        In the first release of those with the best mean.
+        """
+        first = self.table.by_connectivity(k) if self.campaign.format == 1 else self.table.top(k)
+        return [Standing(stats.config_id, len(stats.runs), stats.spreads[REWARD].mean or 0.0) for stats in first]
 
 
 def run_key(config: SlotConfig) -> tuple[str, int, int]:

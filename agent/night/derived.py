@@ -100,12 +100,13 @@ class Derived:
         """tree.png; drawn at most every few seconds, since a picture costs more than a batch of a fast campaign."""
         from ucb.plot import plot_tree
 
-        search = self.campaign.search
+        search, first = self.campaign.search, self.views.table.leading(1)
         picture = plot_tree(
             self.views.tree.nodes(),
             n_parallel=search.n_parallel,
             n_iter_block=search.n_iter_block,
             title=self.campaign.title(),
+            best=first[0].best_run if first else None,
         )
         write_atomic(self.paths.tree_picture, picture)
         self._drawn = time.monotonic()

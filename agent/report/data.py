@@ -84,7 +84,7 @@ def _first_choice(ledger: Ledger) -> int | None:
     """The run that the page opens with: the latest of the confirmed config, else of the one that leads."""
     if (won := ledger.views.confirmations.best) is not None:
         return ledger.views.latest_node[won.config_id]
-    best = ledger.views.table.ranking(1) or ledger.views.table.by_connectivity(1)
+    best = ledger.views.table.leading(1)
     return best[0].runs[-1].iteration if best else None
 
 

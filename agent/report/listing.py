@@ -36,7 +36,7 @@ def run_line(paths: RunPaths) -> RunLine:
         ledger, story = read_story(paths)
     except (NightflyError, OSError) as error:
         return RunLine(name, fault=str(error))
-    best = ledger.views.table.ranking(1) or ledger.views.table.by_connectivity(1)
+    best = ledger.views.table.leading(1)
     badges = ("surrogate",) * (ledger.campaign.trainer != "gnn") + ("dry run",) * bool(ledger.history.dry_run)
     return RunLine(
         name=name,

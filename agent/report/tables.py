@@ -18,10 +18,11 @@ SHOWN = 25
 
 
 def config_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """One row a config, best score first and those with too few runs for a rank last: figures of the metrics of
-    the variance table and the comparison with the baseline."""
-    configs = sorted(ledger.views.table.top(), key=lambda stats: not stats.ranked)
-    return [_config_row(ledger, stats) for stats in configs]
+    """One row a config in the order of the variance table: figures of its metrics and the comparison with the baseline.
+
+    Those with too few runs for a rank are marked so.
+    """
+    return [_config_row(ledger, stats) for stats in ledger.views.table.top()]
 
 
 def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:

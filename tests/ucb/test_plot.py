@@ -90,3 +90,10 @@ def test_large_trees_label_only_the_best(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "400: 0.900" in words
     assert 1 <= len(words) <= 12
     assert shown([node(i, None, None) for i in range(1, 101)], monkeypatch) == []
+
+
+def test_the_ring_is_where_it_is_asked_for() -> None:
+    """Node 12 of this tree has the highest value."""
+    pictures = {best: plot_tree(night(12), n_parallel=4, n_iter_block=12, best=best) for best in (None, 12, 3)}
+    assert pictures[None] == pictures[12]
+    assert pictures[3] != pictures[12]

@@ -128,3 +128,15 @@ def test_the_best_means_are_those_of_a_full_sort() -> None:
     want = sorted(means, key=lambda name: (-means[name], first[name]))
     for k in (1, 3, 30, 99):
         assert [stats.config_id for stats in table.by_connectivity(k)] == want[:k]
+
+
+def test_what_leads_is_ranked_and_as_long_as_nothing_is_stands_first() -> None:
+    table = VarianceTable()
+    for n in range(2):
+        table.add(run("C1", n + 1, 0.5 + 0.1 * n, seed=n))
+    assert [stats.config_id for stats in table.leading(1)] == ["C1"]
+    table.add(run("C2", 3, 0.99, seed=3))
+    assert [stats.config_id for stats in table.leading(1)] == ["C2"]
+    table.add(run("C1", 4, 0.7, seed=4))
+    assert [stats.config_id for stats in table.leading(1)] == ["C1"]
+    assert table["C1"].best_run == 4

@@ -40,10 +40,10 @@ def test_demand(planned: int, runs: tuple[int, ...], baseline: bool, replicates:
     assert says in want.reason
 
 
-def test_top_is_by_connectivity_and_not_by_order() -> None:
-    weak = [Standing("C9", 1, 0.1), *standings(3, 3, 3)]
+def test_the_top_are_the_first_whatever_their_mean() -> None:
+    weak = [*standings(3, 3, 3), Standing("C9", 1, 0.95)]
     assert demand(CAMPAIGN, 20, weak).min_replicates == 1
-    strong = [Standing("C9", 1, 0.95), *standings(3, 3, 3)]
+    strong = [Standing("C9", 1, 0.1), *standings(3, 3, 3)]
     assert demand(CAMPAIGN, 20, strong).min_replicates == 2
 
 
