@@ -23,6 +23,7 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         parent_run=lambda node: _parent_run(ledger, node),
         settings=ledger.views.settings,
         config_ids=ledger.history.config_ids,
+        enough=lambda name: ledger.views.table[name].enough,
         block_end=context.block_end,
         user_input=context.kind == "batch" and bool(context.user_input),
         start=context.kind == "start",

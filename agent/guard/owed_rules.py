@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from agent.guard.confirmation import furthest
 from agent.guard.rule import Breach, Case, Rule, Step
 from agent.guard.ruling import Accepted
 from agent.ledger.policy import REPLICATE_ROLES
@@ -25,15 +26,32 @@ def _owed_replicates(case: Case) -> Iterator[Breach]:
     unknown = sum(item is None for item in case.accepted)
     replicates = sum(1 for _, item in case.passed if item.proposal.role in REPLICATE_ROLES)
     if have + unknown < demand.short_replicates and replicates + unknown >= demand.min_replicates:
-        lacking = ", ".join(f"{one.config_id} ({one.lacks} more)" for one in demand.short)
         found = f"{have} replicates of the configs that need runs"
-        yield Breach(None, "parent", found, f"at least {demand.short_replicates} of these: {lacking}")
+        yield Breach(None, "parent", found, f"at least {demand.short_replicates} of these: {_lacking(demand)}")
+    yield from _enough_already(case, sum(one.lacks for one in demand.short) - have - unknown)
+
+
+def _enough_already(case: Case, lacking: int) -> Iterator[Breach]:
+    """Replicates of configs that have enough, while ``lacking`` runs of others are owed; a trial's own are none."""
+    facts = case.facts
+    confirming = furthest(case.accepted, facts.demand.owed, facts.config_ids)[1] if facts.demand.owed else {}
+    for slot, item in case.passed:
+        name = facts.config_ids.get(item.config.identity(), "")
+        replicate = item.proposal.role in REPLICATE_ROLES and slot not in confirming
+        if lacking > 0 and replicate and facts.enough(name):
+            found = f"a replicate of {name}, which has enough of them"
+            yield Breach(slot, "parent", found, f"another role, or a run of one of these: {_lacking(facts.demand)}")
+
+
+def _lacking(demand: Demand) -> str:
+    return ", ".join(f"{one.config_id} ({one.lacks} more)" for one in demand.short)
 
 
 OWED_RULE = Rule(
     "owed_replicates",
     Step.BATCH,
-    "Of the replicates, as many as a prompt says are runs of the configs that it lists as needing runs.",
+    "Of the replicates, as many as a prompt says are runs of the configs that it lists as needing runs; "
+    "as long as one of these lacks a run, none is of a config with enough replicates.",
     _owed_replicates,
     setting="replicates",
 )

@@ -45,9 +45,9 @@ class Facts:
 
     ``seeds_of`` gives the simulation seeds that a config (by identity) has run on, ``parent_run`` what is known of the
     run of a node (None for root), ``settings`` the `claude.*` values in force, ``config_ids`` the short name of an
-    identity, ``memory`` the one before, ``start`` whether this is the start call, ``sent_back`` the codes of the rules
-    that earlier replies of this conversation broke, ``last`` whether no further batch is paid for: then the proposals
-    are suggestions, which no rule of the policy refuses.
+    identity, ``enough`` whether a config (by name) has enough replicates, ``memory`` the one before, ``start`` whether
+    this is the start call, ``sent_back`` the codes of the rules that earlier replies of this conversation broke,
+    ``last`` whether no further batch is paid for: then no rule of the policy refuses a proposal.
     """
 
     campaign: Campaign
@@ -61,6 +61,7 @@ class Facts:
     parent_run: Callable[[int | None], ParentRun | None]
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     config_ids: Mapping[str, str] = field(default_factory=dict)
+    enough: Callable[[str], bool] = lambda config_id: False
     block_end: bool = False
     user_input: bool = False
     start: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,3 +100,31 @@ def test_over_a_night_the_replicates_went_where_they_were_owed(tmp_path_factory:
         replay.fold(record)
     assert asked > 5
     assert served == asked
+
+
+def test_a_config_with_enough_is_not_repeated_while_another_is_owed(night: Night, good: dict[str, Any]) -> None:
+    """Three replicates: two serve the configs that need runs and a third is of one with enough."""
+    context, reply = build_context(night), copy.deepcopy(good)
+    lacks = sum(one.lacks for one in context.demand.short)
+    spare = next(n for n in range(4) if reply[f"slot_{n}"]["proposal"]["role"] != "replicate")
+    node, offer = night.views.table["C1"].runs[0].iteration, context.seeds[spare]
+    reply[f"slot_{spare}"]["proposal"] |= {
+        "role": "replicate",
+        "parent": node,
+        "edits": [],
+        "mutation": f"[none] — robustness re-run of Node {node}",
+        "simulation_seed": offer.simulation_seed,
+        "training_seed": offer.training_seed,
+        "seed_rationale": "suggested-default",
+    }
+    assert lacks > 2
+    parsed, facts = parse_reply(json.dumps(reply), 4, False), guard_facts(night, context)
+    open_ones = check(parsed, replace(facts, enough=lambda name: False))
+    assert open_ones.violations == []
+    ruling = check(parsed, replace(facts, enough=lambda name: name == "C1"))
+    assert [(v.code, v.slot) for v in ruling.violations] == [("owed_replicates", spare)]
+    assert ruling.violations[0].found == "a replicate of C1, which has enough of them"
+    proposal = settle(night, context, parsed, ruling)["proposals"][spare]
+    assert proposal["role"] == "fallback"
+    config = night.history.iterations[proposal["parent"] or 0].planned.config_id
+    assert config in {one.config_id for one in context.demand.short}
