@@ -9,8 +9,8 @@ from benchmarks.null_nights import WORLDS, coverage, night, nights
 
 def test_a_night_in_memory_decides_what_a_night_with_files_decides(tmp_path: Path) -> None:
     surface = WORLDS["one run in six bad"] | {"surface": "ridge", "effect": 0.15}
-    files = night(3, surface, 12, False, tmp_path)
-    assert files == night(3, surface, 12, False)
+    files = night(1, surface, 16, False, tmp_path)
+    assert files == night(1, surface, 16, False)
     assert files.trials or files.spent
 
 

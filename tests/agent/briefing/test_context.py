@@ -72,7 +72,7 @@ def test_each_slot_is_told_in_full(night: Night) -> None:
             assert result is not None
             assert [(p.epoch, p.phase) for p in view.phases] == steps(result.trajectory)
             assert view.phases[-1].moves["tau_R2"][1] == result.trajectory[-1].tau_r2
-    assert text.count("data generation included") == sum(view.minutes is not None for view in context.slots)
+    assert text.count(" min in all\n") == sum(view.minutes is not None for view in context.slots)
 
 
 def steps(points: list[TrajectoryPoint]) -> list[tuple[int, str]]:
