@@ -14,7 +14,7 @@ from typing import Any
 
 from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, answer
-from agent.guard.acceptance import settle
+from agent.guard.acceptance import accepted_data
 from agent.ledger.evidence import Evidence
 from agent.ledger.open_run import open_run
 from agent.ledger.policy import REPLICATE_ROLES
@@ -69,7 +69,7 @@ class Arena:
     def try_one(self, text: str, tally: Tally) -> None:
         """Let ``text`` go the whole road; a broken promise is an AssertionError."""
         reply, verdict = read_reply(self.ledger, self.context, text)
-        data = settle(self.ledger, self.context, reply, verdict)
+        data = accepted_data(self.ledger, self.context, reply, verdict)
         self.ledger.history.proposals = data["proposals"]
         slots = [Planned.model_validate(fields) for fields in planned_data(self.ledger)["slots"]]
         tally.replies += 1

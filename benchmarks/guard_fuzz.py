@@ -2,7 +2,7 @@
 
     nice -n 10 python -m benchmarks.guard_fuzz --n 1000000 --json
 
-Every reply goes the driver's own road: read_reply, settle, planned_data. `benchmarks.arena` holds the promises,
+Every reply goes the driver's own road: read_reply, accepted_data, planned_data. `benchmarks.arena` holds the promises,
 `benchmarks.hostile` makes the replies.
 """
 

@@ -118,7 +118,7 @@ class SlotView(Section):
     bad: bool = Field(False, description="failed or badly recovered: counted, but no part of means and intervals")
     metrics: dict[str, float | None]
     missing: dict[str, str]
-    beside: dict[str, float | None] = Field(
+    further: dict[str, float | None] = Field(
         default_factory=dict, description="further measured figures, by their names"
     )
     curves: dict[str, CurveView]

@@ -36,7 +36,7 @@ class Leader:
 
 @dataclass
 class Confirmations:
-    """Fold over `batch_planned` (`plan`), results (`take`) and whole batches (`settle`)."""
+    """Fold over `batch_planned` (`plan`), results (`take`) and whole batches (`decide`)."""
 
     goal: Goal
     estimates: Estimates
@@ -112,7 +112,7 @@ class Confirmations:
         if planned.config_id == BASELINE and planned.iteration <= self.baseline_runs + self._lost:
             self._lost += 1
 
-    def settle(self) -> None:
+    def decide(self) -> None:
         """A batch has finished: look at the trial in hand, and see who leads."""
         if (trial := self.open) is not None:
             trial.take_look(self.estimates, self.goal)

@@ -20,7 +20,7 @@ LONGEST_FAILURE = 400
 
 # Figures of `result.json` that tell how a metric came about: weights before their correction, over the sources that
 # ever send, one step ahead, over neurons that move, and the size of the largest eigenvalue.
-BESIDE = (
+FURTHER = (
     "raw_W_R2",
     "connectivity_R2_active",
     "onestep_pearson",
@@ -57,7 +57,7 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
         bad=_bad(ledger, planned.config_id, planned.iteration),
         metrics=recorded(result.metrics),
         missing=result.missing,
-        beside={name: result.extra[name] for name in BESIDE if name in result.extra},
+        further={name: result.extra[name] for name in FURTHER if name in result.extra},
         curves={} if result.failure else _curves(ledger, result, report),
         phases=[] if result.failure else _phases(ledger, result.trajectory),
         minutes=minutes,

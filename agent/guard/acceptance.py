@@ -25,14 +25,14 @@ NO_ENTRY = {
 }
 
 
-def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
+def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
     accepted, proposals, replaced = settled_proposals(ledger, context, ruling)
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in ruling.entries]
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
-    settled: ReplyAccepted = {
+    data: ReplyAccepted = {
         "proposals": proposals,
         "judgements": [] if context.kind == "start" else entries,
         "memory": memory or ledger.blobs.put(context.memory),
@@ -44,10 +44,10 @@ def settle(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling
         "fallbacks": replaced,
     }
     if settings:
-        settled["settings"] = settings
+        data["settings"] = settings
     if context.last_batch:
-        settled["suggestions"] = True
-    return settled
+        data["suggestions"] = True
+    return data
 
 
 def settled_proposals(

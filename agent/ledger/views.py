@@ -67,7 +67,7 @@ class Views:
         elif record.type in ("slot_finished", "slot_failed"):
             self._learn(self.history.iterations[record.of(SlotEnded)["iteration"]])
             if not self.history.unfinished():
-                self.confirmations.settle()
+                self.confirmations.decide()
         elif record.type == "batch_committed":
             self.tree.committed(record.of(BatchCommitted))
 

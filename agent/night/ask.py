@@ -13,7 +13,7 @@ from agent.briefing.context import build_context
 from agent.briefing.facts import guard_facts
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt, Turn
-from agent.guard.acceptance import settle
+from agent.guard.acceptance import accepted_data
 from agent.guard.checks import wrong_figures
 from agent.guard.guard import check
 from agent.guard.reply import Reply, Unreadable, completed, parse_reply, reply_schema
@@ -217,14 +217,16 @@ def judged(ledger: Ledger, context: Context) -> tuple[RecordType, ReplyRejected 
     if stop in ANEW:
         if not any(map(_begins_anew, exchanges)):
             return "reply_rejected", _rejected([f"[{stop}] the model ended with {stop}"], [stop], fresh=True)
-        return "reply_accepted", settle(ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply"))
+        return "reply_accepted", accepted_data(
+            ledger, context, None, _nothing(context, stop, f"{stop} twice", "a reply")
+        )
     if last["reply"] is None:
-        return "reply_accepted", settle(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
+        return "reply_accepted", accepted_data(ledger, context, *_before_unreachable(ledger, context, last["outcome"]))
     reply, ruling = read_reply(ledger, context, _standing(ledger, exchanges), stop)
     repairs = sum(exchange.prompt["kind"] == "repair" for exchange in exchanges)
     if (found := ruling.violations) and repairs < ledger.campaign.claude.repair_turns:
         return "reply_rejected", _rejected([v.sentence() for v in found], [v.code for v in found])
-    return "reply_accepted", settle(ledger, context, reply, ruling)
+    return "reply_accepted", accepted_data(ledger, context, reply, ruling)
 
 
 def _rejected(violations: list[str], codes: list[str], fresh: bool = False) -> ReplyRejected:

@@ -40,7 +40,7 @@ def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
         night.take_requests()
         with night.interrupt.welcome():
             time.sleep(POLL_S if waiting else 0)
-    _record_results(night, fate.settle())
+    _record_results(night, fate.results())
 
 
 def _runs_again(night: Night, iteration: Iteration, failure: Failure) -> bool:

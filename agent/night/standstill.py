@@ -52,7 +52,7 @@ class Fate:
             result.failure is not None for _, result in self.held
         )
 
-    def settle(self) -> list[tuple[Iteration, SlotResult]]:
+    def results(self) -> list[tuple[Iteration, SlotResult]]:
         """All slots have ended: what is still to be journaled; Standstill when all failed, and too often."""
         if not self.held:
             return []

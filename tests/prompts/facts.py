@@ -151,7 +151,7 @@ def _slot(number: int) -> SlotView:
         pattern="healthy",
         metrics=dict.fromkeys(METRICS, 0.9) | {"V_rest_R2": None},
         missing={"V_rest_R2": "the true V_rest is constant"},
-        beside={"raw_W_R2": 0.61, "spectral_radius": 1.7},
+        further={"raw_W_R2": 0.61, "spectral_radius": 1.7},
         curves={
             "connectivity_R2": CurveView(
                 peak=0.93,

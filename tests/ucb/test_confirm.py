@@ -33,7 +33,7 @@ class Story:
             run = Run(config, self.iteration, seed, self.iteration, metrics)
             self.table.add(run)
             self.found.take(run)
-        self.found.settle()
+        self.found.decide()
 
     def planned(self, n: int, config: str, seed: int, role: Role) -> Planned:
         texts = dict.fromkeys(("run_id", "mutation", "parent_rule", "hypothesis", "config", "config_hash"), "")

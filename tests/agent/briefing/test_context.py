@@ -139,12 +139,12 @@ def test_a_campaign_may_ask_for_longer_runs(floor: float, told: bool, tmp_path: 
     assert ("% of the limit" in render_prompt(context)) is told
 
 
-def test_figures_beside_the_metrics_are_shown_where_they_were_measured(night: Night) -> None:
+def test_further_figures_are_shown_where_they_were_measured(night: Night) -> None:
     iteration = night.history.batch(night.history.planned)[0]
     kept = iteration.result
     assert kept is not None
-    assert "Beside them:" not in render_prompt(build_context(night))
+    assert "Further figures:" not in render_prompt(build_context(night))
     iteration.result = kept.model_copy(update={"extra": {"raw_W_R2": 0.61, "tau_slope": 1.0, "spectral_radius": 1.7}})
     text = render_prompt(build_context(night))
     iteration.result = kept
-    assert text.count("Beside them: raw_W_R2=0.6100, spectral_radius=1.7000\n") == 1
+    assert text.count("Further figures: raw_W_R2=0.6100, spectral_radius=1.7000\n") == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.briefing.context import build_context
 from agent.claude.mock import answer
-from agent.guard.acceptance import settle
+from agent.guard.acceptance import accepted_data
 from agent.night.ask import read_reply
 from agent.night.night import Night
 
@@ -28,7 +28,7 @@ def settled(night: Night, reply: object) -> dict[str, Any]:
     """What is committed after ``reply``, which may be any text."""
     context = build_context(night)
     text = reply if isinstance(reply, str) else json.dumps(reply)
-    return settle(night, context, *read_reply(night, context, text))
+    return accepted_data(night, context, *read_reply(night, context, text))
 
 
 def edit(**changes: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.claude.mock import MockLLM, answer
-from agent.guard.acceptance import settle
+from agent.guard.acceptance import accepted_data
 from agent.night.ask import read_reply
 from benchmarks.rehearsal import Rehearsal
 from prompts.context import Context
@@ -48,7 +48,7 @@ def test_the_mock_makes_what_is_owed(owing: tuple[Rehearsal, Context]) -> None:
     assert owed is not None
     _, verdict = read_reply(night, context, reply(context))
     assert verdict.violations == []
-    made = settle(night, context, None, verdict)["proposals"]
+    made = accepted_data(night, context, None, verdict)["proposals"]
     seeds = [one["simulation_seed"] for one in made]
     assert sum(seed in owed.candidates[0].simulation_seeds for seed in seeds) == owed.runs
 
@@ -66,7 +66,7 @@ def test_other_seeds_than_the_owed_are_sent_back_and_at_last_replaced(owing: tup
 
     _, verdict = read_reply(night, context, reply(context, stray))
     assert "confirmation_owed" in [violation.code for violation in verdict.violations]
-    made = settle(night, context, None, verdict)["proposals"]
+    made = accepted_data(night, context, None, verdict)["proposals"]
     fallbacks = [one for one in made if one["role"] == "fallback"]
     assert [one["simulation_seed"] for one in fallbacks] == owed.candidates[0].simulation_seeds[: owed.runs]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.briefing.context import build_context
 from agent.claude.mock import answer
-from agent.guard.acceptance import settle
+from agent.guard.acceptance import accepted_data
 from agent.guard.design import DESIGN_RULES
 from agent.guard.table import PLACE
 from agent.ledger.policy import REPLICATE_ROLES
@@ -225,7 +225,7 @@ def test_whatever_the_reply_the_next_batch_is_safe(data: st.DataObject, night: N
         else json.dumps(reply)
     )
     parsed, found = read_reply(night, context, text)
-    settled = settle(night, context, parsed, found)
+    settled = accepted_data(night, context, parsed, found)
     base = night.campaign.base_config().flat()
     for slot, proposal in enumerate(settled["proposals"]):
         assert proposal["parent"] is None or 1 <= proposal["parent"] <= context.last_node

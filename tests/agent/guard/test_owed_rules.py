@@ -12,7 +12,7 @@ import pytest
 
 from agent.briefing.context import build_context
 from agent.briefing.facts import guard_facts
-from agent.guard.acceptance import settle
+from agent.guard.acceptance import accepted_data
 from agent.guard.guard import check
 from agent.guard.reply import parse_reply
 from agent.ledger.open_run import open_run
@@ -61,7 +61,7 @@ def test_replicates_of_another_config_are_refused_and_the_fallback_serves(
     )
     # Without the driver's look at its journal, which is closed.
     ledger = open_run(night.paths.root).ledger()
-    settled = settle(ledger, build_context(ledger), reply, verdict)
+    settled = accepted_data(ledger, build_context(ledger), reply, verdict)
     replicates = [one for one in settled["proposals"] if not one["changes"]]
     made = Counter(night.history.iterations[one["parent"]].planned.config_id for one in replicates)
     short = {one.config_id: one.lacks for one in context.demand.short}
@@ -124,7 +124,7 @@ def test_a_config_with_enough_is_not_repeated_while_another_is_owed(night: Night
     ruling = check(parsed, replace(facts, enough=lambda name: name == "C1"))
     assert [(v.code, v.slot) for v in ruling.violations] == [("owed_replicates", spare)]
     assert ruling.violations[0].found == "a replicate of C1, which has enough of them"
-    proposal = settle(night, context, parsed, ruling)["proposals"][spare]
+    proposal = accepted_data(night, context, parsed, ruling)["proposals"][spare]
     assert proposal["role"] == "fallback"
     config = night.history.iterations[proposal["parent"] or 0].planned.config_id
     assert config in {one.config_id for one in context.demand.short}
