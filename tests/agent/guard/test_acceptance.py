@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, answer
 from agent.claude.protocol import Completion, Prompt
+from agent.guard.acceptance import _fresh_data
 from agent.ledger.policy import REPLICATE_ROLES
 from agent.ledger.views import run_key
 from agent.night.night import Night
@@ -150,20 +151,12 @@ def test_a_fallback_never_repeats_a_run(nights: list[Night]) -> None:
 
 def test_a_fallback_is_on_data_new_to_its_config(nights: list[Night]) -> None:
     night = nights[2]
-    context = build_context(night)
-    node = settled(night, "no")["proposals"][0]["parent"]
-    reply = good(night)
-    reply["slot_2"]["proposal"] |= {
-        "parent": node,
-        "mutation": f"[none] — robustness re-run of Node {node}",
-        "simulation_seed": context.seeds[0].simulation_seed,
-        "training_seed": 99,
-        "seed_rationale": "different-data-generalization",
-    }
-    reply["slot_0"]["proposal"]["edits"] = [{"key": "nothing", "value": 1}]
-    data = settled(night, reply)
-    assert roles(data)[0] == "fallback"
-    assert data["proposals"][0]["simulation_seed"] == context.seeds[0].simulation_seed + 4
+    offer, node = build_context(night).seeds[0], settled(night, "no")["proposals"][0]["parent"]
+    config = night.views.parent_config(node)
+    assert config is not None
+    assert _fresh_data(night, node, offer, 4, set()) == offer.simulation_seed
+    taken = {(config.identity(), offer.simulation_seed), (config.identity(), offer.simulation_seed + 4)}
+    assert _fresh_data(night, node, offer, 4, taken) == offer.simulation_seed + 8
 
 
 def test_a_slot_whose_partner_was_replaced_says_that_it_is_on_new_data(nights: list[Night]) -> None:
