@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.guard.confirmation import furthest
+from agent.guard.confirmation import confirmation_slots, furthest
 from agent.guard.owed_rules import served
 from agent.guard.reply import Reply
 from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
 from agent.ledger.ledger import Ledger
-from agent.ledger.policy import REPLICATE_ROLES, node_to_repeat
+from agent.ledger.policy import node_to_repeat
 from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
+from state.metrics import REWARD
 from state.records import Edit, Role
 from state.shapes import Proposal, ReplyAccepted
 
@@ -57,9 +59,9 @@ def settled_proposals(
     accepted, proposals = list(ruling.accepted), list[Proposal]()
     replaced: dict[str, list[str]] = {}
     if ledger.campaign.policy.replicates == "reject" and not context.last_batch:
-        accepted = _enough_replicates(context, accepted)
-        accepted = _enough_confirmations(ledger, context, accepted)
-        accepted = _enough_of_the_short(ledger, context, accepted)
+        _enough_replicates(context, accepted)
+        _enough_confirmations(ledger, context, accepted)
+        _enough_of_the_short(ledger, context, accepted)
     taken = {run_key(item.config)[:2] for item in accepted if item is not None}
     due = _due(ledger, context, accepted)
     done = served(accepted, context.demand, ledger.history.config_ids)
@@ -71,47 +73,36 @@ def settled_proposals(
     return accepted, proposals, replaced
 
 
-def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> None:
     """A batch that still lacks replicates gives up its last explorations, so that the policy holds."""
-    lacking = context.demand.min_replicates - sum(
-        1 for item in accepted if item is None or item.proposal.role in REPLICATE_ROLES
-    )
-    for slot in reversed(range(len(accepted))):
-        item = accepted[slot]
-        if lacking > 0 and item is not None and item.proposal.role not in REPLICATE_ROLES:
-            accepted[slot] = None
-            lacking -= 1
-    return accepted
+    have = sum(item is None or item.is_replicate for item in accepted)
+    _give_up(accepted, context.demand.min_replicates - have, lambda slot, item: not item.is_replicate)
 
 
-def _enough_confirmations(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+def _enough_confirmations(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> None:
     """A batch that lacks confirmation runs gives up its last other replicates for them."""
     owed = context.demand.owed
-    if owed is None:
-        return accepted
-    _, have = furthest(accepted, owed, ledger.history.config_ids)
-    lacking = owed.runs - len(have) - sum(item is None for item in accepted)
-    for slot in reversed(range(len(accepted))):
-        item = accepted[slot]
-        if lacking > 0 and item is not None and slot not in have and item.proposal.role in REPLICATE_ROLES:
-            accepted[slot] = None
-            lacking -= 1
-    return accepted
+    confirming = confirmation_slots(accepted, owed, ledger.history.config_ids)
+    lacking = (owed.runs if owed else 0) - len(confirming) - accepted.count(None)
+    _give_up(accepted, lacking, lambda slot, item: slot not in confirming and item.is_replicate)
 
 
-def _enough_of_the_short(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> list[Accepted | None]:
+def _enough_of_the_short(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> None:
     """A batch that lacks runs of the configs that need them gives up its last other replicates for them."""
-    done = served(accepted, context.demand, ledger.history.config_ids)
-    confirming = furthest(accepted, context.demand.owed, ledger.history.config_ids)[1] if context.demand.owed else {}
-    lacking = context.demand.short_replicates - sum(done.values()) - sum(item is None for item in accepted)
-    for slot in reversed(range(len(accepted))):
-        item = accepted[slot]
-        if item is None or slot in confirming or item.proposal.role not in REPLICATE_ROLES:
-            continue
-        if lacking > 0 and ledger.history.config_ids.get(item.config.identity()) not in done:
-            accepted[slot] = None
-            lacking -= 1
-    return accepted
+    names = ledger.history.config_ids
+    done, confirming = served(accepted, context.demand, names), confirmation_slots(accepted, context.demand.owed, names)
+
+    def is_other(slot: int, item: Accepted) -> bool:
+        return slot not in confirming and item.is_replicate and names.get(item.config.identity()) not in done
+
+    _give_up(accepted, context.demand.short_replicates - sum(done.values()) - accepted.count(None), is_other)
+
+
+def _give_up(accepted: list[Accepted | None], lacking: int, gives: Callable[[int, Accepted], bool]) -> None:
+    """Make room for ``lacking`` slots: as many as can be of those that ``gives`` names, the last first."""
+    named = [slot for slot, item in enumerate(accepted) if item is not None and gives(slot, item)]
+    for slot in named[::-1][: max(0, lacking)]:
+        accepted[slot] = None
 
 
 @dataclass
@@ -132,12 +123,11 @@ def _due(ledger: Ledger, context: Context, accepted: list[Accepted | None]) -> _
 
 def _proposal(item: Accepted) -> Proposal:
     proposal = item.proposal
-    parent = None if proposal.parent == "root" else proposal.parent
     return {
         "role": proposal.role,
-        "parent": parent,
+        "parent": proposal.node,
         "parent_rule": _line(proposal.parent_rule),
-        "mutation": mutation_line(item.changes, proposal.role, parent),
+        "mutation": mutation_line(item.changes, proposal.role, proposal.node),
         "changes": {key: [old, new] for key, (old, new) in item.changes.items()},
         "edits": [Edit(key=key, value=new).model_dump() for key, (_, new) in item.changes.items()],
         "simulation_seed": proposal.simulation_seed,
@@ -217,7 +207,7 @@ def _needy(configs: list[ConfigView], owed: list[str]) -> ConfigView:
         owed.remove(name)
         return by_name[name]
     short = [view for view in configs if not view.enough] or configs
-    return max(short, key=lambda view: (view.mean.get("connectivity_R2") or 0.0, -view.runs, view.config_id))
+    return max(short, key=lambda view: (view.mean.get(REWARD) or 0.0, -view.runs, view.config_id))
 
 
 def _line(text: str) -> str:

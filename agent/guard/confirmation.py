@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agent.guard.rule import Breach, Case, Rule, Step
 from agent.guard.ruling import Accepted
-from agent.ledger.policy import REPLICATE_ROLES
 from prompts.context import Candidate, Owed
 
 
@@ -14,7 +13,7 @@ def confirming(items: Sequence[Accepted | None], candidate: Candidate, config_id
     """Slot -> data seed of the items that are confirmation runs of ``candidate``; each data seed counts once."""
     found: dict[int, int] = {}
     for slot, item in enumerate(items):
-        if item is None or item.proposal.role not in REPLICATE_ROLES:
+        if item is None or not item.is_replicate:
             continue
         seed = item.config.simulation.seed
         mine = config_ids.get(item.config.identity()) == candidate.config_id
@@ -29,6 +28,11 @@ def furthest(
     """The candidate with the most confirmation runs among ``items``, and these; the first candidate without any."""
     counted = [(candidate, confirming(items, candidate, config_ids)) for candidate in owed.candidates]
     return max(counted, key=lambda one: len(one[1]))
+
+
+def confirmation_slots(items: Sequence[Accepted | None], owed: Owed | None, config_ids: Mapping[str, str]) -> set[int]:
+    """The slots of ``items`` that make confirmation runs; none where nothing is ``owed``."""
+    return set() if owed is None else set(furthest(items, owed, config_ids)[1])
 
 
 def _confirmation_owed(case: Case) -> Iterator[Breach]:

@@ -5,16 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.guard.rule import Breach, Case, Rule, Step
-from agent.ledger.policy import REPLICATE_ROLES
-from state.config import SlotConfig
-
-
-def _parent(case: Case, slot: int) -> SlotConfig | None:
-    item = case.accepted[slot]
-    if item is None:
-        return None
-    named = item.proposal.parent
-    return case.facts.parent_config(None if named == "root" else int(named))
 
 
 def _one_config(case: Case) -> Iterator[Breach]:
@@ -35,14 +25,14 @@ def _forced_seeds(case: Case) -> Iterator[Breach]:
         seeds = case.facts.seeds[slot]
         forced = (seeds.simulation_seed, seeds.training_seed)
         given = (item.proposal.simulation_seed, item.proposal.training_seed)
-        confirms = item.proposal.role in REPLICATE_ROLES and given[0] in offered
+        confirms = item.is_replicate and given[0] in offered
         if given != forced and not confirms:
             yield Breach(slot, "simulation_seed", f"{given[0]} and {given[1]}", f"{forced[0]} and {forced[1]}")
 
 
 def _control(case: Case) -> Iterator[Breach]:
     item = None if case.facts.demand.baseline or not case.accepted else case.accepted[0]
-    if item is not None and item.proposal.role not in REPLICATE_ROLES:
+    if item is not None and not item.is_replicate:
         yield Breach(0, "role", f"{item.proposal.role} in slot 0", "replicate: the parent unchanged")
 
 
@@ -51,7 +41,7 @@ def _one_parent(case: Case) -> Iterator[Breach]:
         return
     control = case.accepted[0].config.identity()
     for slot, item in case.passed:
-        parent = _parent(case, slot)
+        parent = case.facts.parent_config(item.proposal.node)
         if slot and item.changes and parent is not None and parent.identity() != control:
             yield Breach(slot, "parent", f"{item.proposal.parent}", "a node of the config that slot 0 runs again")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.guard.reply import ProposalReply
 from agent.guard.rule import Draft, EditFault
 from agent.guard.ruling import Facts
 from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
-from state.explorable import protection
+from state.explorable import Explorable, protection
 from state.records import Edit
 from state.schema import nearest
 from state.search import setting_key
@@ -17,32 +17,27 @@ from state.search import setting_key
 
 def draft(slot: int, proposal: ProposalReply, facts: Facts) -> Draft:
     """The proposal of ``slot`` as far as it can be read; without a parent its other edits are not looked at."""
-    node = None if proposal.parent == "root" else int(proposal.parent)
-    parent = facts.parent_config(node)
-    settings, wrong = _settings(proposal.edits, facts)
-    others = [edit for edit in proposal.edits if edit.key not in _setting_rules(facts)]
-    changes, faults = _changes(others, parent, facts.campaign) if parent else ({}, [])
-    return Draft(slot, proposal, parent, settings, changes, (*wrong, *faults), node)
-
-
-def _setting_rules(facts: Facts) -> list[str]:
-    return [setting_key(key) for key in facts.campaign.search.explorable]
-
-
-def _settings(edits: Sequence[Edit], facts: Facts) -> tuple[dict[str, Scalar], list[EditFault]]:
-    """The edits of `claude.*` keys that the campaign lets the model set. They belong to no slot's config."""
+    parent = facts.parent_config(proposal.node)
     rules = {setting_key(key): rule for key, rule in facts.campaign.search.explorable.items()}
+    settings, wrong = _settings([edit for edit in proposal.edits if edit.key in rules], rules, facts.settings)
+    others = [edit for edit in proposal.edits if edit.key not in rules]
+    changes, faults = _changes(others, parent, facts.campaign) if parent else ({}, [])
+    return Draft(slot, proposal, parent, settings, changes, (*wrong, *faults))
+
+
+def _settings(
+    edits: Sequence[Edit], rules: Mapping[str, Explorable], in_force: Mapping[str, Scalar]
+) -> tuple[dict[str, Scalar], list[EditFault]]:
+    """The edits of `claude.*` keys that the campaign lets the model set. They belong to no slot's config."""
     settings: dict[str, Scalar] = {}
     faults = []
     for edit in edits:
-        if edit.key not in rules:
-            continue
         if edit.key in settings:
             faults.append(EditFault("duplicate_key", edit.key, "two edits of one key", "one edit a key"))
         elif not rules[edit.key].allows(edit.value):
             allowed = rules[edit.key].allowed()
             faults.append(EditFault("value_not_allowed", edit.key, edit.value, allowed))
-        elif edit.value == facts.settings.get(edit.key):
+        elif edit.value == in_force.get(edit.key):
             found = f"{edit.value}, the value in force"
             faults.append(EditFault("no_change", edit.key, found, "a different value, or no edit of it"))
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agent.guard.rule import Breach, Case, Rule, Step
 from agent.guard.ruling import Accepted
-from agent.ledger.policy import REPLICATE_ROLES, shorter_by, width, work
+from agent.ledger.policy import shorter_by, width, work
 
 
 def _baseline_required(case: Case) -> Iterator[Breach]:
@@ -43,8 +43,7 @@ def _too_many_changes(case: Case) -> Iterator[Breach]:
 def _minutes_of_growth(item: Accepted, case: Case) -> str:
     """How long a config with larger layers takes, where that is past the limit; else ''."""
     facts, limit = case.facts, case.facts.campaign.policy.time_limit_min
-    node = None if item.proposal.parent == "root" else int(item.proposal.parent)
-    before, run = facts.parent_config(node), facts.parent_run(node)
+    before, run = facts.parent_config(item.proposal.node), facts.parent_run(item.proposal.node)
     if not item.changes or before is None or width(item.config) <= width(before):
         return ""
     if run is not None and run.minutes is not None and run.minutes > limit:
@@ -55,8 +54,7 @@ def _minutes_of_growth(item: Accepted, case: Case) -> str:
 
 def _is_longer(item: Accepted, case: Case) -> bool:
     """Whether the mutation makes a run longer; in the first release all were held to the limit."""
-    node = None if item.proposal.parent == "root" else int(item.proposal.parent)
-    before = case.facts.parent_config(node)
+    before = case.facts.parent_config(item.proposal.node)
     return case.facts.campaign.format == 1 or before is None or work(item.config) > work(before)
 
 
@@ -88,7 +86,7 @@ def _predicted_time(case: Case) -> Iterator[Breach]:
 
 def _too_few_replicates(case: Case) -> Iterator[Breach]:
     need = case.facts.demand.min_replicates
-    have = sum(1 for _, item in case.passed if item.proposal.role in REPLICATE_ROLES)
+    have = sum(item.is_replicate for _, item in case.passed)
     # A refused slot counts as a possible replicate: its own violation is reported already.
     unknown = sum(item is None for item in case.accepted)
     if have + unknown < need:

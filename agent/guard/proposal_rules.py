@@ -27,7 +27,8 @@ def _parent_future(case: Case) -> Iterator[Breach]:
 
 
 def _is_future(one: Draft, case: Case) -> bool:
-    return one.node is not None and one.node > case.facts.last_node
+    node = one.proposal.node
+    return node is not None and node > case.facts.last_node
 
 
 def _no_parent(one: Draft, case: Case) -> Breach:
@@ -38,8 +39,8 @@ def _no_parent(one: Draft, case: Case) -> Breach:
 def _parent_next_slot(case: Case) -> Iterator[Breach]:
     for one in case.drafts:
         barred = next_slot_node(one.slot, len(case.facts.seeds), case.facts.last_node)
-        if one.parent is not None and one.node is not None and one.node == barred:
-            found = f"{one.node}, which would make the entry's line `Next: parent=id+1`"
+        if one.parent is not None and barred is not None and one.proposal.node == barred:
+            found = f"{barred}, which would make the entry's line `Next: parent=id+1`"
             yield breach(one.slot, "parent", found, "another node, or the same parent in another slot")
 
 
@@ -96,8 +97,7 @@ def _baseline_parent(case: Case) -> Iterator[Breach]:
 
 def _mutation_mismatch(case: Case) -> Iterator[Breach]:
     for slot, item in case.passed:
-        node = None if item.proposal.parent == "root" else int(item.proposal.parent)
-        want = mutation_line(item.changes, item.proposal.role, node)
+        want = mutation_line(item.changes, item.proposal.role, item.proposal.node)
         given = item.proposal.mutation.strip()
         # A hyphen is understood for the dash; in runs of the first release it was not.
         if not _same_mutation(with_dash(given) if case.facts.campaign.format > 1 else given, want):

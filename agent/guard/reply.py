@@ -38,6 +38,11 @@ class ProposalReply(Section):
     seed_rationale: SeedRationale
     hypothesis: str
 
+    @property
+    def node(self) -> int | None:
+        """The node that `parent` names; None = root."""
+        return None if self.parent == "root" else self.parent
+
 
 class SlotReply(Section):
     """One slot of a batch reply."""

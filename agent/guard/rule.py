@@ -89,8 +89,6 @@ class Draft:
     settings: Mapping[str, Scalar]
     changes: Mapping[str, Scalar]
     faults: Sequence[EditFault]
-    # The node that the proposal names, None = root.
-    node: int | None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.guard.reply import EntryReply, ProposalReply
+from agent.ledger.policy import REPLICATE_ROLES
 from prompts.context import Demand, SeedOffer
 from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
@@ -78,6 +79,11 @@ class Accepted:
     config: SlotConfig
     changes: dict[str, tuple[Scalar, Scalar]]
     settings: dict[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def is_replicate(self) -> bool:
+        """Whether it runs a known config again."""
+        return self.proposal.role in REPLICATE_ROLES
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _different_data(slot: int, case: Case, identity: str) -> tuple[str, str] | N
 
 
 def _parent_seed(proposal: ProposalReply, facts: Facts) -> int | None:
-    run = None if proposal.parent == "root" else facts.parent_run(int(proposal.parent))
+    run = facts.parent_run(proposal.node)
     return None if run is None else run.simulation_seed
 
 
