@@ -45,7 +45,9 @@ ALSO = {
     "tests/agent/audit/test_rules.py": "agent/audit/reward",
     "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
-    "tests/agent/briefing/test_context.py": "agent/briefing/comparisons agent/briefing/facts agent/briefing/slot_view",
+    "tests/agent/briefing/test_context.py": (
+        "agent/briefing/comparisons agent/briefing/config_view agent/briefing/facts agent/briefing/slot_view"
+    ),
     "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
     "tests/agent/claude/test_mock.py": "agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",

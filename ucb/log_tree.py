@@ -117,6 +117,8 @@ class LogTree:
         return f"{self._name} line {written.lines.get(label, written.line)}"
 
 
-def departures(base: Mapping[str, Scalar], config: Mapping[str, Scalar], skip: tuple[str, ...]) -> dict[str, Scalar]:
+def departures(
+    base: Mapping[str, Scalar], config: Mapping[str, Scalar], skip: tuple[str, ...] = ()
+) -> dict[str, Scalar]:
     """Dotted key -> value where ``config`` leaves ``base``, the keys of ``skip`` left out."""
     return {key: value for key, value in config.items() if value != base[key] and key not in skip}

@@ -37,6 +37,7 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
     minutes, limit = slot_minutes(result, ledger.campaign.format), ledger.campaign.policy.time_limit_min
     stderr = iteration.artifacts.get("stderr")
     report = pattern(result.trajectory, ledger.campaign.thresholds, ledger.campaign.format == 1)
+    followed = _followed(ledger, result.trajectory)
     return SlotView(
         slot=planned.slot,
         iteration=planned.iteration,
@@ -58,8 +59,8 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
         metrics=recorded(result.metrics),
         missing=result.missing,
         further={name: result.extra[name] for name in FURTHER if name in result.extra},
-        curves={} if result.failure else _curves(ledger, result, report),
-        phases=[] if result.failure else _phases(ledger, result.trajectory),
+        curves={} if result.failure else _curves(ledger, result, report, followed),
+        phases=[] if result.failure else _phases(result.trajectory, followed),
         minutes=minutes,
         over_time=minutes is not None and minutes > limit,
         failure=result.failure
@@ -81,10 +82,12 @@ def _bad(ledger: Ledger, config_id: str, iteration: int) -> bool:
     return run is not None and is_bad(run, ledger.views.estimates.limit)
 
 
-def _curves(ledger: Ledger, result: SlotResult, report: PatternReport) -> dict[str, CurveView]:
+def _curves(
+    ledger: Ledger, result: SlotResult, report: PatternReport, followed: dict[str, Trace]
+) -> dict[str, CurveView]:
     moves = {"connectivity_R2": report.conn, "V_rest_R2": report.vrest, "tau_R2": report.tau}
     curves = {}
-    for name, trace in _followed(ledger, result.trajectory).items():
+    for name, trace in followed.items():
         shape = curve(result.trajectory, trace.column, ledger.campaign.thresholds)
         top = peak(result.trajectory, trace.column)
         curves[name] = CurveView(
@@ -113,10 +116,10 @@ def _moved(moves: Moves | None, name: str, first_release: bool) -> dict[str, flo
 def _followed(ledger: Ledger, points: list[TrajectoryPoint]) -> dict[str, Trace]:
     """What the prompts of this run tell of a trajectory, as far as it was measured along it."""
     known = traced(ledger.campaign.format)
-    return {name: trace for name, trace in known.items() if all(name in point.values() for point in points)}
+    return {name: trace for name, trace in known.items() if all(hasattr(point, trace.column) for point in points)}
 
 
-def _phases(ledger: Ledger, points: list[TrajectoryPoint]) -> list[PhaseView]:
+def _phases(points: list[TrajectoryPoint], followed: dict[str, Trace]) -> list[PhaseView]:
     """The first and the last phases of a run: a long one leaves out its middle."""
     groups = [list(group) for _, group in groupby(points, key=lambda point: (point.epoch, point.phase))]
     shown = groups if len(groups) <= SHOWN_PHASES else groups[: SHOWN_PHASES // 2] + groups[-SHOWN_PHASES // 2 :]
@@ -124,7 +127,9 @@ def _phases(ledger: Ledger, points: list[TrajectoryPoint]) -> list[PhaseView]:
         PhaseView(
             epoch=group[0].epoch,
             phase=group[0].phase,
-            moves={name: (group[0].values()[name], group[-1].values()[name]) for name in _followed(ledger, points)},
+            moves={
+                name: (getattr(group[0], one.column), getattr(group[-1], one.column)) for name, one in followed.items()
+            },
         )
         for group in shown
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from agent.ledger.policy import node_to_repeat
+from agent.ledger.policy import LENGTH_KEYS, node_to_repeat
 from prompts.context import ConfigView, Context, NodeView, Rule
 from state.config import Scalar
 from ucb.grammar import render_mutation
@@ -97,8 +97,6 @@ def as_node(view: ConfigView) -> NodeView:
     )
 
 
-# The training time grows in proportion to these keys.
-WORK_KEYS = ("training.n_epochs", "training.data_augmentation_loop")
 FIRST_BY_PATTERN = {
     "conn-drops": ("training.alternate_lr_ratio", +1),
     "vrest-flat": ("training.alternate_lr_ratio", -1),
@@ -121,8 +119,8 @@ def changes_of(context: Context, node: NodeView) -> Iterator[tuple[NodeView, Rul
 
 
 def _too_long(context: Context, node: NodeView, rule: Rule, value: Scalar) -> bool:
-    """Whether ``value`` would stretch the node's predicted minutes past the limit."""
-    if rule.key not in WORK_KEYS or node.minutes is None:
+    """Whether ``value`` would stretch the node's predicted minutes, which grow with its length, past the limit."""
+    if rule.key not in LENGTH_KEYS or node.minutes is None:
         return False
     return node.minutes * float(value) / float(node.values[rule.key]) > context.time_limit_min
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median_high
 
 from prompts.context import ConfigView, Context, Demand, Short
 from state.added import FORMAT
@@ -49,11 +50,9 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
     reason = "; ".join(
         filter(None, [reason, f"{missing} of the top {policy.top_configs} not yet found" if missing else ""])
     )
-    found = Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason)
-    if campaign.format == 1:
-        return found
     lacking = [Short(config_id=s.config_id, lacks=policy.runs_of_top - s.runs) for s in short]
-    return found.model_copy(update={"short": lacking})
+    told = [] if campaign.format == 1 else lacking
+    return Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason, short=told)
 
 
 def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:
@@ -86,10 +85,11 @@ def work(config: SlotConfig) -> float:
     return frames * width(config)
 
 
-# The keys that `work` depends on, those first that change no network.
+# What makes a training longer or shorter, and changes no network.
+LENGTH_KEYS = ("training.data_augmentation_loop", "training.n_epochs")
+# All that `work` depends on.
 WORK_KEYS = (
-    "training.data_augmentation_loop",
-    "training.n_epochs",
+    *LENGTH_KEYS,
     "graph_model.hidden_dim",
     "graph_model.n_layers",
     "graph_model.hidden_dim_update",
@@ -99,7 +99,16 @@ WORK_KEYS = (
 
 def shorter_by(campaign: Campaign) -> str:
     """What the model may lower to make a run shorter, in words; '' where the campaign opens nothing of the kind."""
-    return " or ".join(key for key in WORK_KEYS if key in campaign.explorable)
+    return _opened(campaign, WORK_KEYS)
+
+
+def longer_by(campaign: Campaign) -> str:
+    """What the model may raise to train longer, in words; '' likewise."""
+    return _opened(campaign, LENGTH_KEYS)
+
+
+def _opened(campaign: Campaign, keys: Sequence[str]) -> str:
+    return " or ".join(key for key in keys if key in campaign.explorable)
 
 
 def slot_minutes(result: SlotResult, format: int = FORMAT) -> float | None:
@@ -137,9 +146,4 @@ class TimeModel:
         """Minutes for ``config``, None before anything has finished."""
         if not self._rates:
             return None
-        return _median(self._rates) * work(config) + _median(self._rests)
-
-
-def _median(values: list[float]) -> float:
-    """The upper one of two in the middle."""
-    return sorted(values)[len(values) // 2]
+        return median_high(self._rates) * work(config) + median_high(self._rests)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from agent.briefing.context import config_changes
+from agent.briefing.config_view import config_changes
 from agent.guard.acceptance import NO_ENTRY
 from agent.ledger.ledger import Ledger
 from agent.ledger.spending import cache_words, elapsed_s

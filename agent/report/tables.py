@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.briefing.context import config_changes
+from agent.briefing.config_view import config_changes
 from agent.ledger.ledger import Ledger
 from agent.ledger.standing import standing
 from agent.report.story import Story

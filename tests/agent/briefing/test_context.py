@@ -79,19 +79,6 @@ def steps(points: list[TrajectoryPoint]) -> list[tuple[int, str]]:
     return list(dict.fromkeys((point.epoch, point.phase) for point in points))
 
 
-def test_both_seed_tests_are_offered_with_numbers(night: Night) -> None:
-    context = build_context(night)
-    text = render_prompt(context)
-    for offer in context.seeds:
-        row = f"| {offer.slot} | {offer.simulation_seed} | {offer.training_seed} | {offer.shared_simulation_seed} |"
-        assert row in text
-        assert offer.simulation_seed not in {seed for _, seed, _ in night.views.known_runs}
-    for view in context.configs:
-        known = night.views.seeds_of[night.views.config(night.history.iterations[view.node]).identity()]
-        assert set(view.simulation_seeds) <= known
-        assert " ".join(map(str, view.simulation_seeds)) in text
-
-
 def test_the_rules_of_the_campaign_stand_in_the_system_prompt(tmp_path: Path) -> None:
     changes = {
         "policy": {"baseline_runs": 7, "max_changes": 1, "time_limit_min": 123, "runs_of_top": 6},
@@ -128,15 +115,6 @@ def test_a_long_block_summary_is_cut(night: Night) -> None:
     shown = build_context(night).block_summaries
     night.history.block_summaries = kept
     assert shown == [(1, "x" * 2000 + " ...")]
-
-
-@pytest.mark.parametrize(("floor", "told"), [(0.0, False), (0.65, True)])
-def test_a_campaign_may_ask_for_longer_runs(floor: float, told: bool, tmp_path: Path) -> None:
-    file = write_campaign(tmp_path / "c.yaml", policy={"time_limit_min": 10_000, "time_floor": floor})
-    context = build_context(play(file, tmp_path / "run", 1))
-    assert ("raise training.data_augmentation_loop" in context.room) is told
-    assert (context.room in render_prompt(context)) if told else context.room == ""
-    assert ("% of the limit" in render_prompt(context)) is told
 
 
 def test_further_figures_are_shown_where_they_were_measured(night: Night) -> None:
