@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 import textwrap
+import time
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +49,13 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def keep_aside(path: Path, content: bytes) -> Path:
+    """Keep ``content``, which somebody else wrote to ``path``, beside it; returns where."""
+    aside = path.with_name(f"{path.name}.changed-{time.strftime('%Y%m%dT%H%M%S')}")
+    write_atomic(aside, content)
+    return aside
 
 
 def remove_half_written(folder: Path, keep: str = "") -> None:

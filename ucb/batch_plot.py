@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from state.metrics import main, traced
 from state.records import TrajectoryPoint
+from ucb.plot import png
 from ucb.variance import ConfigStats
 
 _GREY, _INK, _BAND, _FAILED = "#9aa3ad", "#22262b", "#e8ecf1", "#c1272d"
@@ -49,9 +49,7 @@ def plot_batch(slots: Sequence[Slot], configs: Sequence[ConfigStats], baseline: 
         axes = figure.add_subplot(grid[1, 3 * place : 3 * place + 3])
         _strip(axes, metric, configs, mine)
         _band(axes, baseline, metric)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _curves(axes: Axes, metric: str, column: str, slots: Sequence[Slot], colours: Sequence[tuple[float, ...]]) -> None:

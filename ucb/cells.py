@@ -42,6 +42,11 @@ class Cells:
         """Sum of squares of the seed means around their mean; ``seeds`` - 1 degrees of freedom."""
         return 0.0 if self.mean is None else math.fsum((value - self.mean) ** 2 for value in self.means.values())
 
+    @property
+    def std(self) -> float | None:
+        """Standard deviation of the seed means; None with fewer than two."""
+        return None if self.seeds < 2 else (self.between / (self.seeds - 1)) ** 0.5
+
     @cached_property
     def within(self) -> float:
         """Sum of squares of the runs around their seed's mean; ``runs`` - ``seeds`` degrees of freedom."""

@@ -115,10 +115,13 @@ def _read_metrics(values: list[str]) -> dict[str, Any]:
     return {"metrics": {key: read_number(value) for key, value in pairs.items()}}
 
 
-def _show_trajectory(entry: LogEntry) -> list[str]:
-    if entry.trajectory is None:
-        return []
-    return [", ".join(f"{label} {_show_curve(entry.trajectory[label])}" for label in curves(entry.trajectory))]
+def _trajectory(show: Callable[[Curve], str]) -> Line:
+    def told(entry: LogEntry) -> list[str]:
+        if entry.trajectory is None:
+            return []
+        return [", ".join(f"{label} {show(entry.trajectory[label])}" for label in curves(entry.trajectory))]
+
+    return Line("R2 trajectory", told, _read_trajectory)
 
 
 def _show_curve(curve: Curve) -> str:
@@ -129,12 +132,6 @@ def _four(value: float | None) -> str:
     """Four significant decimals; the journal holds the full figure."""
     rounded = None if value is None else float(f"{value:.4g}")
     return show_number(rounded if rounded is not None and math.isfinite(rounded) else value)
-
-
-def _show_first_trajectory(entry: LogEntry) -> list[str]:
-    if entry.trajectory is None:
-        return []
-    return [", ".join(f"{label} {_show_first_curve(entry.trajectory[label])}" for label in curves(entry.trajectory))]
 
 
 def _show_first_curve(curve: Curve) -> str:
@@ -217,7 +214,7 @@ LINES = (
     Line("Seeds", _show_seeds, _read_seeds),
     Line("Config", _show_config, _read_config),
     Line("Metrics", _show_metrics, _read_metrics),
-    Line("R2 trajectory", _show_trajectory, _read_trajectory),
+    _trajectory(_show_curve),
     Line("Peaks", _show_peaks, _maybe(_read_peaks), ("full",)),
     Line("Failure", _show_failure, _read_failure),
     _prose("Embedding", "embedding"),
@@ -230,10 +227,10 @@ LINES = (
     _prose("Variance update", "variance_update"),
     Line("Next", lambda entry: [f"parent={show_node(entry.next_parent)}"], _read_next),
 )
-_FIRST_TRAJECTORY = Line("R2 trajectory", _show_first_trajectory, _read_trajectory)
+_FIRST_TRAJECTORY = _trajectory(_show_first_curve)
 
 
 def lines_of(style: LogStyle) -> list[Line]:
     """The lines that a log of ``style`` has, in their order."""
     lines = [line for line in LINES if style in line.styles]
-    return [_FIRST_TRAJECTORY if style == "first" and line.label == "R2 trajectory" else line for line in lines]
+    return [_FIRST_TRAJECTORY if style == "first" and line.label == _FIRST_TRAJECTORY.label else line for line in lines]

@@ -60,6 +60,11 @@ def plot_tree(
     _draw_keys(figure, axes, kept)
     figure.draw_without_rendering()
     _draw_labels(figure, axes, kept, layout)
+    return png(figure)
+
+
+def png(figure: Figure) -> bytes:
+    """``figure`` as PNG; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from agent.claude.mock_moves import Slot, as_node, change, changes_of, confirm, owed_seeds, promise, repeat
+from agent.claude.mock_moves import (
+    Slot,
+    as_node,
+    change,
+    changes_of,
+    confirm,
+    identity_of,
+    owed_seeds,
+    promise,
+    repeat,
+    tried,
+)
 from agent.ledger.policy import node_to_repeat
 from prompts.context import ConfigView, Context
 from state.config import Scalar
@@ -16,35 +27,32 @@ def one_config(context: Context) -> list[Slot]:
     """All slots confirm the candidate that is owed runs, else try one change of a promising config, else repeat it."""
     if context.demand.owed is not None:
         return _confirmations(context)
-    for config in _reachable(context, range(context.n_parallel)):
+    for config in _reachable(context):
         for step in _untried(context, config):
             return [_changed(context, slot, config, step) for slot in range(context.n_parallel)]
-    best = next(_reachable(context, range(context.n_parallel)))
+    best = next(_reachable(context))
     return [_repeated(context, slot, best) for slot in range(context.n_parallel)]
 
 
 def one_change(context: Context) -> list[Slot]:
     """Slot 0 repeats a config, the one that is owed runs or the most promising; the others change a key of it."""
-    owed = owed_seeds(context)
-    control = confirm(context, 0, owed) if owed else None
-    names = [one.config_id for one in context.demand.owed.candidates] if context.demand.owed and control else []
-    reachable = list(_reachable(context, range(context.n_parallel)))
-    config = next((view for view in reachable if view.config_id in names[:1]), reachable[0])
-    if control is None or config.config_id not in names[:1]:
-        control = _repeated(context, 0, config)
-    steps, slots = list(_untried(context, config)) or list(_steps(context, config)), [control]
-    for slot in range(1, context.n_parallel):
-        slots.append(_changed(context, slot, config, steps[(slot - 1) % len(steps)]))
-    return slots
+    candidate = context.demand.owed.candidates[0].config_id if context.demand.owed else None
+    reachable = list(_reachable(context))
+    config = next((view for view in reachable if view.config_id == candidate), reachable[0])
+    control = confirm(context, 0, owed_seeds(context)) if config.config_id == candidate else None
+    steps = list(_untried(context, config)) or list(_steps(context, config))
+    others = range(1, context.n_parallel)
+    changed = [_changed(context, slot, config, steps[(slot - 1) % len(steps)]) for slot in others]
+    return [control or _repeated(context, 0, config), *changed]
 
 
 DESIGNS: dict[str, Callable[[Context], list[Slot]]] = {"forced_seeds": one_config, "one_change": one_change}
 
 
-def _reachable(context: Context, slots: range) -> Iterator[ConfigView]:
-    """The configs of which every one of ``slots`` may name a node, the most promising first."""
+def _reachable(context: Context) -> Iterator[ConfigView]:
+    """The configs of which every slot may name a node, the most promising first."""
     for config in sorted(context.configs, key=promise, reverse=True):
-        if all(node_to_repeat(context, slot, config) is not None for slot in slots):
+        if all(node_to_repeat(context, slot, config) is not None for slot in range(context.n_parallel)):
             yield config
 
 
@@ -54,9 +62,9 @@ def _steps(context: Context, config: ConfigView) -> Iterator[Step]:
 
 
 def _untried(context: Context, config: ConfigView) -> Iterator[Step]:
-    done = {tuple(sorted(view.values.items())) for view in context.configs}
+    done = tried(context)
     for key, (old, new) in _steps(context, config):
-        if tuple(sorted((config.values | {key: new}).items())) not in done:
+        if identity_of(config.values | {key: new}) not in done:
             yield key, (old, new)
 
 
@@ -67,12 +75,10 @@ def _changed(context: Context, slot: int, config: ConfigView, step: Step) -> Slo
 
 
 def _repeated(context: Context, slot: int, config: ConfigView) -> Slot:
-    node, offer = node_to_repeat(context, slot, config), context.seeds[slot]
-    assert node is not None
     why = f"{config.config_id} has {config.runs} runs; it needs runs on new data"
-    return repeat(context, slot, node, why, offer.simulation_seed, "different-data-generalization") | {
-        "hypothesis": f"{config.config_id} repeats its connectivity_R2 within two standard deviations."
-    }
+    run = repeat(context, slot, config, why, context.seeds[slot].simulation_seed)
+    assert run is not None
+    return run
 
 
 def _confirmations(context: Context) -> list[Slot]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.ledger.policy import LENGTH_KEYS, node_to_repeat
@@ -25,12 +25,11 @@ def confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
         return None
     name = context.demand.owed.candidates[0].config_id
     config = next(view for view in context.configs if view.config_id == name)
-    if (node := node_to_repeat(context, slot, config)) is None:
+    run = repeat(context, slot, config, f"{name} is the candidate: fresh runs on the baseline's data decide", owed[0])
+    if run is None:
         return None
-    rule = f"{name} is the candidate: fresh runs on the baseline's data decide"
-    return repeat(context, slot, node, rule, owed.pop(0), "different-data-generalization") | {
-        "hypothesis": f"{name} is better than the baseline on the same data."
-    }
+    del owed[0]
+    return run | {"hypothesis": f"{name} is better than the baseline on the same data."}
 
 
 def baseline(context: Context, slot: int) -> Slot:
@@ -48,7 +47,17 @@ def baseline(context: Context, slot: int) -> Slot:
     }
 
 
-def repeat(context: Context, slot: int, node: int, rule: str, simulation_seed: int, rationale: str) -> Slot:
+def repeat(
+    context: Context,
+    slot: int,
+    config: ConfigView,
+    rule: str,
+    simulation_seed: int,
+    rationale: str = "different-data-generalization",
+) -> Slot | None:
+    """``config`` unchanged; None where the slot may name no node of it."""
+    if (node := node_to_repeat(context, slot, config)) is None:
+        return None
     return {
         "role": "replicate",
         "parent": node,
@@ -58,7 +67,18 @@ def repeat(context: Context, slot: int, node: int, rule: str, simulation_seed: i
         "simulation_seed": simulation_seed,
         "training_seed": context.seeds[slot].training_seed,
         "seed_rationale": rationale,
+        "hypothesis": f"{config.config_id} repeats its connectivity_R2 within two standard deviations.",
     }
+
+
+def identity_of(values: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
+    """``values`` in a form that equal configs share."""
+    return tuple(sorted(values.items()))
+
+
+def tried(context: Context) -> set[tuple[tuple[str, Scalar], ...]]:
+    """The configs that have run, as `identity_of` has them."""
+    return {identity_of(view.values) for view in context.configs}
 
 
 def promise(view: ConfigView) -> tuple[float, float, str]:

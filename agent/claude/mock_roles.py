@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agent.claude.mock_moves import Slot, as_node, change, changes_of, confirm, owed_seeds, promise, repeat
+from agent.claude.mock_moves import (
+    Slot,
+    as_node,
+    change,
+    changes_of,
+    confirm,
+    identity_of,
+    owed_seeds,
+    promise,
+    repeat,
+    tried,
+)
 from agent.ledger.policy import next_slot_node, node_to_repeat
 from prompts.context import ConfigView, Context, NodeView, Rule
 from state.config import Scalar
@@ -20,7 +31,7 @@ def roles(context: Context, fresh_data: bool = False) -> list[Slot]:
     """
     replicates = max(context.demand.min_replicates, 1)
     explorers = context.n_parallel - replicates
-    moves, done = list(_moves(context)), {tuple(sorted(view.values.items())) for view in context.configs}
+    moves, done = list(_moves(context)), tried(context)
     slots, turns, owed = [], list(range(replicates)), owed_seeds(context)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
@@ -53,13 +64,12 @@ def _build_up(context: Context, slot: int, short: list[str]) -> Slot | None:
     """A run on new data of the first of ``short`` that can be made here; None when none is left."""
     views = {view.config_id: view for view in context.configs}
     for name in short:
-        if name in views and (node := node_to_repeat(context, slot, views[name])) is not None:
+        if name not in views:
+            continue
+        rule = f"{name} is of the top configs and has {views[name].runs} runs; it needs more"
+        if run := repeat(context, slot, views[name], rule, context.seeds[slot].simulation_seed):
             short.remove(name)
-            rule = f"{name} is of the top configs and has {views[name].runs} runs; it needs more"
-            seed = context.seeds[slot].simulation_seed
-            return repeat(context, slot, node, rule, seed, "different-data-generalization") | {
-                "hypothesis": f"{name} repeats its connectivity_R2 within two standard deviations."
-            }
+            return run
     return None
 
 
@@ -83,16 +93,16 @@ def _replicate(context: Context, slot: int, turn: int, fresh_data: bool) -> Slot
     config = _choose([view for view in context.configs if node_to_repeat(context, slot, view)], turn)
     same = turn % 2 == 1 and bool(config.simulation_seeds) and not fresh_data
     why = "its data are kept to isolate training variance" if same else "it needs runs on new data"
-    node = node_to_repeat(context, slot, config)
-    assert node is not None
-    return repeat(
+    run = repeat(
         context,
         slot,
-        node,
+        config,
         f"{config.config_id} has {config.runs} runs; {why}",
         config.simulation_seeds[0] if same else context.seeds[slot].simulation_seed,
         "same-data-robustness" if same else "different-data-generalization",
-    ) | {"hypothesis": f"{config.config_id} repeats its connectivity_R2 within two standard deviations."}
+    )
+    assert run is not None
+    return run
 
 
 def _explore(
@@ -103,7 +113,7 @@ def _explore(
     for move in [move for move in moves if move[0].node != barred]:
         moves.remove(move)
         node, rule, value = move
-        child = tuple(sorted((node.values | {rule.key: value}).items()))
+        child = identity_of(node.values | {rule.key: value})
         if child in done:
             continue
         done.add(child)

@@ -7,8 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from trainer.engines.factory import find_gpus, places_and_threads, usable_cores
 from trainer.engines.local import THREAD_VARIABLES
 from trainer.engines.surrogate import LABEL
 
+NO_CONNECTOME = "the connectome could not be prepared"
 NO_USE = "with the campaign's defaults a short training at full size learns nothing:"
 NO_USE_MEND = "compare its training (annealing, start of W, penalties) with campaigns/flyvis_62_1_gs_alternate.yaml"
 
@@ -55,20 +55,12 @@ def prepare(
 
 def trial(campaign: Campaign) -> dict[str, Any]:
     """What `python -m trainer.slot.trial` says of the campaign's base config: iterations, errors, fault."""
-    failed = f"{campaign.name}: a short training could not be made"
-    with _config_file(campaign.base_config()) as path:
-        value = _ask("trainer.slot.trial", path, failed, threads=places_and_threads(campaign)[1])
-    assert isinstance(value, dict)
-    return value
+    return _of_base(campaign, "trainer.slot.trial", "a short training could not be made")
 
 
 def backends(campaign: Campaign) -> dict[str, Any]:
     """What `python -m trainer.slot.backends` says of one step of the base config by both: loss, gradients, fault."""
-    failed = f"{campaign.name}: the two backends could not be compared"
-    with _config_file(campaign.base_config()) as path:
-        value = _ask("trainer.slot.backends", path, failed, threads=places_and_threads(campaign)[1])
-    assert isinstance(value, dict)
-    return value
+    return _of_base(campaign, "trainer.slot.backends", "the two backends could not be compared")
 
 
 def refuse_dead_knobs(file: Path) -> None:
@@ -88,9 +80,7 @@ def knobs(file: Path) -> list[dict[str, Any]]:
 
 def describe(campaign: Campaign, estimate: bool = False) -> dict[str, Any]:
     """What `python -m trainer.slot.describe` says of the campaign's base config."""
-    options = ["--estimate"] if estimate else []
-    # As many threads as a slot will have: with more threads than free cores, small iterations get many times slower.
-    return _describe(campaign.base_config(), campaign.name, *options, threads=places_and_threads(campaign)[1])
+    return _of_base(campaign, "trainer.slot.describe", NO_CONNECTOME, *(["--estimate"] if estimate else []))
 
 
 def export_connectome(file: Path, out: Path) -> str:
@@ -99,25 +89,24 @@ def export_connectome(file: Path, out: Path) -> str:
     config = load_campaign(file).base_config() if "explorable" in tree else validate(SlotConfig, tree, str(file))
     if out.suffix != ".npz":
         raise UserError(f"{out}: is not named .npz; give a name such as connectome.npz")
-    seen = _describe(config, str(file), f"--export={out.resolve()}")
+    seen = _of_config(config, "trainer.slot.describe", f"{file}: {NO_CONNECTOME}", f"--export={out.resolve()}")
     return f"{out}: {seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}"
 
 
-def _describe(config: SlotConfig, name: str, *options: str, threads: int = 1) -> dict[str, Any]:
-    with _config_file(config) as path:
-        value = _ask(
-            "trainer.slot.describe", path, f"{name}: the connectome could not be prepared", *options, threads=threads
-        )
-    assert isinstance(value, dict)
-    return value
+def _of_base(campaign: Campaign, module: str, failed: str, *options: str) -> dict[str, Any]:
+    """What ``module`` says of the campaign's base config."""
+    # As many threads as a slot will have: with more threads than free cores, small iterations get many times slower.
+    threads = places_and_threads(campaign)[1]
+    return _of_config(campaign.base_config(), module, f"{campaign.name}: {failed}", *options, threads=threads)
 
 
-@contextmanager
-def _config_file(config: SlotConfig) -> Iterator[Path]:
+def _of_config(config: SlotConfig, module: str, failed: str, *options: str, threads: int = 1) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(config.yaml())
-        yield path
+        value = _ask(module, path, failed, *options, threads=threads)
+    assert isinstance(value, dict)
+    return value
 
 
 def _ask(module: str, file: Path, failed: str, *options: str, threads: int = 1) -> Any:

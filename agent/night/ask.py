@@ -91,6 +91,12 @@ def _begins_anew(exchange: Exchange) -> bool:
     return exchange.rejected is not None and exchange.rejected.get("fresh", False)
 
 
+def _since_anew(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+    """All of ``exchanges``, or those since the prompt was sent anew: what the model is shown as one conversation."""
+    begin = max((n + 1 for n, exchange in enumerate(exchanges) if _begins_anew(exchange)), default=0)
+    return exchanges[begin:]
+
+
 def _images(ledger: Ledger, drawn: Mapping[str, str] | None) -> dict[str, str]:
     """Name -> blob of the pictures that go with a batch prompt: that of the batch, and those of its slots."""
     if not ledger.campaign.claude.pictures:
@@ -172,8 +178,7 @@ def _answered(completion: Completion, seconds: float) -> tuple[ReplyReceived, st
 def conversation(ledger: Ledger, context: Context) -> Prompt:
     """The last prompt with the turns before it, from the blobs: what was or would be sent."""
     exchanges = ledger.history.exchanges
-    begin = max((n + 1 for n, exchange in enumerate(exchanges[:-1]) if _begins_anew(exchange)), default=0)
-    *earlier, last = exchanges[begin:]
+    earlier, last = _since_anew(exchanges[:-1]), exchanges[-1]
     turns: list[Turn] = []
     for exchange in earlier:
         turns += [
@@ -187,7 +192,7 @@ def conversation(ledger: Ledger, context: Context) -> Prompt:
         context=context,
         turns=tuple(turns),
         images=tuple((name, ledger.blobs.get(blob)) for name, blob in first.prompt["images"].items()),
-        refused_before=begin > 0 and not earlier,
+        refused_before=len(exchanges) > 1 and not earlier,
     )
 
 
@@ -200,8 +205,7 @@ def _reply_text(ledger: Ledger, exchange: Exchange) -> str:
 
 def _standing(ledger: Ledger, exchanges: Sequence[Exchange]) -> str:
     """The reply that stands after ``exchanges``: a repair need not repeat what was right, since format 2."""
-    begin = max((n + 1 for n, exchange in enumerate(exchanges) if _begins_anew(exchange)), default=0)
-    sent = [_reply_text(ledger, exchange) for exchange in exchanges[begin:]]
+    sent = [_reply_text(ledger, exchange) for exchange in _since_anew(exchanges)]
     return completed(sent if ledger.campaign.format > 1 else sent[-1:])
 
 

@@ -23,6 +23,8 @@ from ucb.score import render_scores
 from ucb.table import render_table
 
 REDRAW_S = 10.0
+# A text, or what makes it when it is needed.
+Content = str | Callable[[], str]
 
 
 class Derived:
@@ -35,7 +37,7 @@ class Derived:
         self.paths, self.campaign, self.blobs = paths, ledger.campaign, ledger.blobs
         self.history, self.views = ledger.history, ledger.views
         self.log = LogFile(paths.log, render_header(ledger.campaign.title()), self._whole_log)
-        self._files: dict[Path, str | Callable[[], str]] = {}
+        self._files: dict[Path, Content] = {}
         self._drawn = 0.0
 
     def apply(self, record: Record, replaced_later: bool = False) -> None:
@@ -79,8 +81,8 @@ class Derived:
 
     def contents(self) -> dict[Path, bytes]:
         """Every file that the records since the last `flush` change, with its content; the log holds their part."""
-        files = {path: text if isinstance(text, str) else text() for path, text in self._files.items()}
-        return {path: text.encode("utf-8") for path, text in ({self.paths.log: self.log.waiting()} | files).items()}
+        files = {self.paths.log: self.log.waiting()} | {path: _text(made) for path, made in self._files.items()}
+        return {path: text.encode("utf-8") for path, text in files.items()}
 
     def flush(self, draw: bool = False, refuse_edits: bool = True) -> None:
         """Write what changed: the log is appended to and read back, the others are replaced whole.
@@ -90,8 +92,8 @@ class Derived:
         told = self.log.flush(refuse_edits)
         if self.views.tree.follows_file:
             self.views.tree.read(told)
-        for path, text in self._files.items():
-            write_atomic(path, text if isinstance(text, str) else text())
+        for path, made in self._files.items():
+            write_atomic(path, _text(made))
         self._files.clear()
         if self.history.iterations and (draw or time.monotonic() - self._drawn > REDRAW_S):
             self.draw()
@@ -120,6 +122,10 @@ class Derived:
             if record.type == "batch_committed"
         ]
         return "".join(parts)
+
+
+def _text(content: Content) -> str:
+    return content if isinstance(content, str) else content()
 
 
 def read_ledger(paths: RunPaths) -> tuple[Ledger, Derived]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from state.files import write_atomic
+from state.files import keep_aside, write_atomic
 from ucb.log_edits import first_edit, tree_edit
 from ucb.tree import TreeError
 
@@ -81,7 +80,6 @@ class LogFile:
                     f"{edit}; put that line right, or leave it: the next start keeps this file aside and writes the "
                     "log anew"
                 )
-            kept = self.path.with_name(f"{self.path.name}.changed-{time.strftime('%Y%m%dT%H%M%S')}")
-            write_atomic(kept, content)
+            kept = keep_aside(self.path, content)
             self.tell(f"somebody changed the log: {first_edit(expected, found, self.path.name)}; kept as {kept.name}")
         write_atomic(self.path, made)

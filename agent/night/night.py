@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from state.campaign import (
 )
 from state.config import flatten
 from state.errors import RunError
-from state.files import remove_half_written, sha256, write_atomic
+from state.files import keep_aside, remove_half_written, sha256, write_atomic
 from state.journal import Journal, Record, RecordType
 from state.lock import DriverLock
 from state.paths import RunPaths
@@ -123,8 +122,7 @@ def restore_campaign(paths: RunPaths, tell: Callable[[str], None]) -> None:
     text, found = BlobStore(paths.blobs).get(started["campaign"]), paths.campaign.read_bytes()
     if found == text:
         return
-    aside = paths.campaign.with_name(f"{paths.campaign.name}.changed-{time.strftime('%Y%m%dT%H%M%S')}")
-    write_atomic(aside, found)
+    aside = keep_aside(paths.campaign, found)
     write_atomic(paths.campaign, text)
     tell(
         f"{paths.campaign}: was edited since the run was begun; the edited one is now {aside.name}, and the run keeps "

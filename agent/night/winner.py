@@ -41,9 +41,7 @@ def _measured(views: Views, name: str) -> Iterator[str]:
     for metric in shown(views.campaign.format):
         cells = views.estimates.cells(name, metric.name)
         if cells.mean is not None:
-            between = (
-                "" if cells.seeds < 2 else f", sd between data seeds {(cells.between / (cells.seeds - 1)) ** 0.5:.4f}"
-            )
+            between = "" if cells.std is None else f", sd between data seeds {cells.std:.4f}"
             yield f"{metric.name}: mean {cells.mean:.4f}{between}, {cells.runs} runs on {cells.seeds} data seeds"
     yield f"Failed and badly recovered runs: {views.estimates.share(name)}"
 
