@@ -1,25 +1,25 @@
 """Kills a night at random moments, again and again, and compares its files with those of an undisturbed one.
 
-`python -m benchmarks.soak --kills 200`. The driver is a real process on the surrogate; SIGKILL comes up to 0.6 s after
-the first record of each start. The last line is one JSON object. With `--http` the real client asks a service on
-loopback (`benchmarks.paid_service`), and its books must show no reply that was paid, delivered and asked again.
+`python -m benchmarks.soak --kills 200`. The driver is a real process on the surrogate, forked from one that has the
+program imported; SIGKILL goes to it and to all it has started, up to 0.6 s after the first record of each start. The
+last line is one JSON object. With `--http` the real client asks a service on loopback (`benchmarks.paid_service`), and
+its books must show no reply that was paid, delivered and asked again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.replay.whole_run import replay_run
+from benchmarks.drivers import Driver, Drivers
 from benchmarks.paid_service import PaidService
 from state.files import dump_yaml, read_yaml
 from state.journal import read_records
@@ -35,41 +35,43 @@ def contents(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
-def start(campaign: Path, runs: Path, batches: int, service: PaidService | None = None) -> subprocess.Popen[bytes]:
-    """A driver in a process group of its own; with ``service`` one that asks it."""
-    command = [sys.executable, "-m", "agent.cli", "run", str(campaign), "--runs-dir", str(runs)]
-    environment = dict(os.environ)
-    if service is None:
-        command.append("--dry-run")
-    else:
-        service.root = runs / "surrogate"
-        environment |= {"ANTHROPIC_BASE_URL": service.url, "ANTHROPIC_API_KEY": "sk-soak", "NO_PROXY": "127.0.0.1"}
-    quiet = subprocess.DEVNULL
-    command += ["--batches", str(batches)]
-    return subprocess.Popen(
-        command, stdout=quiet, stderr=quiet, start_new_session=True, cwd=Path.cwd(), env=environment
-    )
+@dataclass(frozen=True)
+class Soaked:
+    """What all nights of a soak share."""
+
+    campaign: Path
+    batches: int
+    drivers: Drivers
+    service: PaidService | None
+
+    def start(self, runs: Path) -> Driver:
+        """A driver of the run in ``runs``; where there is a service, one that asks it."""
+        command = ["run", str(self.campaign), "--runs-dir", str(runs), "--batches", str(self.batches)]
+        if self.service is None:
+            return self.drivers.start([*command, "--dry-run"], {})
+        self.service.root = runs / "surrogate"
+        asks = {"ANTHROPIC_BASE_URL": self.service.url, "ANTHROPIC_API_KEY": "sk-soak", "NO_PROXY": "127.0.0.1"}
+        return self.drivers.start(command, asks)
 
 
-def kill_once(campaign: Path, runs: Path, batches: int, rng: random.Random, service: PaidService | None = None) -> bool:
+def kill_once(soaked: Soaked, runs: Path, rng: random.Random) -> bool:
     """Start a driver and kill it somewhere at work; False when it had finished before."""
-    journal = RunPaths(runs / "surrogate").journal
+    journal, service = RunPaths(runs / "surrogate").journal, soaked.service
     records, payments = _records(journal), len(service.payments) if service is not None else 0
-    driver = start(campaign, runs, batches, service)
+    driver = soaked.start(runs)
     # With a real client the first record is followed by a look at the service: work begins with the second.
     begun = records + (1 if service is None else 2)
-    while driver.poll() is None and _records(journal) < begun:
+    while driver.is_alive() and _records(journal) < begun:
         if service is not None and len(service.payments) > payments:
             break
         time.sleep(0.005)
     time.sleep(rng.random() * 0.6)
-    finished = driver.poll() is not None
-    if not finished:
-        if service is not None:
-            service.kills.append(time.monotonic())
-        os.killpg(driver.pid, signal.SIGKILL)
-        driver.wait()
-    return not finished
+    if not driver.is_alive():
+        return False
+    if service is not None:
+        service.kills.append(time.monotonic())
+    driver.kill()
+    return True
 
 
 def _records(journal: Path) -> int:
@@ -102,7 +104,8 @@ def soak(kills: int, batches: int, seed: int, folder: Path, service: PaidService
     tree, rng = read_yaml(CAMPAIGN), random.Random(seed)
     campaign = folder / "campaign.yaml"
     campaign.write_text(dump_yaml(tree))
-    start(campaign, folder / "whole", batches, service).wait()
+    soaked = Soaked(campaign, batches, Drivers(), service)
+    soaked.start(folder / "whole").wait()
     want = contents(folder / "whole" / "surrogate")
     done = nights = 0
     faults: list[str] = []
@@ -110,9 +113,9 @@ def soak(kills: int, batches: int, seed: int, folder: Path, service: PaidService
         nights += 1
         runs = folder / f"night{nights}"
         root = runs / "surrogate"
-        while done < kills and not is_over(root, batches) and kill_once(campaign, runs, batches, rng, service):
+        while done < kills and not is_over(root, batches) and kill_once(soaked, runs, rng):
             done += 1
-        start(campaign, runs, batches, service).wait()
+        soaked.start(runs).wait()
         different = [name for name, data in contents(root).items() if want.get(name) != data]
         faults += [f"night {nights}: {name} differs" for name in different] + doubled(root)
         faults += [] if replay_run(root).passed else [f"night {nights}: replay fails"]
