@@ -72,15 +72,13 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
-    ``instruction`` is the blob of the lab's own.
-    ``block_summaries`` are the latest, each with the last iteration of its block, oldest first.
-    ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
-    conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
-    one), ``useless_before`` is its value when the driver began;
-    ``awaited`` is the time until which the driver waits for Claude; ``prompt`` is the latest that was no
-    repair. ``user_input`` is the blob of the
-    instructions in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop,
-    stop-now) and has not taken back.
+    ``instruction`` is the blob of the lab's own. ``block_summaries`` are the latest, each with the last iteration of
+    its block, oldest first. ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless``
+    counts the conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why,
+    of the last one), ``useless_before`` is its value when the driver began. ``awaited`` is the time until which the
+    driver waits for Claude; ``prompt`` is the latest that was no repair. ``user_input`` is the blob of the instructions
+    in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop, stop-now) and
+    has not taken back.
     """
 
     campaign_blob: str | None = None

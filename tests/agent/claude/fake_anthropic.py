@@ -39,29 +39,38 @@ def events(text: str, stop: str | None = "end_turn") -> bytes:
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+def send(handler: BaseHTTPRequestHandler, status: int, kind: str, content: bytes, **headers: str) -> None:
+    """One whole answer of this content type; ``_`` in the name of a header is a hyphen."""
+    handler.send_response(status)
+    for name, value in {"content-type": kind, **headers}.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.send_header("content-length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def send_json(handler: BaseHTTPRequestHandler, status: int, value: object, **headers: str) -> None:
+    """One whole answer in JSON."""
+    send(handler, status, "application/json", json.dumps(value).encode(), **headers)
+
+
 def stream(text: str, stop: str | None = "end_turn") -> Answer:
-    def send(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("content-type", "text/event-stream")
         handler.send_header("request-id", "req_ok")
         handler.end_headers()
         handler.wfile.write(events(text, stop))
 
-    return send
+    return respond
 
 
 def refuse(status: int, kind: str, code: str | None = None, **headers: str) -> Answer:
-    def send(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         error = {"type": kind, "message": f"no {SECRET}", "details": {"error_code": code}}
-        body = json.dumps({"type": "error", "error": error}).encode()
-        handler.send_response(status)
-        for name, value in {"content-type": "application/json", "request-id": "req_no", **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        send_json(handler, status, {"type": "error", "error": error}, **{"request-id": "req_no", **headers})
 
-    return send
+    return respond
 
 
 def hang(handler: BaseHTTPRequestHandler) -> None:
@@ -113,12 +122,7 @@ class Server:
                 if callable(answer):
                     answer(self)
                     return
-                body = json.dumps(answer).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                send_json(self, 200, answer)
 
             def log_message(self, *_: object) -> None:
                 """Quiet."""
@@ -143,14 +147,14 @@ def drop(handler: BaseHTTPRequestHandler) -> None:
 def fail_midway(kind: str) -> Answer:
     """An error event after the first words."""
 
-    def send(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("content-type", "text/event-stream")
         handler.end_headers()
         error = {"type": "error", "error": {"type": kind, "message": f"no {SECRET}"}}
         handler.wfile.write(events("half", None) + f"event: error\ndata: {json.dumps(error)}\n\n".encode())
 
-    return send
+    return respond
 
 
 def silent(handler: BaseHTTPRequestHandler) -> None:

@@ -15,7 +15,7 @@ from agent.claude.protocol import LLMUnavailable, Prompt
 from agent.guard.reply import reply_schema
 from state.campaign import ClaudeConfig
 from state.journal import read_records
-from tests.agent.claude.fake_anthropic import Answer, Server, refuse, stream
+from tests.agent.claude.fake_anthropic import Answer, Server, events, refuse, send_json, stream
 from tests.agent.claude.test_client import serve
 from tests.agent.conftest import play, write_campaign
 
@@ -35,12 +35,7 @@ class ByModel:
             if gone and gone in handler.path:
                 refuse(404, "not_found_error")(handler)
                 return
-            body = json.dumps(model).encode()
-            handler.send_response(200)
-            handler.send_header("content-type", "application/json")
-            handler.send_header("content-length", str(len(body)))
-            handler.end_headers()
-            handler.wfile.write(body)
+            send_json(handler, 200, model)
 
         self.server.model = retrieve
 
@@ -86,12 +81,7 @@ def test_a_model_that_is_called_retired_gives_way_in_the_preflight(serve: Callab
     def retrieve(handler: BaseHTTPRequestHandler) -> None:
         name = handler.path.rpartition("/")[2].partition("?")[0]
         said = known | {"id": name, "lifecycle": "retired" if name == FIRST else "active"}
-        body = json.dumps(said).encode()
-        handler.send_response(200)
-        handler.send_header("content-type", "application/json")
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        send_json(handler, 200, said)
 
     both.server.model = retrieve
     facts = both.client().preflight("s", "t", {"type": "object"})
@@ -184,7 +174,6 @@ def test_bedrock_with_its_own_login_address_and_stream(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("botocore")
-    from tests.agent.claude.fake_anthropic import events
 
     def respond(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

@@ -17,7 +17,7 @@ from agent.guard.reply import reply_schema
 from agent.replay.whole_run import replay_run
 from state.campaign import ClaudeConfig
 from state.journal import read_records
-from tests.agent.claude.fake_anthropic import SECRET, Answer, Server, refuse, stream
+from tests.agent.claude.fake_anthropic import SECRET, Answer, Server, refuse, send, stream
 from tests.agent.claude.test_client import serve
 from tests.agent.conftest import write_campaign
 from tests.agent.test_cli import here
@@ -27,15 +27,7 @@ PAGE = b"<html><body>Log in to the campus network</body></html>"
 
 
 def body(status: int, kind: str, content: bytes, **headers: str) -> Answer:
-    def send(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in {"content-type": kind, **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("content-length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return send
+    return lambda handler: send(handler, status, kind, content, **headers)
 
 
 def cut(handler: BaseHTTPRequestHandler) -> None:

@@ -20,7 +20,7 @@ from agent.night.night import Night
 from agent.replay.whole_run import replay_run
 from state.campaign import load_campaign
 from state.journal import read_records
-from tests.agent.claude.fake_anthropic import Server, refuse, stream
+from tests.agent.claude.fake_anthropic import Server, refuse, send_json, stream
 from tests.agent.claude.test_client import serve
 from tests.agent.conftest import play, write_campaign
 
@@ -29,12 +29,8 @@ TOO_LARGE = "The compiled grammar is too large, which would cause performance is
 
 
 def grammar_error(handler: BaseHTTPRequestHandler) -> None:
-    body = json.dumps({"type": "error", "error": {"type": "invalid_request_error", "message": TOO_LARGE}}).encode()
-    handler.send_response(400)
-    handler.send_header("content-type", "application/json")
-    handler.send_header("content-length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
+    error = {"type": "invalid_request_error", "message": TOO_LARGE}
+    send_json(handler, 400, {"type": "error", "error": error})
 
 
 class Choosy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 
 from agent.replay.whole_run import replay_run
 from state.journal import Record, read_records
-from tests.agent.claude.fake_anthropic import Answer, Server, refuse, stream
+from tests.agent.claude.fake_anthropic import Answer, Server, refuse, send_json, stream
 from tests.agent.claude.test_client import serve
 from tests.agent.conftest import write_campaign
 from tests.agent.test_cli import COMMAND, ENVIRONMENT, ROOT, here, status_of
@@ -27,17 +26,12 @@ __all__ = ["serve"]
 def limited(until: datetime, kind: str = "rate_limit_error", code: str | None = None) -> Answer:
     """A usage limit that names its time in its words, and nothing in a header."""
 
-    def send(handler: BaseHTTPRequestHandler) -> None:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
         words = f"You have reached your usage limit; it resets at {until.isoformat(timespec='seconds')}"
         error = {"type": kind, "message": words, "details": {"error_code": code}}
-        body = json.dumps({"type": "error", "error": error}).encode()
-        handler.send_response(429)
-        handler.send_header("content-type", "application/json")
-        handler.send_header("content-length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        send_json(handler, 429, {"type": "error", "error": error})
 
-    return send
+    return respond
 
 
 class Until:
