@@ -269,6 +269,9 @@ class Context(Section):
     ucb_reward: str = Field(
         "run", description="whose connectivity_R2 is a node's reward: its own, or its config's mean"
     )
+    machine_load: float | None = Field(
+        None, description="how many times longer than equal work before the batch took, where that is worth telling"
+    )
     last_batch: bool = False
     demand: Demand
     seeds: list[SeedOffer]

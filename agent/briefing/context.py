@@ -100,6 +100,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         "runs": run_lines(ledger),
         "noise": noise_lines(ledger),
         "effects": effect_lines(ledger),
+        "machine_load": ledger.views.times.load(ledger.history.planned),
         "ucb_reward": campaign.search.ucb_reward,
         "ucb_bonus": c * len(scores) ** 0.5 / 2 if puct else None,
         "last_batch": (most := ledger.history.budget.max_batches) is not None and ledger.history.planned >= most,

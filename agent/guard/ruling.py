@@ -34,7 +34,10 @@ class Violation(Section):
 
 @dataclass(frozen=True)
 class ParentRun:
-    """The run of one node: its data, and its minutes with all stages (None: it did not get that far)."""
+    """The run of one node: its data, and its minutes with all stages (None: it did not get that far).
+
+    They are those of the quiet machine; in the first release those that the run took.
+    """
 
     simulation_seed: int
     minutes: float | None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 
-from agent.ledger.policy import Standing, TimeModel
+from agent.ledger.policy import FirstTimes, Standing
+from agent.ledger.times import QuietTimes
 from agent.ledger.tree import Tree
 from prompts.context import ComparisonView, ConfigView
 from state.blobs import BlobStore
@@ -44,7 +45,7 @@ class Views:
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
-        self.times = TimeModel(campaign.format)
+        self.times: FirstTimes | QuietTimes = FirstTimes() if campaign.format == 1 else QuietTimes()
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
@@ -87,7 +88,7 @@ class Views:
         run = run_from(planned, result, report)
         self.table.add(run)
         self.confirmations.take(run)
-        self.times.learn(self.config(iteration), result)
+        self.times.learn(self.config(iteration), result, planned.batch)
 
     def status(self, result: SlotResult) -> Status:
         """Converged, partial or failed, by the campaign's thresholds."""
