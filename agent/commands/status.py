@@ -17,6 +17,7 @@ from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending, cache_words
+from agent.ledger.standard import standard_lines
 from agent.ledger.standing import no_use, verdict_lines
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
@@ -70,6 +71,7 @@ def _picture(root: Path) -> tuple[Group, bool]:
     if rows and history.planned > history.committed:
         parts.append(slot_table(rows))
     ends = list(state["verdict"]) if state["finished"] else []
+    ends += state["standard"]
     ends += [state["times"]] if state["times"] else []
     ends += [
         f"leading, {best['config_id']}: {best['runs']} runs, "
@@ -103,6 +105,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "slots": [asdict(row) for row in rows],
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
+        "standard": standard_lines(ledger.views),
         "times": _times(ledger),
         # A single lucky run does not lead.
         "best": [_config(stats) for stats in ledger.views.table.leading(3)],

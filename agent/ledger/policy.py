@@ -27,13 +27,8 @@ class Standing:
 def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Standing]) -> Demand:
     """What the next batch must hold; ``planned_iterations`` counts those so far, ``standings`` are best first."""
     policy = campaign.policy
-    if planned_iterations < policy.baseline_runs:
-        left = policy.baseline_runs - planned_iterations
-        return Demand(
-            baseline=True,
-            min_replicates=0,
-            reason=f"{left} of {policy.baseline_runs} baseline runs are still to be made: every slot runs the defaults",
-        )
+    if planned_iterations < policy.baseline_runs + policy.baseline_standard:
+        return _baseline_demand(campaign, planned_iterations)
     if policy.design == "forced_seeds":
         reason = "each batch is one config on as many data seeds as there are slots"
         return Demand(baseline=False, min_replicates=0, reason=reason)
@@ -53,6 +48,18 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
     lacking = [Short(config_id=s.config_id, lacks=policy.runs_of_top - s.runs) for s in short]
     told = [] if campaign.format == 1 else lacking
     return Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason, short=told)
+
+
+def _baseline_demand(campaign: Campaign, planned: int) -> Demand:
+    """Baseline runs first, then, in slots of the program, those of standard training."""
+    total, more = campaign.policy.baseline_runs, campaign.policy.baseline_standard
+    iterations = range(planned + 1, planned + campaign.search.n_parallel + 1)
+    standard = [slot for slot, number in enumerate(iterations) if total < number <= total + more]
+    left = total - planned
+    reason = f"{left} of {total} baseline runs are still to be made: every slot runs the defaults"
+    if left <= 0:
+        reason = f"the {total} baseline runs are planned, and runs of standard training are still to be made"
+    return Demand(baseline=True, min_replicates=0, reason=reason, standard=standard)
 
 
 def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:
