@@ -55,7 +55,7 @@ def build_context(ledger: Ledger) -> Context:
         rules=_rules(ledger),
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
-        protected=list(protected(campaign.format).items()),
+        protected=list(protected(campaign.format, campaign.training.alternate_training).items()),
         design=campaign.policy.design,
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,

@@ -14,7 +14,7 @@ from state.config import Scalar
 from state.metrics import REWARD, main
 from state.records import STANDARD_ROLE, Edit
 from state.shapes import Proposal
-from ucb.compare import Comparison, render_comparison
+from ucb.compare import Comparison, render_comparison, show_interval
 from ucb.estimates import BASELINE
 from ucb.grammar import render_mutation
 from ucb.variance import STANDARD
@@ -68,8 +68,14 @@ def standard_lines(views: Views) -> list[str]:
 
 def standard_words(views: Views) -> str:
     """The same in one sentence on the baseline; '' before a run has finished."""
-    told = [render_comparison(one) for one in _comparisons(views, BASELINE)] if views.standard[STANDARD].runs else []
+    told = [_short(one) for one in _comparisons(views, BASELINE)] if views.standard[STANDARD].runs else []
     return f"Two-stage training ({BASELINE}) against standard training: {'; '.join(told)}." if told else ""
+
+
+def _short(one: Comparison) -> str:
+    if one.interval is None:
+        return render_comparison(one)
+    return f"{one.metric} {one.difference:+.3f}, {show_interval(one)} ({one.standing})"
 
 
 def _two_stage(views: Views) -> list[str]:

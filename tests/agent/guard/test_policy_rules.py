@@ -18,6 +18,7 @@ from prompts.render import render_prompt, render_system
 from state.files import dump_yaml, read_yaml, write_atomic
 from state.paths import SlotPaths
 from state.records import SlotResult
+from state.surrogate import SurrogateConfig
 from tests.agent.conftest import play, write_campaign
 from tests.agent.guard.replies import one_edit, verdict
 from trainer.engines.contract import Job
@@ -131,8 +132,8 @@ def test_the_load_of_the_machine_refuses_nothing(busy: tuple[int, ...], load: st
     """The defaults took 251 and 76 min: three epochs take 114 on the quiet machine, below the limit of 120."""
     explorable = {"training.n_epochs": {"choices": [2, 3]}, **WIDER}
     policy = {"baseline_runs": 8, "time_limit_min": 120}
-    file = write_campaign(tmp_path / "c.yaml", explorable=explorable, policy=policy, surrogate={"failure_share": 0})
-    engine = LoadedMachine()
+    file = write_campaign(tmp_path / "c.yaml", explorable=explorable, policy=policy)
+    engine = LoadedMachine(SurrogateConfig(failure_share=0))
     engine.busy = busy
     night = play(file, tmp_path / "r", 2, engine=engine)
     context = build_context(night)
