@@ -39,6 +39,7 @@ class Demand(Section):
     """What the policy demands of the next batch, and why.
 
     ``owed`` are part of the replicates; of the others `short_replicates` go to the configs of ``short``, best first.
+    ``standard``: slots in which the program itself runs standard training.
     """
 
     baseline: bool
@@ -46,6 +47,7 @@ class Demand(Section):
     reason: str
     owed: Owed | None = None
     short: list[Short] = Field(default_factory=list)
+    standard: list[int] = Field(default_factory=list)
 
     @property
     def short_replicates(self) -> int:
@@ -254,6 +256,8 @@ class Context(Section):
     verdicts: list[str] = Field(
         default_factory=list, description="what is confirmed, on trial, tried, and at what error"
     )
+    baseline_standard: int = Field(0, description="runs of standard training that the program plans in all")
+    standard: list[str] = Field(default_factory=list, description="two-stage against standard training, as sentences")
     goal: str = Field("", description="the primary metric and what the others may lose")
     demands: list[DemandView] = Field(default_factory=list, description="the guard's table of rules")
     metrics: list[MetricView] = Field(default_factory=list, description="in the order of tables")
@@ -268,6 +272,9 @@ class Context(Section):
     room: str = Field("", description="that slots are shorter than the campaign wants, and what would lengthen them")
     ucb_reward: str = Field(
         "run", description="whose connectivity_R2 is a node's reward: its own, or its config's mean"
+    )
+    machine_load: float | None = Field(
+        None, description="how many times longer than equal work before the batch took, where that is worth telling"
     )
     last_batch: bool = False
     demand: Demand

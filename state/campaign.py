@@ -64,6 +64,13 @@ class Policy(Growing):
     """The addendum's rules for a batch; each can reject a reply or only warn."""
 
     baseline_runs: int = Field(12, ge=1, description="runs of the unchanged defaults before anything is explored")
+    baseline_standard: int = added(
+        0,
+        before=0,
+        ge=0,
+        description="runs of standard training (alternate_training: false) on the baseline's data, which the program "
+        "plans after the baseline runs; two-stage training is compared with them",
+    )
     min_replicates: int = Field(2, ge=0, description="per batch until the top configs have enough runs")
     min_replicates_later: int = Field(1, ge=0)
     max_failed_batches: int | None = Field(
@@ -218,6 +225,21 @@ class Campaign(Section):
             raise ValueError(
                 f"policy: {most} replicates a batch leave no slot of {self.search.n_parallel} (search.n_parallel) to "
                 "explore; lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_standard(self) -> Self:
+        policy = self.policy
+        if policy.baseline_standard and not self.training.alternate_training:
+            raise ValueError(
+                "policy: baseline_standard compares two-stage with standard training, but training.alternate_training "
+                "is false: all runs of this campaign are of standard training; set baseline_standard to 0"
+            )
+        if policy.baseline_standard > policy.baseline_runs:
+            raise ValueError(
+                f"policy: baseline_standard is {policy.baseline_standard}, but the baseline (policy.baseline_runs) has "
+                f"only {policy.baseline_runs} runs whose data they could share; make it at most as many"
             )
         return self
 

@@ -35,13 +35,21 @@ PROTECTED = {
 ADDED = ("training.cluster_features", "graph_model.backend")
 
 
-def protected(format: int) -> dict[str, str]:
+# The reason in a campaign of standard training.
+STAGES = "training.alternate_training"
+ONE_STAGE = "it selects standard training, the campaign's subject"
+
+
+def protected(format: int, two_stage: bool = True) -> dict[str, str]:
     """What the prompts of a run of ``format`` name as protected, with the reasons."""
-    return {key: reason for key, reason in PROTECTED.items() if format > 1 or key not in ADDED}
+    reasons = PROTECTED if two_stage or format == 1 else PROTECTED | {STAGES: ONE_STAGE}
+    return {key: reason for key, reason in reasons.items() if format > 1 or key not in ADDED}
 
 
-def protection(key: str) -> str | None:
+def protection(key: str, two_stage: bool = True) -> str | None:
     """Why ``key`` (dotted) may never be edited, or None when it is not protected."""
+    if key == STAGES and not two_stage:
+        return ONE_STAGE
     parts = key.split(".")
     prefixes = (".".join(parts[: n + 1]) for n in range(len(parts)))
     return next((PROTECTED[prefix] for prefix in prefixes if prefix in PROTECTED), None)

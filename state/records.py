@@ -18,7 +18,9 @@ FailureKind = Literal[
 BLAMELESS: tuple[FailureKind, ...] = ("disk_full", "killed", "lost")
 # What a config does to its slot.
 OWN_FAULTS: tuple[FailureKind, ...] = ("diverged", "out_of_memory", "timed_out", "invalid_config")
-Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback"]
+Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback", "standard-baseline"]
+# A run of standard training in a two-stage campaign: planned by the program, for comparison alone.
+STANDARD_ROLE: Role = "standard-baseline"
 Status = Literal["converged", "partial", "failed"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
 Phase = Literal["joint", "V_rest", "standard"]

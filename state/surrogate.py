@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from state.schema import Section
+from state.added import Growing, added
 
 
-class SurrogateConfig(Section):
+class SurrogateConfig(Growing):
     """What `trainer: surrogate` answers with. The noises are standard deviations of connectivity_R2."""
 
     surface: Literal["peak", "flat", "ridge"] = Field(
@@ -22,4 +22,5 @@ class SurrogateConfig(Section):
     tails: Literal["normal", "heavy"] = Field("normal", description="heavy: Student's t with 3 degrees of freedom")
     bad_share: float = Field(0.0, ge=0, le=1, description="of runs, or of data seeds, that are badly recovered")
     bad_by: Literal["run", "data_seed"] = "run"
+    standard_loss: float = added(0.0, before=0.0, ge=0, description="what standard training lacks in V_rest_R2")
     failure_share: float = Field(0.04, ge=0, le=1, description="of slots that fail")

@@ -88,6 +88,16 @@ class Estimates:
         pair = self.cells(name, metric), self.cells(reference, metric)
         return compare(*pair, self.noise(metric), metric, split=bad > 0)
 
+    def share_of(self, runs: Sequence[Run]) -> Share:
+        """The share of bad runs of runs that the table does not hold."""
+        return bad_share(runs, self.limit)
+
+    def against(self, name: str, runs: Sequence[Run], metric: str) -> Comparison:
+        """One config against runs that the table does not hold."""
+        bad = self.share(name).bad + self.share_of(runs).bad
+        pair = self.cells(name, metric), self.of_runs(runs, metric)
+        return compare(*pair, self.noise(metric), metric, split=bad > 0)
+
     def compare_runs(self, runs: Sequence[Run], metric: str, bad: int) -> Comparison:
         """Some runs against the baseline."""
         reference = self.cells(BASELINE, metric)

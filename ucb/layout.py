@@ -17,6 +17,7 @@ SHAPES: dict[Role, tuple[str, str]] = {
     "principle-test": ("^", "triangle-up"),
     "replicate": ("s", "square"),
     "fallback": ("P", "cross"),
+    "standard-baseline": ("v", "triangle-down"),
 }
 
 

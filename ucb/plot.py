@@ -121,7 +121,7 @@ def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: Layout, ringed: i
     _scatter(axes, failed, layout, marker="X", s=layout.marker * 0.7, color=_FAILED, linewidths=0)
     for role, marker in MARKERS.items():
         group = [node for node in nodes if node.role == role and not node.failure]
-        area = layout.marker * {"s": 0.8, "D": 0.8, "^": 1.5}.get(marker, 1.0)
+        area = layout.marker * {"s": 0.8, "D": 0.8, "^": 1.5, "v": 1.5}.get(marker, 1.0)
         _scatter(
             axes, group, layout, marker=marker, s=area, color=[*map(_face, group)], edgecolors="white", linewidths=0.6
         )
@@ -198,7 +198,7 @@ def _annotate(
 
 def _draw_id(axes: Axes, node: TreeNode, where: tuple[float, float]) -> None:
     colour = "white" if node.connectivity_R2 is not None and node.connectivity_R2 < 0.88 else _INK
-    drop = (0, -2) if MARKERS[node.role] == "^" else (0, 0)
+    drop = (0, {"^": -2, "v": 2}.get(MARKERS[node.role], 0))
     label = axes.annotate(str(node.id), where, drop, textcoords="offset points", ha="center", va="center", zorder=6)
     label.set(color=colour, fontsize=7)
 

@@ -20,6 +20,8 @@ from ucb.trajectory import DEFAULTS, PatternReport, VrestWord
 
 Robustness = Literal["robust", "fragile", "undecided"]
 
+# The name of the config of standard training in a two-stage campaign; it takes no number from the others.
+STANDARD = "S1"
 RANKED_FROM = 3
 _RESAMPLES = 2000
 _DRAWS = 200_000
@@ -71,7 +73,7 @@ def run_from(planned: Planned, result: SlotResult, report: PatternReport) -> Run
 
 def config_id(known: Mapping[str, str], identity: str) -> str:
     """Short name of a config: as in ``known`` (identity -> name), else the next of C1, C2, ..."""
-    return known.get(identity, f"C{len(known) + 1}")
+    return known.get(identity, f"C{sum(name != STANDARD for name in known.values()) + 1}")
 
 
 def values_of(runs: Sequence[Run], metric: str) -> list[float]:

@@ -13,6 +13,7 @@ from agent.audit.rules import rounding
 from agent.audit.trees import Reading, parents_of, tree_nodes
 from agent.audit.values import read_number, read_pairs
 from state.metrics import REWARD
+from state.records import STANDARD_ROLE
 from ucb.score import Block, Formula, Score, block_of, score_block
 
 _NODE = re.compile(r"Node ([0-9]{1,9}):")
@@ -117,7 +118,8 @@ def recompute(
     if reward is None:
         return Comparison(reading, ())
     block = block_to_score(entries, file, assumed)
-    nodes = tree_nodes(entries, parents_of(entries, reading, assumed), reward)
+    ranked = [entry for entry in entries if not _is_for_comparison(entry)]
+    nodes = tree_nodes(ranked, parents_of(entries, reading, assumed), reward)
     if file is not None and file.stored:
         last = max(stored.node for stored in file.stored)
         nodes = [node for node in nodes if node.id <= last]
@@ -132,6 +134,11 @@ def recompute(
             comparison.reproduced += not any(finding.severity == "error" for finding in unlike)
         comparison.unlike += _not_stored(file, scores)
     return comparison
+
+
+def _is_for_comparison(entry: Entry) -> bool:
+    """Whether it is a run of standard training beside a two-stage baseline, which has no score."""
+    return "Mode/Strategy" in entry.fields and entry.fields["Mode/Strategy"].text.strip() == STANDARD_ROLE
 
 
 def _unlike(stored: Stored, score: Score | None, entry: Entry | None, reward: str) -> Iterator[Finding]:

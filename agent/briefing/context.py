@@ -14,6 +14,7 @@ from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import shorter_by
+from agent.ledger.standard import standard_lines
 from agent.ledger.standing import verdict_lines
 from prompts.context import Context, MetricView, Rule
 from prompts.memory import empty_memory
@@ -54,7 +55,7 @@ def build_context(ledger: Ledger) -> Context:
         rules=_rules(ledger),
         settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
-        protected=list(protected(campaign.format).items()),
+        protected=list(protected(campaign.format, campaign.training.alternate_training).items()),
         design=campaign.policy.design,
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
@@ -86,12 +87,14 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
     told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
     metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
     told["shorter_by"] = shorter_by(campaign)
+    told["baseline_standard"] = campaign.policy.baseline_standard
     told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics, "demands": demands(campaign)}
     if not any_run:
         return told
     puct, c = campaign.search.ucb_formula == "puct", float(ledger.views.settings[setting_key("ucb_c")])
     return told | {
         "verdicts": verdict_lines(ledger.views),
+        "standard": standard_lines(ledger.views),
         "block_summaries": [
             (ledger.views.block(last).number, text if len(text) <= SHOWN_SUMMARY else f"{text[:SHOWN_SUMMARY]} ...")
             for last, text in ledger.history.block_summaries
@@ -100,6 +103,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         "runs": run_lines(ledger),
         "noise": noise_lines(ledger),
         "effects": effect_lines(ledger),
+        "machine_load": ledger.views.times.load(ledger.history.planned),
         "ucb_reward": campaign.search.ucb_reward,
         "ucb_bonus": c * len(scores) ** 0.5 / 2 if puct else None,
         "last_batch": (most := ledger.history.budget.max_batches) is not None and ledger.history.planned >= most,

@@ -12,6 +12,7 @@ from agent.ledger.policy import slot_minutes
 from state.config import Scalar
 from state.history import Iteration
 from state.metrics import REWARD, main
+from state.records import STANDARD_ROLE
 from ucb.effects import main_effects, render_effect
 from ucb.estimates import BASELINE
 from ucb.noise import Noise
@@ -35,12 +36,13 @@ def _latest(ledger: Ledger, count: int) -> list[Iteration]:
 def _run_line(ledger: Ledger, iteration: Iteration) -> str:
     planned, result = iteration.planned, iteration.result
     assert result is not None
-    run = ledger.views.table.run(planned.config_id, planned.iteration)
+    run = ledger.views.table_of(planned.config_id).run(planned.config_id, planned.iteration)
     minutes = slot_minutes(result, ledger.campaign.format)
     metrics = {} if result.failure else result.metrics
     figures = [_figure(metrics.get(metric.name)) for metric in main(ledger.campaign.format)]
     word = "failed" if result.failure else "bad" if run and is_bad(run, ledger.views.estimates.limit) else ""
     changed = _changed(ledger, explored_values(ledger, ledger.views.config(iteration))) or "defaults"
+    changed = "standard training" if planned.role == STANDARD_ROLE else changed
     seeds = f"{planned.simulation_seed}/{planned.training_seed}"
     took = "" if minutes is None else f"{minutes:.0f}"
     return f"| {' | '.join([str(planned.iteration), planned.config_id, changed, seeds, *figures, took, word])} |"

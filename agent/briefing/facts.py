@@ -6,6 +6,7 @@ from agent.guard.ruling import Facts, ParentRun
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import slot_minutes
 from prompts.context import Context
+from state.records import STANDARD_ROLE
 from state.shapes import codes_of
 
 
@@ -42,4 +43,7 @@ def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
     iteration = ledger.history.iterations.get(node) if node is not None else None
     if iteration is None or iteration.result is None:
         return None
-    return ParentRun(iteration.planned.simulation_seed, slot_minutes(iteration.result, ledger.campaign.format))
+    minutes = slot_minutes(iteration.result, ledger.campaign.format)
+    if minutes is not None and ledger.campaign.format > 1:
+        minutes = ledger.views.times.predict(ledger.views.config(iteration))
+    return ParentRun(iteration.planned.simulation_seed, minutes, iteration.planned.role == STANDARD_ROLE)

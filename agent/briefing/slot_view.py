@@ -72,13 +72,13 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
 
 def _usual(ledger: Ledger, config_id: str, pattern: str) -> bool:
     """Whether at least half the earlier runs of the config, and two of them, had this pattern."""
-    runs = ledger.views.table[config_id].runs[-SHOWN_PHASES - 1 : -1]
+    runs = ledger.views.table_of(config_id)[config_id].runs[-SHOWN_PHASES - 1 : -1]
     same = sum(ledger.views.patterns[run.iteration] == pattern for run in runs)
     return same >= 2 and 2 * same >= len(runs)
 
 
 def _bad(ledger: Ledger, config_id: str, iteration: int) -> bool:
-    run = ledger.views.table.run(config_id, iteration)
+    run = ledger.views.table_of(config_id).run(config_id, iteration)
     return run is not None and is_bad(run, ledger.views.estimates.limit)
 
 

@@ -46,7 +46,7 @@ def _observation(view: SlotView) -> str:
 
 def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
     """On the hypothesis that was written before the run, as the mock words it for each role."""
-    if view.role == "fallback":
+    if view.role in ("fallback", "standard-baseline"):
         return "inconclusive", "the program chose this run, nobody had a hypothesis"
     if view.role == "baseline":
         return _baseline_verdict(context, view)

@@ -17,6 +17,7 @@ from agent.ledger.budget import budget_left
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending, cache_words
+from agent.ledger.standard import standard_lines
 from agent.ledger.standing import no_use, verdict_lines
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
@@ -70,6 +71,8 @@ def _picture(root: Path) -> tuple[Group, bool]:
     if rows and history.planned > history.committed:
         parts.append(slot_table(rows))
     ends = list(state["verdict"]) if state["finished"] else []
+    ends += state["standard"]
+    ends += [state["times"]] if state["times"] else []
     ends += [
         f"leading, {best['config_id']}: {best['runs']} runs, "
         + "".join(f"{row.short} {show(best[row.name])}, " for row in _shown(ledger))
@@ -102,6 +105,8 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "slots": [asdict(row) for row in rows],
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
+        "standard": standard_lines(ledger.views),
+        "times": _times(ledger),
         # A single lucky run does not lead.
         "best": [_config(stats) for stats in ledger.views.table.leading(3)],
         "verdicts": _verdicts(history),
@@ -120,6 +125,16 @@ def _verdicts(history: History) -> list[dict[str, Any]]:
     """What was said last about each slot of the last committed batch."""
     entries = [it.entry for it in history.batch(history.committed) if it.entry is not None]
     return [{"iteration": e["iteration"], "verdict": e["verdict"], "reason": e["verdict_reason"]} for e in entries]
+
+
+def _times(ledger: Ledger) -> str:
+    """What a run of the defaults takes, and the load of the machine in the newest batch; '' before any has finished."""
+    times, batch = ledger.views.times, ledger.history.planned
+    minutes, load = times.predict(ledger.campaign.base_config()), times.load(batch)
+    if minutes is None:
+        return ""
+    loaded = "" if load is None else f"; batch {batch} took {load:.1f} times as long as equal work before"
+    return f"a run of the defaults takes {minutes:.1f} min, the load of the machine left out{loaded}"
 
 
 def _spent(spending: Spending) -> str:

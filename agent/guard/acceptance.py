@@ -12,6 +12,7 @@ from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import node_to_repeat
+from agent.ledger.standard import standard_run
 from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
@@ -33,6 +34,10 @@ def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling:
     entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in ruling.entries]
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
+    if reply is None:
+        # Those slots would run in any case, but nothing of the conversation was of use.
+        reasons = [violation.sentence() for violation in ruling.violations]
+        replaced |= {str(slot): reasons for slot in context.demand.standard}
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
     data: ReplyAccepted = {
         "proposals": proposals,
@@ -67,6 +72,9 @@ def settled_proposals(
     done = served(accepted, context.demand, ledger.history.config_ids)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
     for slot, item in enumerate(accepted):
+        if slot in context.demand.standard:
+            proposals.append(standard_run(ledger, context.seeds[slot], proposals))
+            continue
         if item is None:
             replaced[str(slot)] = [v.sentence() for v in ruling.violations if v.slot in (slot, None)]
         proposals.append(_fallback(ledger, context, slot, taken, due, short) if item is None else _proposal(item))

@@ -17,7 +17,7 @@ from agent.ledger.ledger import Ledger
 from state.added import FORMAT
 from state.metrics import METRICS
 from state.records import SlotResult
-from ucb.variance import Run, spread, training_spread, values_of
+from ucb.variance import STANDARD, Run, spread, training_spread, values_of
 
 REMEMBERED = 64
 _RANGE = r" ?(?:to|\.\.|[-–—/]) ?\d"
@@ -28,7 +28,7 @@ _WORD = rf"(?P<final>ended at|ends at|final ?{_IS}|final)|(?P<peak>peaked at|pea
 _THEN = re.compile(rf"(?:@\w+| ?\([^()]{{0,40}}\))?,? (?:final ?{_IS}|ended at|ends at) ?{_NUMBER}", re.IGNORECASE)
 _SPREAD = r"(?P<spread>mean|average|CV)"
 _NODE = re.compile(r"\b(?:node|iter|iteration)s? ?#?(\d{1,9})\b", re.IGNORECASE)
-_CONFIG = re.compile(r"\b(C\d{1,6})\b")
+_CONFIG = re.compile(rf"\b(C\d{{1,6}}|{STANDARD})\b")
 _VAGUE = re.compile(
     r"\b(?:parent|baseline|previous|earlier|goal|target|limit|threshold|best|worst|expected?|should|would|will|predicts?"
     r"|mean|average|median|std|range|from|between|above|below|over|under|than|least|most|gain|drop|change|versus|vs|against"
@@ -186,8 +186,7 @@ def _holds(claim: Claim, measured: Iterable[float]) -> bool:
 def _measured(claim: Claim, ledger: Ledger) -> Iterator[float]:
     """Every measured number that the claim may mean; nothing when there is none to hold it against."""
     if isinstance(claim.subject, str):
-        if claim.subject in ledger.views.table:
-            yield from _of_runs(claim, ledger.views.table[claim.subject].runs)
+        yield from _of_runs(claim, ledger.views.table_of(claim.subject)[claim.subject].runs)
         return
     iteration = ledger.history.iterations.get(claim.subject)
     if iteration is not None and iteration.result is not None and iteration.result.failure is None:

@@ -68,7 +68,8 @@ def _fault(
 ) -> EditFault | None:
     if key in changes:
         return EditFault("duplicate_key", key, "two edits of one key", "one edit a key")
-    if (reason := protection(key)) is not None:
+    two_stage = campaign.format == 1 or campaign.training.alternate_training
+    if (reason := protection(key, two_stage)) is not None:
         return EditFault("protected_key", key, f"{key} = {edit.value}", f"nothing: {reason}")
     if key not in flat:
         allowed = nearest(edit.key, list(campaign.explorable))

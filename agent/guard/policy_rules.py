@@ -47,7 +47,7 @@ def _minutes_of_growth(item: Accepted, case: Case) -> str:
     if not item.changes or before is None or width(item.config) <= width(before):
         return ""
     if run is not None and run.minutes is not None and run.minutes > limit:
-        return f"{run.minutes:.1f} min taken by the parent"
+        return f"{run.minutes:.1f} min {'taken by' if facts.campaign.format == 1 else 'predicted for'} the parent"
     minutes = facts.predict_minutes(item.config)
     return f"{minutes:.1f} min" if minutes is not None and minutes > limit else ""
 
@@ -126,14 +126,15 @@ POLICY_RULES = (
     Rule(
         "architecture_time",
         Step.POLICY,
-        "No layer grows where the parent took, or the child would take, over {time_limit_min:g} minutes.",
+        "No layer grows where the parent, or the child, is predicted to take over {time_limit_min:g} minutes.",
         _architecture_time,
         setting="time",
     ),
     Rule(
         "predicted_time",
         Step.POLICY,
-        "No mutation that makes a run longer is predicted, from past runs, to take over {time_limit_min:g} minutes.",
+        "No mutation that makes a run longer is predicted to take over {time_limit_min:g} minutes. Times are "
+        "predicted from past runs, the load of the machine left out.",
         _predicted_time,
         setting="time",
     ),

@@ -44,6 +44,13 @@ def _parent_next_slot(case: Case) -> Iterator[Breach]:
             yield breach(one.slot, "parent", found, "another node, or the same parent in another slot")
 
 
+def _parent_standard(case: Case) -> Iterator[Breach]:
+    for one in case.drafts:
+        run = case.facts.parent_run(one.proposal.node)
+        if run is not None and run.standard:
+            yield breach(one.slot, "parent", f"{one.proposal.parent}, a run of standard training", "a two-stage node")
+
+
 def _edit_rule(code: str, demand: str) -> Rule:
     """A rule on single edits: `agent.guard.edits` says which of them cannot be made."""
 
@@ -148,6 +155,13 @@ PROPOSAL_RULES = (
         "`parent` is never id+1: after node N of a slot, N+1 is the next slot of the same batch, which the log's line "
         "`Next: parent=N+1` would make its own parent.",
         _parent_next_slot,
+    ),
+    Rule(
+        "parent_standard",
+        Step.PARENT,
+        "`parent` is never a run of standard training (role `standard-baseline`): they are for comparison alone.",
+        _parent_standard,
+        standard=True,
     ),
     _edit_rule("duplicate_key", "Each key is edited once."),
     _edit_rule("protected_key", "What is listed as protected is never edited."),

@@ -118,6 +118,7 @@ class Rule:
 
     ``setting`` names the policy by which a campaign has it reject or warn; without one it rejects. ``once``: it sends a
     reply back once a conversation and refuses nothing. ``design``: it holds in campaigns of that `policy.design` alone.
+    ``standard``: it holds in campaigns that reserve runs of standard training alone.
     """
 
     code: str
@@ -127,6 +128,7 @@ class Rule:
     setting: Setting | None = None
     once: bool = False
     design: Design | None = None
+    standard: bool = False
 
     @property
     def of_policy(self) -> bool:
@@ -135,6 +137,8 @@ class Rule:
 
     def holds_in(self, policy: Policy) -> bool:
         """Whether a campaign with that policy has the rule."""
+        if self.standard and not policy.baseline_standard:
+            return False
         return self.design is None or self.design == policy.design
 
     @property

@@ -34,10 +34,15 @@ class Violation(Section):
 
 @dataclass(frozen=True)
 class ParentRun:
-    """The run of one node: its data, and its minutes with all stages (None: it did not get that far)."""
+    """The run of one node: its data, and its minutes with all stages (None: it did not get that far).
+
+    They are those of the quiet machine; in the first release those that the run took. ``standard``: it is a run of
+    standard training, for comparison alone.
+    """
 
     simulation_seed: int
     minutes: float | None
+    standard: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,8 @@ class Standing:
 def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Standing]) -> Demand:
     """What the next batch must hold; ``planned_iterations`` counts those so far, ``standings`` are best first."""
     policy = campaign.policy
-    if planned_iterations < policy.baseline_runs:
-        left = policy.baseline_runs - planned_iterations
-        return Demand(
-            baseline=True,
-            min_replicates=0,
-            reason=f"{left} of {policy.baseline_runs} baseline runs are still to be made: every slot runs the defaults",
-        )
+    if planned_iterations < policy.baseline_runs + policy.baseline_standard:
+        return _baseline_demand(campaign, planned_iterations)
     if policy.design == "forced_seeds":
         reason = "each batch is one config on as many data seeds as there are slots"
         return Demand(baseline=False, min_replicates=0, reason=reason)
@@ -53,6 +48,18 @@ def demand(campaign: Campaign, planned_iterations: int, standings: Sequence[Stan
     lacking = [Short(config_id=s.config_id, lacks=policy.runs_of_top - s.runs) for s in short]
     told = [] if campaign.format == 1 else lacking
     return Demand(baseline=False, min_replicates=policy.min_replicates, reason=reason, short=told)
+
+
+def _baseline_demand(campaign: Campaign, planned: int) -> Demand:
+    """Baseline runs first, then, in slots of the program, those of standard training."""
+    total, more = campaign.policy.baseline_runs, campaign.policy.baseline_standard
+    iterations = range(planned + 1, planned + campaign.search.n_parallel + 1)
+    standard = [slot for slot, number in enumerate(iterations) if total < number <= total + more]
+    left = total - planned
+    reason = f"{left} of {total} baseline runs are still to be made: every slot runs the defaults"
+    if left <= 0:
+        reason = f"the {total} baseline runs are planned, and runs of standard training are still to be made"
+    return Demand(baseline=True, min_replicates=0, reason=reason, standard=standard)
 
 
 def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:
@@ -116,34 +123,35 @@ def slot_minutes(result: SlotResult, format: int = FORMAT) -> float | None:
 
     The first release counted data generation and training alone.
     """
-    trained = _trained(result)
+    trained = trained_minutes(result)
     return trained if trained is None or format == 1 else sum(result.seconds.values()) / 60
 
 
-def _trained(result: SlotResult) -> float | None:
-    """Minutes of data generation and training."""
+def trained_minutes(result: SlotResult) -> float | None:
+    """Minutes of data generation and training; None when it was not trained to the end."""
     data, training = (result.seconds.get(stage) for stage in ("data", "training"))
     return None if data is None or training is None else (data + training) / 60
 
 
-class TimeModel:
-    """Predicts a slot's minutes: its work times the median minutes of data and training per work seen so far, and the
-    median of what the other stages took."""
+class FirstTimes:
+    """Predicts minutes as in the first release: the work times the median minutes per work seen so far.
 
-    def __init__(self, format: int = FORMAT, keep: int = 32) -> None:
+    Today's runs go by `agent.ledger.times`, which takes the load of the machine out.
+    """
+
+    def __init__(self, keep: int = 32) -> None:
         self._rates: list[float] = []
-        self._rests: list[float] = []
-        self._format, self._keep = format, keep
+        self._keep = keep
 
-    def learn(self, config: SlotConfig, result: SlotResult) -> None:
+    def learn(self, config: SlotConfig, result: SlotResult, batch: int) -> None:
         """Take in one finished slot."""
-        trained, whole = _trained(result), slot_minutes(result, self._format)
-        if trained is not None and whole is not None:
+        if (trained := trained_minutes(result)) is not None:
             self._rates = [*self._rates, trained / work(config)][-self._keep :]
-            self._rests = [*self._rests, whole - trained][-self._keep :]
 
     def predict(self, config: SlotConfig) -> float | None:
         """Minutes for ``config``, None before anything has finished."""
-        if not self._rates:
-            return None
-        return median_high(self._rates) * work(config) + median_high(self._rests)
+        return median_high(self._rates) * work(config) if self._rates else None
+
+    def load(self, batch: int) -> float | None:
+        """None: it knew no load."""
+        return None

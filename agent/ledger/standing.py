@@ -12,12 +12,18 @@ from state.history import History
 from ucb.compare import Comparison
 from ucb.estimates import BASELINE
 from ucb.trial import Look, Trial, render_trial
+from ucb.variance import STANDARD
 
 NOTHING = "no verdict"
 
 
 def standing(views: Views, config_id: str) -> str:
-    """One or two words about a config: `baseline`, `candidate`, the outcome of its trial, or NOTHING."""
+    """One or two words about a config: `baseline`, `candidate`, the outcome of its trial, or NOTHING.
+
+    `standard training` for the runs beside the baseline.
+    """
+    if config_id == STANDARD:
+        return "standard training"
     if config_id == BASELINE:
         return "baseline"
     trial = views.confirmations.of(config_id)

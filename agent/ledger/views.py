@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 
-from agent.ledger.policy import Standing, TimeModel
+from agent.ledger.policy import FirstTimes, Standing
+from agent.ledger.times import QuietTimes
 from agent.ledger.tree import Tree
 from prompts.context import ComparisonView, ConfigView
 from state.blobs import BlobStore
@@ -15,7 +16,7 @@ from state.files import parse_yaml, sha256
 from state.history import History, Iteration
 from state.journal import Record
 from state.metrics import REWARD, traced
-from state.records import Planned, SlotResult, Status
+from state.records import STANDARD_ROLE, Planned, SlotResult, Status
 from state.schema import validate
 from state.search import setting_key
 from state.shapes import BatchCommitted, SlotEnded
@@ -24,7 +25,7 @@ from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
 from ucb.trajectory import pattern, run_status
-from ucb.variance import ConfigStats, run_from
+from ucb.variance import STANDARD, ConfigStats, run_from
 
 KEPT_CONFIGS = 512
 
@@ -41,10 +42,12 @@ class Views:
         self.history = history
         self.blobs = blobs
         self.table = VarianceTable(campaign.thresholds, format=campaign.format, extra_rows=campaign.log == "full")
+        # Runs of standard training beside the baseline: never ranked, repeated or built on.
+        self.standard = VarianceTable(campaign.thresholds, format=campaign.format)
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
-        self.times = TimeModel(campaign.format)
+        self.times: FirstTimes | QuietTimes = FirstTimes() if campaign.format == 1 else QuietTimes()
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
@@ -85,9 +88,14 @@ class Views:
             self.confirmations.lose(planned)
             return
         run = run_from(planned, result, report)
-        self.table.add(run)
-        self.confirmations.take(run)
-        self.times.learn(self.config(iteration), result)
+        self.times.learn(self.config(iteration), result, planned.batch)
+        self.table_of(planned.config_id).add(run)
+        if planned.role != STANDARD_ROLE:
+            self.confirmations.take(run)
+
+    def table_of(self, config_id: str) -> VarianceTable:
+        """The table that a config stands in: all but standard training stand in the variance table."""
+        return self.standard if config_id == STANDARD else self.table
 
     def status(self, result: SlotResult) -> Status:
         """Converged, partial or failed, by the campaign's thresholds."""
@@ -130,7 +138,8 @@ class Views:
         search = self.campaign.search
         block = self.numbered_block(number)
         last = block.last if upto is None else min(upto, block.last)
-        nodes = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
+        known = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
+        nodes = [node for node in known if node.role != STANDARD_ROLE]
         c = float(self.settings[setting_key("ucb_c")]) if c is None else c
         return score_block(nodes, block, c, search.ucb_formula, self.rewards(number) if rewards is None else rewards)
 

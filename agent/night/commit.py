@@ -64,7 +64,8 @@ def make_entry(
 ) -> LogEntry:
     """The log section of one iteration: facts from the journal, opinions from ``judgement``."""
     assert iteration.result is not None
-    table, name, first = ledger.views.table, iteration.planned.config_id, ledger.campaign.format == 1
+    name, first = iteration.planned.config_id, ledger.campaign.format == 1
+    table = ledger.views.table_of(name)
     # Counted up within the batch; the first release gave every entry the state after the batch.
     stats = table[name] if first else table.as_of(name, iteration.planned.iteration)
     return entry_from(

@@ -11,9 +11,9 @@ from state.config import SlotConfig
 from state.errors import NightflyError
 from state.files import write_atomic
 from state.paths import RunPaths
-from state.records import Planned
+from state.records import STANDARD_ROLE, Planned
 from state.shapes import BatchPlanned, Proposal
-from ucb.variance import config_id
+from ucb.variance import STANDARD, config_id
 
 
 def plan_batch(night: Night) -> None:
@@ -35,7 +35,7 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str,
     identity, iteration = config.identity(), ledger.history.next_iteration + slot
     known = ledger.history.config_ids | new_ids
     if identity not in known:
-        new_ids[identity] = config_id(known, identity)
+        new_ids[identity] = STANDARD if proposal["role"] == STANDARD_ROLE else config_id(known, identity)
     blob = ledger.blobs.put(config.yaml())
     ledger.views.remember(blob, config)
     return Planned(
@@ -53,7 +53,7 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str,
         seed_rationale=proposal["seed_rationale"],
         config=blob,
         config_hash=config.hash(),
-        config_id=config_id(known, identity),
+        config_id=(known | new_ids)[identity],
         changes={key: (old, new) for key, (old, new) in proposal["changes"].items()},
     )
 

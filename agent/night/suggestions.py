@@ -6,7 +6,7 @@ from agent.briefing.context import build_context
 from agent.briefing.facts import guard_facts
 from agent.guard.acceptance import settled_proposals
 from agent.guard.guard import check
-from agent.guard.reply import ProposalReply, Reply
+from agent.guard.reply import ProposalReply, ProposalRole, Reply
 from agent.guard.table import RULES
 from agent.ledger.ledger import Ledger
 from state.records import Edit
@@ -30,8 +30,7 @@ def proposals_to_run(ledger: Ledger) -> list[Proposal]:
 
 def _as_made(proposal: Proposal) -> ProposalReply:
     return ProposalReply(
-        # A fallback of the program is a replicate to every rule.
-        role="replicate" if proposal["role"] == "fallback" else proposal["role"],
+        role=_role(proposal),
         parent="root" if proposal["parent"] is None else proposal["parent"],
         parent_rule=proposal["parent_rule"],
         mutation=proposal["mutation"],
@@ -41,3 +40,10 @@ def _as_made(proposal: Proposal) -> ProposalReply:
         seed_rationale=proposal["seed_rationale"],
         hypothesis=proposal["hypothesis"],
     )
+
+
+def _role(proposal: Proposal) -> ProposalRole:
+    """A fallback of the program is a replicate to every rule; no rule looks at its runs of standard training."""
+    if proposal["role"] == "fallback":
+        return "replicate"
+    return "baseline" if proposal["role"] == "standard-baseline" else proposal["role"]

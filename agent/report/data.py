@@ -14,7 +14,7 @@ from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
 from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, shown, traced
-from state.records import LogStyle
+from state.records import STANDARD_ROLE, LogStyle
 from state.search import setting_key
 from ucb.entry import LogEntry
 from ucb.layout import SHAPES, place
@@ -128,7 +128,7 @@ def _is_log(rule: Explorable) -> bool:
 def _configs(ledger: Ledger) -> dict[str, dict[str, Any]]:
     views, found = ledger.views, {}
     for config_id, number in views.latest_node.items():
-        stats = views.table[config_id]
+        stats = views.table_of(config_id)[config_id]
         values = explored_values(ledger, views.config(ledger.history.iterations[number]))
         found[config_id] = {"values": list(values.values()), "runs": len(stats.runs), "robust": stats.robustness}
     return found
@@ -138,7 +138,8 @@ def _scores(ledger: Ledger, story: Story, nodes: list[TreeNode]) -> dict[int, fl
     """Each node's score in its block, with the exploration constant that was in force at the block's last commit."""
     search, found = ledger.campaign.search, dict[int, float]()
     sums: dict[str, list[float]] = {}
-    for number, group in groupby(nodes, key=lambda node: ledger.views.block(node.id).number):
+    ranked = [node for node in nodes if node.role != STANDARD_ROLE]
+    for number, group in groupby(ranked, key=lambda node: ledger.views.block(node.id).number):
         inside = list(group)
         last = ledger.history.iterations[inside[-1].id].planned.batch
         c = story.setting(setting_key("ucb_c"), last, search.ucb_c)

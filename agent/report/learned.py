@@ -11,9 +11,11 @@ from agent.briefing.config_view import config_changes
 from agent.guard.acceptance import NO_ENTRY
 from agent.ledger.ledger import Ledger
 from agent.ledger.spending import cache_words, elapsed_s
+from agent.ledger.standard import standard_words
 from agent.ledger.standing import candidate
 from agent.report.story import Story
 from state.errors import RunError
+from state.records import STANDARD_ROLE
 from ucb.estimates import BASELINE
 from ucb.trial import render_trial
 from ucb.variance import RANKED_FROM, ConfigStats, Spread
@@ -82,7 +84,8 @@ def best_config(ledger: Ledger) -> str:
         told += "it is the best of many and not confirmed."
     elif confirmations.trials and confirmations.trials[-1] is not best:
         told += f" Last on trial was {render_trial(confirmations.trials[-1], goal)}."
-    return f"{told} Error budget {100 * goal.error_budget:g} % a night."
+    told += f" Error budget {100 * goal.error_budget:g} % a night."
+    return " ".join(filter(None, [told, standard_words(views)]))
 
 
 def robustness(ledger: Ledger) -> str:
@@ -111,7 +114,7 @@ def failures(ledger: Ledger) -> str:
         slots += (
             f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"
         )
-    entries = [it.entry for it in done if it.entry and it.planned.changes]
+    entries = [it.entry for it in done if it.entry and it.planned.changes and it.planned.role != STANDARD_ROLE]
     verdicts = Counter(entry["verdict"] for entry in entries if not _by_program(entry))
     judged = sum(verdicts.values())
     unjudged = len(entries) - judged

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from agent.briefing.comparisons import LATEST_RUNS
 from agent.ledger.ledger import Ledger
+from agent.ledger.standard import standard_lines
 from agent.report.data import page_data, shown_texts
 from agent.report.learned import lessons, principles
 from agent.report.pictures import Album
@@ -70,6 +71,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "lessons": lessons(ledger, story),
         "principles": principles(ledger),
         "configs": config_rows(ledger),
+        "standard": standard_lines(ledger.views),
         "shown": SHOWN,
         "table_metrics": [row.name for row in tabled(ledger.campaign.format)],
         "ranked_from": RANKED_FROM,

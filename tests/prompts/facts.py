@@ -106,6 +106,18 @@ def plain_context() -> Context:
     return batch_context().model_copy(update=changes)
 
 
+def beside_standard_context() -> Context:
+    """A batch on a loaded machine, with runs of standard training behind it and one more ahead."""
+    demand = Demand(baseline=True, min_replicates=0, reason="1 of 4 baseline runs are still to be made", standard=[1])
+    told = {
+        "baseline_standard": 2,
+        "standard": ["Standard training (S1): 1 of 2 runs finished.", "C1 against standard training: tau_R2: {{ so }}"],
+        "machine_load": 3.31,
+        "demand": demand,
+    }
+    return plain_context().model_copy(update=told)
+
+
 def start_context() -> Context:
     """The start call of the same night."""
     demand = Demand(baseline=True, min_replicates=0, reason="4 of 4 baseline runs are still to be made")

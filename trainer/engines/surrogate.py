@@ -14,7 +14,7 @@ import numpy as np
 
 from state.config import SlotConfig
 from state.metrics import METRICS
-from state.records import Failure, SlotResult, TrajectoryPoint
+from state.records import Failure, Phase, SlotResult, TrajectoryPoint
 from state.surrogate import SurrogateConfig
 
 LABEL = "SURROGATE response surface, no network was trained"
@@ -41,6 +41,8 @@ def surrogate_result(config: SlotConfig, run_id: str, surface: SurrogateConfig =
         failure = Failure(kind="diverged", message="surrogate: a failure drawn at random")
         return SlotResult(run_id=run_id, config_hash=config.hash(), status="failed", failure=failure, device="none")
     conn, vrest, tau = _surface(config, surface, data, rng)
+    two_stage = config.training.alternate_training
+    vrest = vrest if two_stage else _clip(vrest - surface.standard_loss)
     if _is_bad(run, surface):
         conn, vrest, tau = 0.5 * conn, 0.2 * vrest, 0.9 * tau
     work = config.training.n_epochs * config.training.data_augmentation_loop
@@ -111,7 +113,6 @@ def distance(config: SlotConfig) -> float:
 
 def _trajectory(config: SlotConfig, conn: float, vrest: float, tau: float) -> list[TrajectoryPoint]:
     rows, points = [], config.training.n_metric_points
-    joint = config.training.alternate_joint_ratio
     for epoch in range(config.training.n_epochs):
         for step in range(1, points + 1):
             share = (epoch + step / points) / config.training.n_epochs
@@ -123,10 +124,17 @@ def _trajectory(config: SlotConfig, conn: float, vrest: float, tau: float) -> li
                     connectivity_r2=conn * rise,
                     vrest_r2=vrest * share,
                     tau_r2=tau * rise,
-                    phase="joint" if step / points <= joint else "V_rest",
+                    phase=_phase(config, step / points),
                 )
             )
     return rows
+
+
+def _phase(config: SlotConfig, share: float) -> Phase:
+    """The phase at a ``share`` of an epoch."""
+    if not config.training.alternate_training:
+        return "standard"
+    return "joint" if share <= config.training.alternate_joint_ratio else "V_rest"
 
 
 def _clip(value: float) -> float:

@@ -11,12 +11,18 @@ import pytest
 
 from agent.briefing.context import build_context
 from agent.claude.mock import answer
+from agent.commands.status import describe
 from agent.night.ask import read_reply
 from agent.night.night import Night
-from prompts.render import render_system
-from state.files import dump_yaml, read_yaml
+from prompts.render import render_prompt, render_system
+from state.files import dump_yaml, read_yaml, write_atomic
+from state.paths import SlotPaths
+from state.records import SlotResult
+from state.surrogate import SurrogateConfig
 from tests.agent.conftest import play, write_campaign
 from tests.agent.guard.replies import one_edit, verdict
+from trainer.engines.contract import Job
+from trainer.engines.inline import InlineEngine
 
 
 def test_the_baseline_block_accepts_only_baselines(tmp_path: Path) -> None:
@@ -103,3 +109,44 @@ def test_a_suggestion_names_only_keys_that_may_be_edited(
     _, found = read_reply(night, context, json.dumps(reply))
     assert [violation.allowed for violation in found.violations if violation.slot == 0] == [advice]
     assert f"propose less work ({advice.partition('; ')[2]})" in re.sub(r"\s+", " ", render_system(context))
+
+
+class LoadedMachine(InlineEngine):
+    """Some batches of four find the machine busy: each stage of their slots takes 3.3 times as long."""
+
+    busy: tuple[int, ...] = ()
+
+    def submit(self, jobs: list[Job]) -> list[Job]:
+        done = super().submit(jobs)
+        for job in jobs:
+            path = SlotPaths(job.folder).result
+            result = SlotResult.model_validate_json(path.read_text())
+            if (int(job.folder.name) - 1) // 4 + 1 in self.busy:
+                slow = {stage: 3.3 * seconds for stage, seconds in result.seconds.items()}
+                write_atomic(path, result.model_copy(update={"seconds": slow}).model_dump_json() + "\n")
+        return done
+
+
+@pytest.mark.parametrize(("busy", "load"), [((1,), ""), ((2,), "3.3")])
+def test_the_load_of_the_machine_refuses_nothing(busy: tuple[int, ...], load: str, tmp_path: Path) -> None:
+    """The defaults took 251 and 76 min: three epochs take 114 on the quiet machine, below the limit of 120."""
+    explorable = {"training.n_epochs": {"choices": [2, 3]}, **WIDER}
+    policy = {"baseline_runs": 8, "time_limit_min": 120}
+    file = write_campaign(tmp_path / "c.yaml", explorable=explorable, policy=policy)
+    engine = LoadedMachine(SurrogateConfig(failure_share=0))
+    engine.busy = busy
+    night = play(file, tmp_path / "r", 2, engine=engine)
+    context = build_context(night)
+    reply = answer(context)
+    one_edit("training.n_epochs", 2, 3)(reply)
+    assert verdict(night, reply) == []
+    one_edit("graph_model.hidden_dim", 80, 90)(reply)
+    assert verdict(night, reply) == []
+    one_edit("graph_model.hidden_dim", 80, 160)(reply)
+    assert verdict(night, reply) == [("architecture_time", 0)]
+    told = re.sub(r"\s+", " ", render_prompt(context))
+    assert ("This batch took 3.3 times as long as equal work" in told) == bool(load)
+    assert [view.minutes for view in context.configs] == [pytest.approx(76.0, abs=0.1)]
+    status = describe(night.paths, night)["times"]
+    assert status.startswith("a run of the defaults takes 76.0 min")
+    assert ("batch 2 took 3.3 times as long as equal work before" in status) == bool(load)

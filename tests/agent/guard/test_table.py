@@ -147,17 +147,19 @@ def rows() -> Iterator[str]:
     told = {}
     for design in get_args(Design):
         told |= {
-            one.code: one.demand for one in demands(campaign().model_copy(update={"policy": Policy(design=design)}))
+            one.code: one.demand
+            for one in demands(campaign().model_copy(update={"policy": Policy(design=design, baseline_standard=1)}))
         }
     for rule in RULES:
         setting = f", by `policy.{rule.setting}`" if rule.setting else ""
         setting += f", with `policy.design: {rule.design}`" if rule.design else ""
+        setting += ", with `policy.baseline_standard`" if rule.standard else ""
         yield f"| `{rule.code}` | {told[rule.code]} | {' or '.join(WORDS[mode] for mode in rule.modes)}{setting} |\n"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_each_demand_is_a_sentence(rule: Rule) -> None:
-    policy = Policy(design=rule.design or "roles")
+    policy = Policy(design=rule.design or "roles", baseline_standard=int(rule.standard))
     of_design = campaign().model_copy(update={"policy": policy})
     demand = next(one.demand for one in demands(of_design) if one.code == rule.code)
     assert demand.endswith((".", ". "))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.ledger.policy import Standing, TimeModel, demand, slot_minutes, work
+from agent.ledger.policy import FirstTimes, Standing, demand, slot_minutes, work
 from state.campaign import Campaign
 from state.config import SlotConfig
 from state.records import Failure, SlotResult
@@ -84,27 +84,18 @@ def test_work_grows_with_what_makes_a_slot_longer() -> None:
 
 
 def test_prediction_scales_the_median_and_shrugs_off_outliers_and_failures() -> None:
-    times = TimeModel()
+    times = FirstTimes()
     assert times.predict(BASE) is None
-    times.learn(BASE, result(None, None))
+    times.learn(BASE, result(None, None), 1)
     assert times.predict(BASE) is None
     for minutes in (10, 11, 500):
-        times.learn(BASE, result(0, 60 * minutes))
+        times.learn(BASE, result(0, 60 * minutes), 1)
     assert times.predict(BASE) == pytest.approx(11)
     assert times.predict(BASE.replaced({"training.n_epochs": 4})) == pytest.approx(22)
 
 
-def test_what_does_not_grow_with_the_work_is_added() -> None:
-    times = TimeModel()
-    slot = result(0, 600)
-    slot.seconds["evaluation"] = 60
-    times.learn(BASE, slot)
-    assert times.predict(BASE) == pytest.approx(11)
-    assert times.predict(BASE.replaced({"training.n_epochs": 4})) == pytest.approx(21)
-
-
 def test_old_slots_are_forgotten() -> None:
-    times = TimeModel(keep=3)
+    times = FirstTimes(keep=3)
     for minutes in (90, 90, 90, 5, 5, 5):
-        times.learn(BASE, result(0, 60 * minutes))
+        times.learn(BASE, result(0, 60 * minutes), 1)
     assert times.predict(BASE) == pytest.approx(5)

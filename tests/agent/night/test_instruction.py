@@ -70,5 +70,9 @@ def test_a_standard_campaign_is_told_of_standard_training(tmp_path: Path) -> Non
     told, other = (run.blobs.text(run.history.exchanges[0].prompt["system"]) for run in (standard, two_stage))
     assert "This campaign trains in one stage (standard training)" in told
     assert "Two-stage training cuts each epoch in two" not in told
+    for words in ("conn-drops", "vrest-flat", "held in the V_rest phase", "two-stage trainer"):
+        assert words in other
+        assert words not in told
+    assert "`training.alternate_training`: it selects standard training, the campaign's subject" in told
     assert "Two-stage training cuts each epoch in two" in other
     assert "0.944" not in told + other

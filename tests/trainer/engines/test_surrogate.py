@@ -40,6 +40,16 @@ def test_a_result_says_that_nothing_was_trained() -> None:
     assert {point.phase for point in result.trajectory} == {"joint", "V_rest"}
 
 
+def test_standard_training_lacks_v_rest_by_what_the_campaign_says() -> None:
+    standard = BASE.replaced({"training.alternate_training": False})
+    plain, worse = (surrogate_result(standard, "r", SurrogateConfig(standard_loss=loss)) for loss in (0.0, 0.1))
+    assert {point.phase for point in worse.trajectory} == {"standard"}
+    values = [run.metrics["V_rest_R2"] for run in (plain, worse)]
+    assert values[0] == pytest.approx(values[1] + 0.1)
+    assert plain.metrics["connectivity_R2"] == worse.metrics["connectivity_R2"]
+    assert surrogate_result(BASE, "r", SurrogateConfig(standard_loss=0.1)) == surrogate_result(BASE, "r")
+
+
 @pytest.mark.parametrize("key", sorted(OPTIMUM))
 def test_every_explored_key_moves_the_surface(key: str) -> None:
     best = {name: int(value) if name in WHOLE else value for name, (value, _, _) in OPTIMUM.items()}
