@@ -15,11 +15,13 @@ from state.shapes import (
     CampaignStarted,
     ClaudeAwaited,
     DriverStarted,
+    ImportedNode,
     PromptRendered,
     Proposal,
     ReplyAccepted,
     ReplyReceived,
     ReplyRejected,
+    RunImported,
     SlotEnded,
     SlotStarted,
     Stopped,
@@ -72,7 +74,8 @@ class Acknowledgement:
 class History:
     """Everything the journal says. ``committed`` is -1 before the start call, 0 after it, then the last batch.
 
-    ``instruction`` is the blob of the lab's own.
+    ``instruction`` is the blob of the lab's own. ``imported`` are the nodes of a predecessor's log (its
+    file name is ``imported_from``), by id; the run's own iterations begin at ``first_iteration``.
     ``block_summaries`` are the latest, each with the last iteration of its block, oldest first.
     ``settings`` are the campaign's `claude.*` values that the model has changed. ``useless`` counts the
     conversations in a row, up to now, of which nothing was accepted for any slot (``why_useless`` says why, of the last
@@ -87,6 +90,9 @@ class History:
     campaign_identity: str = ""
     dry_run: bool = False
     instruction: str | None = None
+    imported: dict[int, ImportedNode] = field(default_factory=dict)
+    imported_from: str = ""
+    first_iteration: int = 1
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
     committed: int = -1
@@ -125,8 +131,13 @@ class History:
 
     @property
     def next_iteration(self) -> int:
-        """The number that the next planned iteration gets; node ids start at 1."""
-        return len(self.iterations) + 1
+        """The number that the next planned iteration gets; node ids start at 1, or behind what was imported."""
+        return self.first_iteration + len(self.iterations)
+
+    @property
+    def last_node(self) -> int:
+        """The number of the last planned iteration; 0 before the first."""
+        return self.next_iteration - 1 if self.iterations else 0
 
     def _campaign_started(self, record: Record) -> None:
         started = record.of(CampaignStarted)
@@ -134,6 +145,12 @@ class History:
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
         self.instruction = started.get("instruction")
+
+    def _run_imported(self, record: Record) -> None:
+        data = record.of(RunImported)
+        self.imported = {node["id"]: node for node in data["nodes"]}
+        self.imported_from, self.first_iteration = data["log_name"], data["first_iteration"]
+        self.memory = data["start_memory"] or self.memory
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1

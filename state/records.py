@@ -19,6 +19,8 @@ BLAMELESS: tuple[FailureKind, ...] = ("disk_full", "killed", "lost")
 # What a config does to its slot.
 OWN_FAULTS: tuple[FailureKind, ...] = ("diverged", "out_of_memory", "timed_out", "invalid_config")
 Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback"]
+# In the tree, also what another program ran before this run began.
+NodeRole = Role | Literal["imported"]
 Status = Literal["converged", "partial", "failed"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
 Phase = Literal["joint", "V_rest", "standard"]
