@@ -215,7 +215,7 @@ class ImportedView(Section):
     parent: int | None
     stated: dict[str, float]
     mutation: str
-    changes: dict[str, Scalar] = Field(description="explored keys that differ from the campaign's defaults")
+    changes: dict[str, Scalar] = Field(description="leaf keys that differ from the campaign's defaults")
     values: dict[str, Scalar] | None
 
 

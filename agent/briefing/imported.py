@@ -35,6 +35,6 @@ def _view(ledger: Ledger, node: ImportedNode) -> ImportedView:
             row.short: node["metrics"][row.name] for row in main(ledger.campaign.format) if row.name in node["metrics"]
         },
         mutation=text if len(text) <= LONGEST_MUTATION else f"{text[: LONGEST_MUTATION - 3]}...",
-        changes={} if values is None else departures(base, values),
+        changes={key.rpartition(".")[2]: value for key, value in departures(base, values or {}).items()},
         values=values,
     )

@@ -143,7 +143,7 @@ def _spent(spending: Spending) -> str:
 
 
 def _state(history: History, driver: dict[str, object] | None) -> str:
-    if driver is None and history.imported and not history.drivers:
+    if driver is None and history.imported and not history.planned:
         return "not begun"
     if driver is None:
         return f"not running ({history.stopped or 'the driver died; run it again to go on'})"

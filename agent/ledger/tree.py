@@ -78,6 +78,10 @@ class Tree:
         """The nodes that the log tells of, then those that wait, each by ascending number."""
         return [*nodes_of(self.graph), *(self._awaiting[number].node for number in sorted(self._awaiting))]
 
+    def runs(self) -> list[TreeNode]:
+        """The same without what was imported."""
+        return [node for node in self.nodes() if node.role != "imported"]
+
     def __len__(self) -> int:
         """How many runs have finished; imported nodes are none."""
         return len(self.graph) - 1 + len(self._awaiting) - self._imported
