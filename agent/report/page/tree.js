@@ -1,5 +1,5 @@
-// The tree of runs: columns are batches, colour is a metric, shape is a role, a cross has failed. What was imported from
-// a predecessor's log stands open before the first batch.
+// The tree of runs: columns are batches, colour is a metric, shape is a role, a cross has failed. What was imported
+// from a predecessor's log stands open before the first batch.
 
 const importedOf = new Map(data.imported.map((node) => [node.id, node]));
 const treeRoot = { x: -data.tree.before, y: data.tree.root };
@@ -106,11 +106,12 @@ function scaleColour(value, low, high) {
 }
 
 function treeImported() {
+  const label = (node) => `imported node ${node.id}, unverified<br>${plain(node.mutation.slice(0, 160))}`;
   return {
     x: data.imported.map((node) => node.x),
     y: data.imported.map((node) => node.y),
     mode: "markers",
-    hovertext: data.imported.map((node) => `imported node ${node.id}, unverified<br>${plain(node.mutation.slice(0, 160))}`),
+    hovertext: data.imported.map(label),
     hoverinfo: "text",
     name: "imported, unverified",
     showlegend: data.imported.length > 0,
