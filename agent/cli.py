@@ -323,6 +323,27 @@ def audit(
     raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c, page))
 
 
+@app.command("import")
+def import_(
+    log: Annotated[Path, typer.Argument(help="The log of what another program began, e.g. its analysis.md.")],
+    campaign: Annotated[Path, typer.Argument(help="Campaign file that goes on from there.")],
+    memory: Annotated[Path | None, typer.Option(help="Its working memory, with which Claude starts.")] = None,
+    configs: Annotated[
+        Path | None, typer.Option(help="Its configs, each named after its iteration: iter_012_config.yaml.")
+    ] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Where run directories live.")] = Path("runs"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The night will be one with the mocked Claude.")] = False,
+) -> None:
+    """Open a run that goes on from a predecessor's log: its nodes are the first of the tree, marked imported.
+
+    Their figures are unverified and in no statistic. A node whose config is completely known, from --configs or from
+    the log's mutations down from the campaign's defaults, may be named as parent. Then: nightfly run CAMPAIGN.
+    """
+    from agent.predecessor.command import import_run
+
+    import_run(log, campaign, memory, configs, runs_dir, dry_run)
+
+
 def main() -> None:
     """Entry point: a user's mistake is one sentence on stderr and exit code 2."""
     from state.errors import NightflyError

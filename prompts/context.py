@@ -207,6 +207,20 @@ class MetricView(Section):
         return cls(name=row.name, meaning=row.meaning, short=row.short, steady=steady, main=main)
 
 
+class ImportedView(Section):
+    """One node of a predecessor's log. ``stated``: the metrics as its log has them, verified by nobody here.
+
+    ``values``: every explorable key, where its config is known and it may be a parent.
+    """
+
+    node: int
+    parent: int | None
+    stated: dict[str, float]
+    mutation: str
+    changes: dict[str, Scalar] = Field(description="leaf keys that differ from the campaign's defaults")
+    values: dict[str, Scalar] | None
+
+
 class Rule(Section):
     """One explorable key."""
 
@@ -281,6 +295,11 @@ class Context(Section):
     seeds: list[SeedOffer]
     barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")
     last_node: int
+    imported: list[ImportedView] = Field(
+        default_factory=list, description="possible parents first, then by stated connectivity_R2; only the first"
+    )
+    imported_nodes: int = Field(0, description="how many there are in all")
+    first_iteration: int = Field(1, description="the run's first own iteration")
     memory: str
     user_input: str
     budget: str

@@ -15,11 +15,13 @@ from state.shapes import (
     CampaignStarted,
     ClaudeAwaited,
     DriverStarted,
+    ImportedNode,
     PromptRendered,
     Proposal,
     ReplyAccepted,
     ReplyReceived,
     ReplyRejected,
+    RunImported,
     SlotEnded,
     SlotStarted,
     Stopped,
@@ -78,13 +80,17 @@ class History:
     of the last one), ``useless_before`` is its value when the driver began. ``awaited`` is the time until which the
     driver waits for Claude; ``prompt`` is the latest that was no repair. ``user_input`` is the blob of the instructions
     in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop, stop-now) and
-    has not taken back.
+    has not taken back. ``imported`` are the nodes of a predecessor's log (its file name is ``imported_from``), by id;
+    the run's own iterations begin at ``first_iteration``.
     """
 
     campaign_blob: str | None = None
     campaign_identity: str = ""
     dry_run: bool = False
     instruction: str | None = None
+    imported: dict[int, ImportedNode] = field(default_factory=dict)
+    imported_from: str = ""
+    first_iteration: int = 1
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
     committed: int = -1
@@ -123,8 +129,13 @@ class History:
 
     @property
     def next_iteration(self) -> int:
-        """The number that the next planned iteration gets; node ids start at 1."""
-        return len(self.iterations) + 1
+        """The number that the next planned iteration gets; node ids start at 1, or behind what was imported."""
+        return self.first_iteration + len(self.iterations)
+
+    @property
+    def last_node(self) -> int:
+        """The number of the last planned iteration; 0 before the first."""
+        return self.next_iteration - 1 if self.iterations else 0
 
     def _campaign_started(self, record: Record) -> None:
         started = record.of(CampaignStarted)
@@ -132,6 +143,12 @@ class History:
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
         self.instruction = started.get("instruction")
+
+    def _run_imported(self, record: Record) -> None:
+        data = record.of(RunImported)
+        self.imported = {node["id"]: node for node in data["nodes"]}
+        self.imported_from, self.first_iteration = data["log_name"], data["first_iteration"]
+        self.memory = data["start_memory"] or self.memory
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1

@@ -21,6 +21,7 @@ from state.shapes import SHAPES, Shape
 
 RecordType = Literal[
     "campaign_started",
+    "run_imported",
     "batch_planned",
     "slot_started",
     "slot_finished",

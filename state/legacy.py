@@ -161,9 +161,13 @@ def load_slot_config(path: Path) -> tuple[SlotConfig, list[str]]:
 
     ConfigError tells all faults of a config of the predecessor, those of its values as well.
     """
-    name = str(path)
+    return read_slot_config(read_yaml(path), str(path))
+
+
+def read_slot_config(tree: dict[str, Any], name: str) -> tuple[SlotConfig, list[str]]:
+    """The same of a ``tree`` that was read from ``name``."""
     faults = Faults(name)
-    read = _translate(read_yaml(path), name, (), faults)
+    read = _translate(tree, name, (), faults)
     if faults.told:
         _tell_values(read.tree, faults)
     faults.refuse()

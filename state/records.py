@@ -21,6 +21,8 @@ OWN_FAULTS: tuple[FailureKind, ...] = ("diverged", "out_of_memory", "timed_out",
 Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback", "standard-baseline"]
 # A run of standard training in a two-stage campaign: planned by the program, for comparison alone.
 STANDARD_ROLE: Role = "standard-baseline"
+# In the tree, also what another program ran before this run began.
+NodeRole = Role | Literal["imported"]
 Status = Literal["converged", "partial", "failed"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
 Phase = Literal["joint", "V_rest", "standard"]

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from state.config import Scalar
-from state.records import Role, SeedRationale
+from state.records import Role, SeedRationale, Status
 
 
 class CampaignStarted(TypedDict):
@@ -21,6 +21,39 @@ class CampaignStarted(TypedDict):
     dry_run: bool
     format: NotRequired[int]
     instruction: NotRequired[str]
+
+
+class ImportedNode(TypedDict):
+    """One entry of a predecessor's log; ``metrics`` are as it states them, nothing of them was measured here.
+
+    ``departures``: dotted key -> value where its config leaves the campaign's defaults; None = the config is not known,
+    and ``origin`` says why. Else ``origin`` says what the config was read from.
+    """
+
+    id: int
+    parent: int | None
+    status: Status
+    mutation: str
+    metrics: dict[str, float]
+    departures: dict[str, Scalar] | None
+    origin: str
+
+
+class RunImported(TypedDict):
+    """What another program began; ``log``, ``memory`` and ``configs`` (file name -> blob) are its files as they were.
+
+    ``first_iteration`` is the number of the run's own first iteration, ``start_memory`` the blob of the memory that
+    Claude starts from. ``reset``: keys of the files in ``configs`` that have the campaign's values instead.
+    """
+
+    log_name: str
+    log: str
+    memory: str | None
+    configs: dict[str, str]
+    nodes: list[ImportedNode]
+    reset: list[str]
+    first_iteration: int
+    start_memory: str | None
 
 
 class DriverStarted(TypedDict):
@@ -173,6 +206,7 @@ class BatchCommitted(TypedDict):
 
 Shape = (
     CampaignStarted
+    | RunImported
     | DriverStarted
     | Stopped
     | UserInputTaken
@@ -189,6 +223,7 @@ Shape = (
 
 SHAPES: dict[str, type] = {
     "campaign_started": CampaignStarted,
+    "run_imported": RunImported,
     "driver_started": DriverStarted,
     "driver_stopped": Stopped,
     "budget_stop": Stopped,

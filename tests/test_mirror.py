@@ -62,6 +62,8 @@ ALSO = {
     "tests/agent/night/test_loop.py": (
         "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"
     ),
+    "tests/agent/predecessor/test_configs.py": "agent/predecessor/keys",
+    "tests/agent/predecessor/test_imported.py": "agent/predecessor/file_names",
     "tests/agent/replay/test_again.py": "agent/replay/command",
     "tests/agent/replay/test_whole_run.py": (
         "agent/claude/prices agent/ledger/evidence agent/replay/compare agent/replay/files agent/replay/records"

@@ -13,10 +13,11 @@ from state.records import LogStyle
 from state.schema import explain
 from ucb.entry import LogEntry
 from ucb.grammar import LogError, one_line
+from ucb.imported import MARK, ImportedEntry, read_imported
 from ucb.lines import LINES, lines_of
 from ucb.score import block_of
 
-_HEADER = re.compile(r"## Iter ([1-9][0-9]{0,8}): (converged|partial|failed)")
+_HEADER = re.compile(rf"## Iter ([1-9][0-9]{{0,8}}): (converged|partial|failed)({re.escape(MARK)})?")
 _BLOCK = re.compile(r"## Block ([1-9][0-9]{0,8})")
 _TITLE = "# Experiment Log: "
 
@@ -68,14 +69,17 @@ def render_sections(
 class Written:
     """An entry and where it stands: the line of its heading, and that of each labelled line (the first of several)."""
 
-    entry: LogEntry
+    entry: LogEntry | ImportedEntry
     line: int
     lines: Mapping[str, int]
 
 
 def parse_log(text: str, name: str = "analysis.md") -> list[LogEntry]:
-    """The entries of a log that nightfly wrote, in its order; LogError names the line and what belongs there."""
-    return [written.entry for written in read_log(text, name)]
+    """The entries of a log that nightfly wrote, in its order; LogError names the line and what belongs there.
+
+    Sections about imported nodes are left out.
+    """
+    return [written.entry for written in read_log(text, name) if isinstance(written.entry, LogEntry)]
 
 
 def read_log(text: str, name: str = "analysis.md", first_line: int = 1) -> Iterator[Written]:
@@ -86,7 +90,8 @@ def read_log(text: str, name: str = "analysis.md", first_line: int = 1) -> Itera
     number = 0 if before else 1
     while number < len(rows):
         if header := _HEADER.fullmatch(rows[number]):
-            written, number = _read_entry(rows, number, header, name, before)
+            read = _read_imported if header[3] else _read_entry
+            written, number = read(rows, number, header, name, before)
             yield written
         elif not rows[number] or rows[number].startswith(">") or _BLOCK.fullmatch(rows[number]):
             number += 1
@@ -124,6 +129,20 @@ def _read_entry(rows: list[str], start: int, header: re.Match[str], name: str, b
         return Written(LogEntry.model_validate(fields), before + start + 1, lines), number
     except ValidationError as error:
         raise LogError(f"{name} line {before + start + 1}: {explain(error.errors()[0], LogEntry)}") from error
+
+
+def _read_imported(rows: list[str], start: int, header: re.Match[str], name: str, before: int) -> tuple[Written, int]:
+    """The same for a section about an imported node."""
+    try:
+        fields, places, number = read_imported(rows, start + 1, header[2])
+        if fields["iteration"] != int(header[1]):
+            raise LogError(f"found id={fields['iteration']}, expected id={header[1]}")
+        entry = ImportedEntry.model_validate(fields)
+    except LogError as error:
+        raise LogError(f"{name} line {before + start + 1}: {error}") from error
+    except ValidationError as error:
+        raise LogError(f"{name} line {before + start + 1}: {explain(error.errors()[0], ImportedEntry)}") from error
+    return Written(entry, before + start + 1, {label: before + at + 1 for label, at in places.items()}), number
 
 
 def _values(rows: list[str], number: int, label: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The exploration tree as the log tells it, grown from its `Node:` and `Mutation:` lines and held against a control.
 
-Applying the mutations of the edges from the root down to a node gives the node's config.
+Applying the mutations of the edges from the root down to a node gives the node's config; an imported node's stands in
+its section.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from state.config import Scalar, implied
-from ucb.grammar import show_node, show_scalar
+from ucb.grammar import LogError, show_node, show_scalar
+from ucb.imported import ImportedEntry
 from ucb.log import Written, read_log
 from ucb.tree import ROOT, TreeError, TreeNode, grow, new_tree, node_from_entry
 
@@ -60,10 +62,19 @@ class LogTree:
             grow(self.graph, [node])
         except TreeError as error:
             raise TreeError(f"{self._at(written, 'Node')}: {error}") from error
-        departures = self._apply(written, node)
+        departures = self._departures(written, node)
         self.graph.nodes[node.id]["departures"] = departures
         if control is not None:
             self._same_config(written, node, departures, control.pop(node.id).departures)
+
+    def _departures(self, written: Written, node: TreeNode) -> Mapping[str, Scalar]:
+        """Where the node's config leaves the root's: of an imported one as its section states it."""
+        if not isinstance(written.entry, ImportedEntry):
+            return self._apply(written, node)
+        try:
+            return written.entry.departures(self._base)
+        except LogError as error:
+            raise TreeError(f"{self._at(written, 'Config')}: {error}") from error
 
     def _apply(self, written: Written, node: TreeNode) -> Mapping[str, Scalar]:
         """Where the config leaves the root's when the mutation of the edge is applied to the parent's."""
@@ -93,6 +104,8 @@ class LogTree:
             if told != want:
                 raise self._differs(written, node.id, _LINES.get(name, ""), name, told, want)
         entry = written.entry
+        if isinstance(entry, ImportedEntry):
+            return
         if (told := (entry.simulation_seed, entry.training_seed)) != known.seeds:
             raise self._differs(written, node.id, "Seeds", "seeds", told, known.seeds)
 

@@ -26,7 +26,7 @@ from ucb.layout import ALL_LABELLED, SHAPES, Layout, place
 from ucb.score import block_of
 from ucb.tree import TreeNode
 
-MARKERS = {role: marker for role, (marker, _) in SHAPES.items()}
+MARKERS: dict[str, str] = {role: marker for role, (marker, _) in SHAPES.items()}
 _INK, _FAINT, _EDGE, _BAND, _FAILED = "#22262b", "#5d6670", "#b3bac2", "#f2f4f7", "#c1272d"
 _SHORT = {key.rpartition(".")[2]: short for key, short in SHORT_NAMES.items()}
 _BEST_LABELLED = 12
@@ -40,12 +40,14 @@ def plot_tree(
     title: str = "",
     dpi: int = 110,
     best: int | None = None,
+    first: int = 1,
 ) -> bytes:
     """The tree as PNG: a node's colour is its connectivity_R2, its shape its role; failed slots are crosses.
 
     Columns are batches of ``n_parallel`` iterations, bands are blocks: see `block_of`. Up to 60 nodes all are
     labelled, above that the best ones. Parents must have smaller ids than their children. ``best``: the node that gets
-    the ring (None: that of the highest connectivity_R2).
+    the ring (None: that of the highest connectivity_R2). ``first``: the run's first own iteration; imported nodes, in
+    the columns before it, are hollow and belong to no batch or block.
     """
     kept = sorted(nodes, key=lambda node: node.id)
     layout = place(kept, n_parallel)
@@ -53,8 +55,9 @@ def plot_tree(
     figure = Figure(figsize=(max(width, 7.0), max(height, 3.2)), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    _draw_frame(axes, layout, title)
-    _draw_blocks(axes, layout, n_iter_block, n_parallel)
+    before = (first - 1) // n_parallel
+    _draw_frame(axes, layout, title, before)
+    _draw_blocks(axes, layout, n_iter_block, n_parallel, before)
     _draw_edges(axes, kept, layout)
     _draw_nodes(axes, kept, layout, best)
     _draw_keys(figure, axes, kept)
@@ -70,12 +73,13 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_frame(axes: Axes, layout: Layout, title: str) -> None:
-    """The time axis, and nothing else of a frame."""
+def _draw_frame(axes: Axes, layout: Layout, title: str, before: int) -> None:
+    """The time axis, and nothing else of a frame; ``before`` columns belong to no batch."""
     axes.set_xlim(-0.25, layout.batches + 0.95)
     axes.set_ylim(layout.lanes - 0.4, -0.75)
     step = max(1, round(layout.batches / 20))
-    axes.set_xticks([1, *range(step if step > 1 else 2, layout.batches + 1, step)])
+    batches = [1, *range(step if step > 1 else 2, layout.batches - before + 1, step)]
+    axes.set_xticks([before + batch for batch in batches], [str(batch) for batch in batches])
     axes.set_xlabel("batch")
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
@@ -83,9 +87,8 @@ def _draw_frame(axes: Axes, layout: Layout, title: str) -> None:
     axes.set_title(title, loc="left", fontsize=11, color=_INK)
 
 
-def _draw_blocks(axes: Axes, layout: Layout, n_iter_block: int, n_parallel: int) -> None:
-    """A band for each block, from its first batch to its last."""
-    done = 0
+def _draw_blocks(axes: Axes, layout: Layout, n_iter_block: int, n_parallel: int, done: int) -> None:
+    """A band for each block, from its first batch to its last; the first ``done`` columns have none."""
     while done < layout.batches:
         block = block_of(done * n_parallel + 1, n_iter_block, n_parallel)
         left, done = done + 0.5, block.last // n_parallel
@@ -117,6 +120,9 @@ def _colours() -> ScalarMappable:
 
 def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: Layout, ringed: int | None) -> None:
     """One scatter a shape; the best node gets a ring."""
+    imported = [node for node in nodes if node.role == "imported"]
+    _scatter(axes, imported, layout, marker="o", s=layout.marker * 0.7, color="white", edgecolors=_FAINT, linewidths=1)
+    nodes = [node for node in nodes if node.role != "imported"]
     failed = [node for node in nodes if node.failure]
     _scatter(axes, failed, layout, marker="X", s=layout.marker * 0.7, color=_FAILED, linewidths=0)
     for role, marker in MARKERS.items():
@@ -154,6 +160,8 @@ def _draw_keys(figure: Figure, axes: Axes, nodes: Sequence[TreeNode]) -> None:
     keys = [_key(MARKERS[role], role, _FAINT) for role in roles]
     if any(node.failure for node in nodes):
         keys.append(_key("X", "failed slot", _FAILED))
+    if any(node.role == "imported" for node in nodes):
+        keys.append(Line2D([], [], ls="", marker="o", mfc="white", mec=_FAINT, label="imported, unverified"))
     keys.append(Line2D([], [], ls="", marker="o", mfc="none", mec=_INK, mew=2, label="best so far"))
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8)
 
@@ -198,7 +206,7 @@ def _annotate(
 
 def _draw_id(axes: Axes, node: TreeNode, where: tuple[float, float]) -> None:
     colour = "white" if node.connectivity_R2 is not None and node.connectivity_R2 < 0.88 else _INK
-    drop = (0, {"^": -2, "v": 2}.get(MARKERS[node.role], 0))
+    drop = (0, {"^": -2, "v": 2}.get(MARKERS.get(node.role, ""), 0))
     label = axes.annotate(str(node.id), where, drop, textcoords="offset points", ha="center", va="center", zorder=6)
     label.set(color=colour, fontsize=7)
 
@@ -209,6 +217,8 @@ def _id_and_value(node: TreeNode) -> list[tuple[str, bool, str]]:
 
 def _beside(node: TreeNode) -> list[tuple[str, bool, str]]:
     """(text, whether above the line, colour) of what stands to the right of a node."""
+    if node.role == "imported":
+        return []
     if node.failure:
         return [*_mutation(node), (f"{node.id} {node.failure}", False, _FAILED)]
     value = "R2 undefined" if node.connectivity_R2 is None else f"{node.connectivity_R2:.3f}"

@@ -10,9 +10,10 @@ import networkx as nx
 from state.config import Scalar
 from state.errors import RunError
 from state.metrics import REWARD, recorded
-from state.records import Planned, Role, SlotResult, Status
+from state.records import NodeRole, Planned, SlotResult, Status
 from ucb.entry import LogEntry
 from ucb.grammar import leaves, show_node
+from ucb.imported import ImportedEntry
 
 ROOT = "root"
 
@@ -23,11 +24,14 @@ class TreeError(RunError):
 
 @dataclass(frozen=True)
 class TreeNode:
-    """One iteration in the tree. ``changes`` maps leaf keys to (parent's, own value); a failed slot has no metrics."""
+    """One iteration in the tree. ``changes`` maps leaf keys to (parent's, own value); a failed slot has no metrics.
+
+    Nor has an imported node, whose figures nobody here has measured; its ``mutation`` is as its log words it.
+    """
 
     id: int
     parent: int | None
-    role: Role
+    role: NodeRole
     status: Status
     failure: str | None = None
     mutation: str = ""
@@ -40,8 +44,10 @@ class TreeNode:
         return self.metrics.get(REWARD)
 
 
-def node_from_entry(entry: LogEntry) -> TreeNode:
+def node_from_entry(entry: LogEntry | ImportedEntry) -> TreeNode:
     """The node an entry describes: its parent stands in the `Node:` line, `Next:` is about another node."""
+    if isinstance(entry, ImportedEntry):
+        return TreeNode(entry.iteration, entry.parent, "imported", entry.status, mutation=entry.mutation)
     return TreeNode(
         id=entry.iteration,
         parent=entry.parent,

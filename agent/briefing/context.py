@@ -8,6 +8,7 @@ from typing import Any
 from agent.briefing.comparisons import comparisons
 from agent.briefing.config_view import SHOWN_CONFIGS, config_views, node_view
 from agent.briefing.evidence import effect_lines, noise_lines, run_lines
+from agent.briefing.imported import imported_views
 from agent.briefing.next_batch import barred, next_demand, replication, room, seed_offers
 from agent.briefing.slot_view import slot_view
 from agent.guard.table import demands
@@ -34,7 +35,7 @@ def build_context(ledger: Ledger) -> Context:
     """The context of the conversation in hand: the start call, or the batch that has just finished."""
     campaign, history, views = ledger.campaign, ledger.history, ledger.views
     slots = history.batch(history.planned)
-    block = views.block(slots[-1].planned.iteration if slots else 1)
+    block = views.block(slots[-1].planned.iteration if slots else history.next_iteration)
     memory = ledger.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
     scores = views.scores(block.number).scores if slots else []
     demand = next_demand(ledger)
@@ -71,7 +72,10 @@ def build_context(ledger: Ledger) -> Context:
         demand=demand,
         seeds=seed_offers(ledger),
         barred=barred(ledger),
-        last_node=len(history.iterations),
+        last_node=history.last_node,
+        imported=imported_views(ledger),
+        imported_nodes=len(history.imported),
+        first_iteration=history.first_iteration,
         memory=memory,
         user_input=ledger.blobs.text(history.user_input) if history.user_input else "",
         budget=budget_left(ledger),

@@ -29,8 +29,8 @@ def run_lines(ledger: Ledger) -> list[str]:
 
 
 def _latest(ledger: Ledger, count: int) -> list[Iteration]:
-    last = len(ledger.history.iterations)
-    return [ledger.history.iterations[n] for n in range(max(1, last - count + 1), last + 1)]
+    first, following = ledger.history.first_iteration, ledger.history.next_iteration
+    return [ledger.history.iterations[n] for n in range(max(first, following - count), following)]
 
 
 def _run_line(ledger: Ledger, iteration: Iteration) -> str:

@@ -30,6 +30,7 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         start=context.kind == "start",
         last=context.last_batch,
         memory=context.memory,
+        first_node=context.first_iteration,
         sent_back=_sent_back(ledger),
     )
 

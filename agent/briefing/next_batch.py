@@ -60,7 +60,7 @@ def seed_offers(ledger: Ledger) -> list[SeedOffer]:
 
 def barred(ledger: Ledger) -> list[tuple[int, int]]:
     """Slots, and the node that each of them may not name as parent: id+1."""
-    n, last = ledger.campaign.search.n_parallel, len(ledger.history.iterations)
+    n, last = ledger.campaign.search.n_parallel, ledger.history.last_node
     nodes = ((slot, next_slot_node(slot, n, last)) for slot in range(n))
     return [(slot, node) for slot, node in nodes if node is not None]
 

@@ -137,6 +137,8 @@ def _phases(points: list[TrajectoryPoint], followed: dict[str, Trace]) -> list[P
 
 def parent_config_id(ledger: Ledger, parent: int | None) -> str:
     """Short name of the config of node ``parent``; that of the defaults for root."""
+    if parent in ledger.history.imported:
+        return f"imported node {parent}"
     if parent is not None:
         return ledger.history.iterations[parent].planned.config_id
     return ledger.history.config_ids.get(ledger.campaign.base_config().identity(), "the defaults")

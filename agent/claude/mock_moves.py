@@ -71,6 +71,27 @@ def repeat(
     }
 
 
+def verify_imported(context: Context, slot: int, done: set[tuple[tuple[str, Scalar], ...]]) -> Slot | None:
+    """The first verified run of the imported config that its log praises most; None when all have been run here."""
+    for view in context.imported:
+        if view.values is None or (config := identity_of(view.values)) in done:
+            continue
+        done.add(config)
+        offer = context.seeds[slot]
+        return {
+            "role": "replicate",
+            "parent": view.node,
+            "parent_rule": f"imported node {view.node} is unverified: its config runs here for the first time",
+            "mutation": render_mutation({}, "replicate", view.node),
+            "edits": [],
+            "simulation_seed": offer.simulation_seed,
+            "training_seed": offer.training_seed,
+            "seed_rationale": "different-data-generalization",
+            "hypothesis": "The config keeps the baseline's connectivity_R2 on new data.",
+        }
+    return None
+
+
 def identity_of(values: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
     """``values`` in a form that equal configs share."""
     return tuple(sorted(values.items()))

@@ -16,6 +16,7 @@ from agent.claude.mock_moves import (
     promise,
     repeat,
     tried,
+    verify_imported,
 )
 from agent.ledger.policy import next_slot_node, node_to_repeat
 from prompts.context import ConfigView, Context, NodeView, Rule
@@ -36,7 +37,8 @@ def roles(context: Context, fresh_data: bool = False) -> list[Slot]:
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
         if slot < explorers:
-            proposal = _explore(context, slot, moves, done)
+            first = verify_imported(context, slot, done) if slot == 0 else None
+            proposal = first or _explore(context, slot, moves, done)
         else:
             proposal = confirm(context, slot, owed) or _build_up(context, slot, short)
         slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns), fresh_data))

@@ -63,6 +63,11 @@ def _picture(root: Path) -> tuple[Group, bool]:
         f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed",
         f"used: {state['spent']}; left: {state['left']}",
     ]
+    if imported := state["imported"]:
+        lines.append(
+            f"imported, unverified: {imported['nodes']} nodes of {imported['log']}, {imported['parents']} with a known "
+            "config; in none of the figures here"
+        )
     lines += [f"CLAUDE IS OF NO USE: {state['no_use']}"] if state["no_use"] else []
     lines += [f"asked: {history.asked}"] if history.asked and state["driver"] else []
     lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
@@ -103,6 +108,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "finished": len(done),
         "failed": sum(it.result is not None and it.result.failure is not None for it in done),
         "slots": [asdict(row) for row in rows],
+        "imported": _imported(history),
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
         "standard": standard_lines(ledger.views),
@@ -119,6 +125,14 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "left": budget_left(ledger),
         "pending_input": pending(paths.user_input),
     }
+
+
+def _imported(history: History) -> dict[str, Any] | None:
+    """What the run began with of a predecessor's log; None where nothing was imported."""
+    known = sum(node["departures"] is not None for node in history.imported.values())
+    return (
+        {"log": history.imported_from, "nodes": len(history.imported), "parents": known} if history.imported else None
+    )
 
 
 def _verdicts(history: History) -> list[dict[str, Any]]:
@@ -144,6 +158,8 @@ def _spent(spending: Spending) -> str:
 
 
 def _state(history: History, driver: dict[str, object] | None) -> str:
+    if driver is None and history.imported and not history.planned:
+        return "not begun"
     if driver is None:
         return f"not running ({history.stopped or 'the driver died; run it again to go on'})"
     where = f"pid {driver.get('pid')} on {driver.get('host')}"

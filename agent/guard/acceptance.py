@@ -200,8 +200,8 @@ def _tell_who_is_alone(ledger: Ledger, accepted: list[Accepted | None], proposal
         seed, parent = item.config.simulation.seed, proposals[slot]["parent"]
         shared = {other["simulation_seed"] for place, other in enumerate(proposals) if place != slot}
         shared |= ledger.views.seeds_of.get(item.config.identity(), set())
-        if parent is not None:
-            shared.add(ledger.history.iterations[parent].planned.simulation_seed)
+        if parent is not None and (run := ledger.history.iterations.get(parent)) is not None:
+            shared.add(run.planned.simulation_seed)
         if seed not in shared:
             proposals[slot]["seed_rationale"] = "different-data-generalization"
             warnings.append(f"[seed_mode] slot_{slot}, seed_rationale: the slot that shared its data was replaced")

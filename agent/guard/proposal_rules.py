@@ -32,7 +32,11 @@ def _is_future(one: Draft, case: Case) -> bool:
 
 
 def _no_parent(one: Draft, case: Case) -> Breach:
-    allowed = f"root, or a finished or failed node from 1 to {case.facts.last_node}"
+    facts = case.facts
+    allowed = f"root, or a finished or failed node from {facts.first_node} to {facts.last_node}"
+    if facts.first_node > 1:
+        own = allowed if facts.last_node else "root"
+        allowed = f"{own}, or an imported node whose config is known"
     return breach(one.slot, "parent", one.proposal.parent, allowed)
 
 

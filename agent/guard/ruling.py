@@ -53,7 +53,8 @@ class Facts:
     run of a node (None for root), ``settings`` the `claude.*` values in force, ``config_ids`` the short name of an
     identity, ``enough`` whether a config (by name) has enough replicates, ``memory`` the one before, ``start`` whether
     this is the start call, ``sent_back`` the codes of the rules that earlier replies of this conversation broke,
-    ``last`` whether no further batch is paid for: then no rule of the policy refuses a proposal.
+    ``last`` whether no further batch is paid for: then no rule of the policy refuses a proposal. Nodes below
+    ``first_node`` are imported.
     """
 
     campaign: Campaign
@@ -73,6 +74,7 @@ class Facts:
     start: bool = False
     last: bool = False
     memory: str = ""
+    first_node: int = 1
     sent_back: frozenset[str] = frozenset()
 
 

@@ -7,11 +7,12 @@ import networkx as nx
 from state.campaign import Campaign
 from state.config import PLACE_KEYS, SEED_KEYS, SlotConfig
 from state.records import Planned, SlotResult, Status
-from state.shapes import BatchCommitted
+from state.shapes import BatchCommitted, RunImported
 from ucb.entry import LogEntry
+from ucb.imported import entry_of, render_imported
 from ucb.log import render_header, render_sections
 from ucb.log_tree import Known, LogTree, departures
-from ucb.tree import TreeNode, node_from_record, nodes_of
+from ucb.tree import TreeNode, node_from_entry, node_from_record, nodes_of
 
 
 class Tree:
@@ -27,6 +28,16 @@ class Tree:
         self._told = LogTree(self._base)
         self._unread = [render_header(campaign.title())]
         self._awaiting: dict[int, Known] = {}
+        self._imported = 0
+
+    def imported(self, data: RunImported) -> None:
+        """What a predecessor's log tells of: the first nodes, of which the log tells at its beginning."""
+        self._imported = len(data["nodes"])
+        for node in data["nodes"]:
+            entry = entry_of(node, self._base, list(self._campaign.explorable))
+            self._awaiting[node["id"]] = Known(node_from_entry(entry), (0, 0), node["departures"] or {})
+        if not self.follows_file:
+            self._unread.append(imported_sections(self._campaign, data))
 
     def finished(self, planned: Planned, result: SlotResult, status: Status, config: SlotConfig) -> None:
         """A run has finished: a node, and what the log will have to say of it."""
@@ -67,9 +78,19 @@ class Tree:
         """The nodes that the log tells of, then those that wait, each by ascending number."""
         return [*nodes_of(self.graph), *(self._awaiting[number].node for number in sorted(self._awaiting))]
 
+    def runs(self) -> list[TreeNode]:
+        """The same without what was imported."""
+        return [node for node in self.nodes() if node.role != "imported"]
+
     def __len__(self) -> int:
-        """How many runs have finished."""
-        return len(self.graph) - 1 + len(self._awaiting)
+        """How many runs have finished; imported nodes are none."""
+        return len(self.graph) - 1 + len(self._awaiting) - self._imported
+
+
+def imported_sections(campaign: Campaign, imported: RunImported) -> str:
+    """What the log says of imported nodes."""
+    base, explored = campaign.base_config().flat(), list(campaign.explorable)
+    return "".join("\n" + render_imported(entry_of(node, base, explored)) for node in imported["nodes"])
 
 
 def log_sections(campaign: Campaign, committed: BatchCommitted) -> str:

@@ -19,7 +19,7 @@ from state.metrics import REWARD, traced
 from state.records import STANDARD_ROLE, Planned, SlotResult, Status
 from state.schema import validate
 from state.search import setting_key
-from state.shapes import BatchCommitted, SlotEnded
+from state.shapes import BatchCommitted, RunImported, SlotEnded
 from ucb.confirm import Confirmations
 from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
@@ -57,6 +57,7 @@ class Views:
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
         self._configs: dict[str, SlotConfig] = {}
+        self._imported: dict[int, SlotConfig] = {}
 
     def apply(self, record: Record) -> None:
         """Fold in one record that `History` has already taken."""
@@ -71,6 +72,8 @@ class Views:
             self._learn(self.history.iterations[record.of(SlotEnded)["iteration"]])
             if not self.history.unfinished():
                 self.confirmations.decide()
+        elif record.type == "run_imported":
+            self.tree.imported(record.of(RunImported))
         elif record.type == "batch_committed":
             self.tree.committed(record.of(BatchCommitted))
 
@@ -161,7 +164,7 @@ class Views:
     def _made_again(self, planned: Planned) -> SlotConfig | None:
         """The config from its parent's, if that has the very text of the blob: four times faster than reading YAML."""
         parent = self.history.iterations.get(planned.parent or 0)
-        start = self._configs.get(parent.planned.config) if parent else self.campaign.base_config()
+        start = self._configs.get(parent.planned.config) if parent else self.parent_config(planned.parent)
         if start is None:
             return None
         try:
@@ -178,10 +181,22 @@ class Views:
         self._configs[blob] = config
 
     def parent_config(self, node: int | None) -> SlotConfig | None:
-        """The config a proposal would start from: the defaults for root, None when the node has not been run."""
+        """The config a proposal would start from: the defaults for root, None when the node has not been run.
+
+        Also None for an imported node whose config is not known.
+        """
         if node is None:
             return self.campaign.base_config()
+        if (imported := self.history.imported.get(node)) is not None:
+            return self._imported_config(node, imported["departures"])
         return None if self.tree.node(node) is None else self.config(self.history.iterations[node])
+
+    def _imported_config(self, node: int, departures: dict[str, Scalar] | None) -> SlotConfig | None:
+        if departures is None:
+            return None
+        if node not in self._imported:
+            self._imported[node] = self.campaign.base_config().replaced(departures, f"imported node {node}")
+        return self._imported[node]
 
     def standings(self, k: int) -> list[Standing]:
         """Runs and mean connectivity of the first ``k`` configs of the variance table.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
-from agent.ledger.tree import log_sections
+from agent.ledger.tree import imported_sections, log_sections
 from agent.night.log_file import LogFile
 from agent.night.winner import render_winner
 from prompts.memory import with_table
@@ -17,7 +17,7 @@ from state.files import write_atomic
 from state.journal import Record, read_records
 from state.paths import RunPaths
 from state.search import setting_key
-from state.shapes import BatchCommitted, CampaignStarted
+from state.shapes import BatchCommitted, CampaignStarted, RunImported
 from ucb.log import render_header
 from ucb.score import render_scores
 from ucb.table import render_table
@@ -47,6 +47,8 @@ class Derived:
         """
         if record.type == "campaign_started":
             self._files[self.paths.campaign] = self.blobs.text(record.of(CampaignStarted)["campaign"])
+        elif record.type == "run_imported":
+            self.log.add(imported_sections(self.campaign, record.of(RunImported)))
         elif record.type == "batch_committed":
             data = record.of(BatchCommitted)
             self.log.add(log_sections(self.campaign, data))
@@ -109,6 +111,7 @@ class Derived:
             n_iter_block=search.n_iter_block,
             title=self.campaign.title(),
             best=first[0].best_run if first else None,
+            first=self.history.first_iteration,
         )
         write_atomic(self.paths.tree_picture, picture)
         self._drawn = time.monotonic()
@@ -116,11 +119,11 @@ class Derived:
     def _whole_log(self) -> str:
         """The log from the journal, for when someone wrote to the file while the driver was at work."""
         parts = [render_header(self.campaign.title())]
-        parts += [
-            log_sections(self.campaign, record.of(BatchCommitted))
-            for record in read_records(self.paths.journal)
-            if record.type == "batch_committed"
-        ]
+        for record in read_records(self.paths.journal):
+            if record.type == "run_imported":
+                parts.append(imported_sections(self.campaign, record.of(RunImported)))
+            elif record.type == "batch_committed":
+                parts.append(log_sections(self.campaign, record.of(BatchCommitted)))
         return "".join(parts)
 
 

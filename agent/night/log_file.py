@@ -38,12 +38,15 @@ class LogFile:
         has not been looked at yet (a driver that begins mends it) or ``refuse_edits`` is False.
         """
         new = "".join(self._new)
+        if not new and self._seen is not None:
+            # Nothing is written, so nothing is looked at: an edit waits to be seen.
+            return ""
         if self._seen is None:
             self._mend(new, new, refuse=False)
-        elif new and self._seen != self._stamp():
+        elif self._seen != self._stamp():
             whole = self._whole()
             self._mend(whole, whole.removesuffix(new), refuse=refuse_edits)
-        elif new:
+        else:
             with self.path.open("ab") as file:
                 file.write(new.encode("utf-8"))
                 file.flush()

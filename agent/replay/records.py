@@ -12,6 +12,7 @@ from agent.ledger.ledger import Ledger
 from agent.night.ask import judged, prompt_data
 from agent.night.commit import committed_data
 from agent.night.plan import planned_data
+from agent.predecessor.imported import Sources, imported_data
 from agent.replay.compare import first_difference, text_difference
 from prompts.context import Context
 from prompts.render import template_hashes
@@ -24,6 +25,7 @@ from state.shapes import (
     ReplyAccepted,
     ReplyReceived,
     ReplyRejected,
+    RunImported,
     SlotEnded,
     SlotStarted,
     UserInputTaken,
@@ -44,6 +46,7 @@ class Replay(Ledger):
         self._templates = template_hashes(campaign.format)
         self._checks: dict[str, Callable[[Record], Iterator[str]]] = {
             "campaign_started": self._campaign,
+            "run_imported": self._import,
             "batch_planned": self._planned,
             "slot_started": self._started,
             "slot_finished": self._finished,
@@ -77,6 +80,14 @@ class Replay(Ledger):
     def _campaign(self, record: Record) -> Iterator[str]:
         made = {"name": self.campaign.name, "identity": self.campaign.identity()}
         yield from _differs(made, {key: record.data.get(key) for key in made})
+
+    def _import(self, record: Record) -> Iterator[str]:
+        stored = record.of(RunImported)
+        files = {name: self.blobs.text(blob) for name, blob in stored["configs"].items()}
+        memory = None if stored["memory"] is None else self.blobs.text(stored["memory"])
+        sources = Sources(stored["log_name"], self.blobs.get(stored["log"]), memory, files)
+        yield from _differs(imported_data(sources, self.campaign, self.blobs.put), record.data)
+        yield from self._faults([stored["start_memory"]] if stored["start_memory"] else [])
 
     def _planned(self, record: Record) -> Iterator[str]:
         yield from _differs(planned_data(self), record.data)

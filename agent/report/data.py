@@ -16,6 +16,7 @@ from state.history import Iteration
 from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, shown, traced
 from state.records import STANDARD_ROLE, LogStyle
 from state.search import setting_key
+from state.shapes import ImportedNode
 from ucb.entry import LogEntry
 from ucb.layout import SHAPES, place
 from ucb.log import render_entry
@@ -36,20 +37,25 @@ def page_data(
     ``pictures``: iteration -> name and source of each; ``texts``: blob name -> text of the prompts and replies that
     stand on the page itself, None where it is lost.
     """
-    nodes = ledger.views.tree.nodes()
-    layout = place(nodes, ledger.campaign.search.n_parallel)
+    nodes, n_parallel = ledger.views.tree.runs(), ledger.campaign.search.n_parallel
+    layout = place(ledger.views.tree.nodes(), n_parallel)
+    before = (ledger.history.first_iteration - 1) // n_parallel
     scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
     return {
         **_metrics(),
         "primary": ledger.campaign.goal.primary,
         "phases": list(PHASES),
         "shapes": {role: symbol for role, (_, symbol) in SHAPES.items()},
-        "tree": {"root": layout.root, "batches": layout.batches, "lanes": layout.lanes},
+        "tree": {"root": layout.root, "batches": layout.batches - before, "lanes": layout.lanes, "before": before},
+        "imported": [
+            _imported(node) | {"x": layout.x[node["id"]] - before, "y": layout.y[node["id"]]}
+            for node in ledger.history.imported.values()
+        ],
         "keys": _keys(ledger),
         "configs": _configs(ledger),
         "nodes": [
             _node(ledger, story, node, pictures.get(node.id, []), node.id in whole)
-            | {"x": layout.x[node.id], "y": layout.y[node.id], "ucb": scores.get(node.id)}
+            | {"x": layout.x[node.id] - before, "y": layout.y[node.id], "ucb": scores.get(node.id)}
             for node in nodes
         ],
         "best": _first_choice(ledger),
@@ -60,6 +66,11 @@ def page_data(
         "texts": texts,
         "events": [{"time": time, "text": text} for time, text in story.events],
     }
+
+
+def _imported(node: ImportedNode) -> dict[str, Any]:
+    """What the tree shows of a node of a predecessor's log: nothing that could be taken for a measurement."""
+    return {"id": node["id"], "parent": node["parent"], "mutation": node["mutation"]}
 
 
 def _metrics() -> dict[str, Any]:

@@ -109,7 +109,7 @@ def failures(ledger: Ledger) -> str:
     kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
-    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.tree.nodes())
+    poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.tree.runs())
     if poor:
         slots += (
             f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"

@@ -20,7 +20,7 @@ from agent.report.data import page_data, shown_texts
 from agent.report.learned import lessons, principles
 from agent.report.pictures import Album
 from agent.report.story import Story
-from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, provenance
+from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, imported_rows, provenance
 from state.metrics import tabled
 from ucb.variance import RANKED_FROM
 
@@ -72,6 +72,8 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "principles": principles(ledger),
         "configs": config_rows(ledger),
         "standard": standard_lines(ledger.views),
+        "imported": imported_rows(ledger),
+        "imported_from": ledger.history.imported_from,
         "shown": SHOWN,
         "table_metrics": [row.name for row in tabled(ledger.campaign.format)],
         "ranked_from": RANKED_FROM,

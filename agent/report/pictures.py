@@ -55,7 +55,7 @@ def _pictures(iteration: Iteration) -> Iterable[tuple[str, str]]:
 
 def by_interest(ledger: Ledger) -> list[int]:
     """The latest slots, then those of the best configs, then all others, newest first."""
-    numbers = sorted((node.id for node in ledger.views.tree.nodes()), reverse=True)
+    numbers = sorted((node.id for node in ledger.views.tree.runs()), reverse=True)
     best = [run.iteration for stats in ledger.views.table.top(8) for run in reversed(stats.runs)]
     return list(dict.fromkeys([*numbers[:LATEST], *best, *numbers]))
 

@@ -8,7 +8,8 @@ from agent.briefing.config_view import config_changes
 from agent.ledger.ledger import Ledger
 from agent.ledger.standing import standing
 from agent.report.story import Story
-from state.metrics import METRICS, REWARD
+from state.config import Scalar
+from state.metrics import METRICS, REWARD, tabled
 from ucb.compare import show_interval
 from ucb.entry import LogEntry
 from ucb.estimates import BASELINE
@@ -56,6 +57,33 @@ def _against_baseline(ledger: Ledger, stats: ConfigStats) -> str:
     found = [ledger.views.estimates.compare(stats.config_id, BASELINE, name) for name in names]
     gaps = [f"{METRICS[one.metric].short} {one.difference:+.3f}, {show_interval(one)}" for one in found if one.interval]
     return "; ".join([standing(ledger.views, stats.config_id), *gaps])
+
+
+def imported_rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """What a predecessor's log states of its nodes."""
+    base = ledger.campaign.base_config().flat()
+    return [
+        {
+            "id": node["id"],
+            "parent": "root" if node["parent"] is None else node["parent"],
+            "config": _departures(node["departures"], base),
+            "stated": [_stated(node["metrics"].get(row.name)) for row in tabled(ledger.campaign.format)],
+            "mutation": node["mutation"],
+            "origin": node["origin"],
+        }
+        for node in ledger.history.imported.values()
+    ]
+
+
+def _departures(departures: dict[str, Scalar] | None, base: dict[str, Scalar]) -> str:
+    if departures is None:
+        return "not known"
+    told = [f"{key.rpartition('.')[2]} = {value}" for key, value in departures.items() if value != base[key]]
+    return ", ".join(told) or "the defaults"
+
+
+def _stated(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def failure_rows(ledger: Ledger) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from prompts.context import (
     CurveView,
     Demand,
     DemandView,
+    ImportedView,
     MetricView,
     NodeView,
     Owed,
@@ -94,6 +95,9 @@ def batch_context() -> Context:
             for n in range(2)
         ],
         last_node=4,
+        imported=_imported(),
+        imported_nodes=3,
+        first_iteration=3,
         memory="# Working Memory: golden\n\n{{ c.campaign }} and {% raw %} stay as they are\n",
         user_input="Look at <slot 1> & say {{ why }}.",
         budget="18 of 20 batches",
@@ -235,3 +239,13 @@ def _node() -> NodeView:
         minutes=76.0,
         values=VALUES,
     )
+
+
+def _imported() -> list[ImportedView]:
+    stated = {"conn": 0.9, "V_rest": 0.4}
+    changes: dict[str, Scalar] = {"n_epochs": 3}
+    known = VALUES | {"training.n_epochs": 3}
+    return [
+        ImportedView(node=2, parent=1, stated=stated, mutation="n_epochs: 2 -> 3", changes=changes, values=known),
+        ImportedView(node=1, parent=None, stated={}, mutation="a | b {{ c }}", changes={}, values=None),
+    ]

@@ -97,3 +97,26 @@ def test_the_ring_is_where_it_is_asked_for() -> None:
     pictures = {best: plot_tree(night(12), n_parallel=4, n_iter_block=12, best=best) for best in (None, 12, 3)}
     assert pictures[None] == pictures[12]
     assert pictures[3] != pictures[12]
+
+
+def test_imported_nodes_are_hollow_before_the_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = [TreeNode(1, None, "imported", "converged"), TreeNode(2, 1, "imported", "failed")]
+    own = [node(5, 2, 0.9), node(6, None, 0.95)]
+    ticks: list[str] = []
+    keys: list[str] = []
+    draw = plot._draw_labels
+
+    def spy(figure, axes, *rest):  # type: ignore[no-untyped-def]
+        ticks.extend(label.get_text() for label in axes.get_xticklabels())
+        keys.extend(text.get_text() for text in figure.legends[0].get_texts())
+        draw(figure, axes, *rest)
+
+    monkeypatch.setattr(plot, "_draw_labels", spy)
+    with_imported = plot_tree([*imported, *own], n_parallel=4, n_iter_block=4, first=5)
+    assert ticks == ["1"], "the columns of what was imported are no batches"
+    assert "imported, unverified" in keys
+    measured = [replace(one, role="exploit", metrics={"connectivity_R2": 0.99}) for one in imported]
+    assert plot_tree([*measured, *own], n_parallel=4, n_iter_block=4, first=5) != with_imported
+    stated = [replace(one, metrics={"connectivity_R2": 0.99}) for one in imported]
+    drawn = pixels(plot_tree([*stated, *own], n_parallel=4, n_iter_block=4, first=5, best=6))
+    assert (drawn == pixels(plot_tree([*imported, *own], n_parallel=4, n_iter_block=4, first=5, best=6))).all()

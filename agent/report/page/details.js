@@ -15,7 +15,8 @@ function steps(node) {
     stepButton("‹ before", nodeOf.has(node.id - 1) ? node.id - 1 : undefined),
     stepButton("after ›", nodeOf.has(node.id + 1) ? node.id + 1 : undefined),
   );
-  if (node.parent !== null) row.append(stepButton(`parent ${node.parent}`, node.parent));
+  if (importedOf.has(node.parent)) row.append(make("span", { class: "quiet" }, `parent ${node.parent}, imported`));
+  else if (node.parent !== null) row.append(stepButton(`parent ${node.parent}`, node.parent));
   for (const child of node.children.slice(0, 8)) row.append(stepButton(`child ${child}`, child));
   if (node.children.length > 8)
     row.append(make("span", { class: "quiet" }, `and ${node.children.length - 8} more children`));

@@ -14,7 +14,8 @@ for (const node of data.nodes) {
   node.words = [node.id, node.config, node.mutation, node.hypothesis, node.rule, node.entry].join("\n").toLowerCase();
   node.children = [];
 }
-for (const node of data.nodes) if (node.parent !== null) nodeOf.get(node.parent).children.push(node.id);
+// A parent that was imported is no run of the page.
+for (const node of data.nodes) if (nodeOf.has(node.parent)) nodeOf.get(node.parent).children.push(node.id);
 
 function passes(node) {
   return (

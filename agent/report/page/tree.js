@@ -1,10 +1,14 @@
-// The tree of runs: columns are batches, colour is a metric, shape is a role, a cross has failed.
+// The tree of runs: columns are batches, colour is a metric, shape is a role, a cross has failed. What was imported
+// from a predecessor's log stands open before the first batch.
+
+const importedOf = new Map(data.imported.map((node) => [node.id, node]));
+const treeRoot = { x: -data.tree.before, y: data.tree.root };
 
 function treeEdges() {
   const x = [],
     y = [];
-  for (const node of data.nodes) {
-    const parent = node.parent === null ? { x: 0, y: data.tree.root } : nodeOf.get(node.parent);
+  for (const node of [...data.imported, ...data.nodes]) {
+    const parent = node.parent === null ? treeRoot : nodeOf.get(node.parent) || importedOf.get(node.parent);
     x.push(parent.x, node.x, null);
     y.push(parent.y, node.y, null);
   }
@@ -101,6 +105,26 @@ function scaleColour(value, low, high) {
   return `rgb(${VIRIDIS[i].map((a, c) => Math.round(a + (VIRIDIS[i + 1][c] - a) * part)).join(",")})`;
 }
 
+function treeImported() {
+  const label = (node) => `imported node ${node.id}, unverified<br>${plain(node.mutation.slice(0, 160))}`;
+  return {
+    x: data.imported.map((node) => node.x),
+    y: data.imported.map((node) => node.y),
+    mode: "markers",
+    hovertext: data.imported.map(label),
+    hoverinfo: "text",
+    name: "imported, unverified",
+    showlegend: data.imported.length > 0,
+    marker: { size: 9, symbol: "circle-open", color: colour("quiet") },
+  };
+}
+
+function treeTicks() {
+  if (!data.tree.before) return { dtick: data.tree.batches > 30 ? undefined : 1 };
+  const step = Math.ceil(data.tree.batches / 30);
+  return { tickvals: Array.from({ length: data.tree.batches }, (_, i) => i + 1).filter((batch) => batch % step === 0) };
+}
+
 function treeRing() {
   const node = nodeOf.get(state.chosen);
   return {
@@ -139,8 +163,8 @@ function drawTree() {
     lanes = data.tree.lanes;
   const height = Math.min(760, Math.max(340, 110 + lanes * 38));
   const root = {
-    x: [0],
-    y: [data.tree.root],
+    x: [treeRoot.x],
+    y: [treeRoot.y],
     mode: "markers",
     hovertext: "root: the campaign's defaults",
     hoverinfo: "text",
@@ -149,16 +173,16 @@ function drawTree() {
   };
   draw(
     byId("tree-plot"),
-    [treeEdges(), root, treeNodes(metric), treeRing(), treeScale(metric), ...treeLegend()],
+    [treeEdges(), root, treeNodes(metric), treeRing(), treeScale(metric), treeImported(), ...treeLegend()],
     {
       height,
       showlegend: true,
       margin: { l: 12, r: 12, t: onTouch ? 70 : 40, b: 40 },
       xaxis: {
         title: { text: "batch" },
-        range: [-0.4, Math.max(4, data.tree.batches) + 0.6],
+        range: [-0.4 - data.tree.before, Math.max(4, data.tree.batches) + 0.6],
         zeroline: false,
-        dtick: data.tree.batches > 30 ? undefined : 1,
+        ...treeTicks(),
         tickformat: "d",
       },
       yaxis: { visible: false, range: [Math.max(lanes, 4) - 0.3, -1], zeroline: false },

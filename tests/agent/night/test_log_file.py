@@ -9,6 +9,7 @@ import networkx as nx
 import pytest
 
 from agent.claude.mock import MockLLM
+from agent.night.log_file import LogFile
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
 from agent.people.display import Display
@@ -17,6 +18,7 @@ from state.history import Iteration
 from tests.agent.conftest import play, write_campaign
 from tests.agent.test_cli import here, nightfly
 from trainer.engines.inline import InlineEngine
+from ucb.log import render_header
 from ucb.tree import TreeError
 
 
@@ -60,6 +62,18 @@ def test_another_tree_in_the_log_stops_the_night_before_anything_is_dispatched(
     play(campaign_file, root, 3)
     assert root.joinpath("analysis.md").read_bytes() == play(campaign_file, tmp_path / "u", 3).paths.log.read_bytes()
     assert list(root.glob("analysis.md.changed-*")) == []
+
+
+def test_an_edit_waits_to_be_seen_while_nothing_is_written(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "a.md", render_header("n"), lambda: render_header("n") + "> first\n> second\n")
+    log.add("> first\n")
+    log.flush()
+    log.path.write_text("mine\n")
+    assert log.flush() == ""
+    log.add("> second\n")
+    assert log.flush()
+    assert "somebody changed the log" in log.notes[0]
+    assert log.path.read_text() == render_header("n") + "> first\n> second\n"
 
 
 def test_left_as_it_is_the_edit_is_kept_aside_and_told_at_the_next_start(campaign_file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What another program began: its log, memory and configs, read as the first nodes of a run."""
