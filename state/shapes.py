@@ -24,7 +24,7 @@ class CampaignStarted(TypedDict):
 
 
 class DriverStarted(TypedDict):
-    """A process that drives the night: with which software, where, and what it may spend."""
+    """A process that drives the night: which software, where, how many slots at once, and what it may spend."""
 
     version: NotRequired[str | None]
     git_commit: NotRequired[str | None]
@@ -36,6 +36,7 @@ class DriverStarted(TypedDict):
     torn_bytes_cut: NotRequired[int]
     connectome: NotRequired[dict[str, Any]]
     budget: NotRequired[dict[str, Any]]
+    slots_at_once: NotRequired[int]
 
 
 class Stopped(TypedDict):

@@ -18,6 +18,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending, cache_words
 from agent.ledger.standing import no_use, verdict_lines
+from agent.ledger.waiting import waiting_data, waiting_words
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
 from agent.people.progress import slot_progress
@@ -62,6 +63,7 @@ def _picture(root: Path) -> tuple[Group, bool]:
         f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed",
         f"used: {state['spent']}; left: {state['left']}",
     ]
+    lines += [words] if (words := waiting_words(ledger.waiting)) else []
     lines += [f"CLAUDE IS OF NO USE: {state['no_use']}"] if state["no_use"] else []
     lines += [f"asked: {history.asked}"] if history.asked and state["driver"] else []
     lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
@@ -111,6 +113,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "tokens_cached": spending.cached,
         "dollars_saved": spending.saved,
         "gpu_hours": spending.gpu_hours,
+        "waiting": waiting_data(ledger.waiting),
         "left": budget_left(ledger),
         "pending_input": pending(paths.user_input),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.ledger.spending import Spending
 from agent.ledger.views import Views
+from agent.ledger.waiting import Waiting
 from state.blobs import BlobStore
 from state.campaign import Campaign
 from state.history import History
@@ -19,9 +20,11 @@ class Ledger:
         self.history = History()
         self.views = Views(campaign, self.history, blobs)
         self.spending = Spending()
+        self.waiting = Waiting()
 
     def fold(self, record: Record) -> None:
         """Take in one record."""
         self.history.apply(record)
         self.views.apply(record)
         self.spending.apply(record, self.history)
+        self.waiting.apply(record, self.history)

@@ -12,6 +12,7 @@ from agent.guard.acceptance import NO_ENTRY
 from agent.ledger.ledger import Ledger
 from agent.ledger.spending import cache_words, elapsed_s
 from agent.ledger.standing import candidate
+from agent.ledger.waiting import waiting_words
 from agent.report.story import Story
 from state.errors import RunError
 from ucb.estimates import BASELINE
@@ -147,7 +148,7 @@ def principles(ledger: Ledger) -> list[str]:
 
 
 def cost(ledger: Ledger, story: Story) -> str:
-    """Dollars, tokens, slot hours and hours on the clock."""
+    """Dollars, tokens, slot hours, hours on the clock, and how much of them was waiting."""
     used = ledger.spending
     replies = sum(talk.reply is not None for talk in story.talks)
     lost = sum(talk.answered is not None and talk.reply is None for talk in story.talks)
@@ -160,7 +161,8 @@ def cost(ledger: Ledger, story: Story) -> str:
         money += cache_words(used.cached, used.saved)
     hours = elapsed_s(story.first_time, story.last_time) / 3600
     spent = "slot hours" if ledger.campaign.trainer == "gnn" else "pretended slot hours"
-    return f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last."
+    told = f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last"
+    return "; ".join(filter(None, [told, waiting_words(ledger.waiting)])) + "."
 
 
 def _named(ledger: Ledger, stats: ConfigStats) -> str:
