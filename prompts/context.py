@@ -270,6 +270,7 @@ class Context(Section):
         "run", description="whose connectivity_R2 is a node's reward: its own, or its config's mean"
     )
     last_batch: bool = False
+    cut: str = Field("", description="when the program ends a run as hopeless, in words; '' where it never does")
     demand: Demand
     seeds: list[SeedOffer]
     barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")

@@ -97,6 +97,26 @@ class SlotEnded(TypedDict):
     artifacts: dict[str, str]
 
 
+class SlotCut(TypedDict):
+    """A run is hopeless and will be ended; see `ucb.cut`.
+
+    Its ``metric`` was ``value`` at iteration ``at`` of ``total``, below ``limit``; the baseline's runs had there
+    ``baseline_mean`` and ``baseline_sd`` over ``baseline_seeds`` data seeds.
+    """
+
+    iteration: int
+    slot: int
+    run_id: str
+    metric: str
+    at: int
+    total: int
+    value: float
+    limit: float
+    baseline_mean: float
+    baseline_sd: float
+    baseline_seeds: int
+
+
 class PromptRendered(TypedDict):
     """A request; ``system`` and ``text`` are blobs, ``images``: name -> blob, ``templates``: name -> hash."""
 
@@ -180,6 +200,7 @@ Shape = (
     | BatchPlanned
     | SlotStarted
     | SlotEnded
+    | SlotCut
     | PromptRendered
     | ReplyReceived
     | ClaudeAwaited
@@ -198,6 +219,7 @@ SHAPES: dict[str, type] = {
     "slot_started": SlotStarted,
     "slot_finished": SlotEnded,
     "slot_failed": SlotEnded,
+    "slot_cut": SlotCut,
     "prompt_rendered": PromptRendered,
     "reply_received": ReplyReceived,
     "claude_awaited": ClaudeAwaited,

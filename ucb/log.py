@@ -16,7 +16,7 @@ from ucb.grammar import LogError, one_line
 from ucb.lines import LINES, lines_of
 from ucb.score import block_of
 
-_HEADER = re.compile(r"## Iter ([1-9][0-9]{0,8}): (converged|partial|failed)")
+_HEADER = re.compile(r"## Iter ([1-9][0-9]{0,8}): (converged|partial|failed|cut)")
 _BLOCK = re.compile(r"## Block ([1-9][0-9]{0,8})")
 _TITLE = "# Experiment Log: "
 

@@ -60,7 +60,8 @@ def _picture(root: Path) -> tuple[Group, bool]:
     state, history = describe(paths, ledger), ledger.history
     lines = [
         f"{state['campaign']} ({root}): {state['state']}",
-        f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed",
+        f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed"
+        + (f", {state['cut']} cut" if state["cut"] else ""),
         f"used: {state['spent']}; left: {state['left']}",
     ]
     lines += [words] if (words := waiting_words(ledger.waiting)) else []
@@ -100,7 +101,8 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "batch": history.planned,
         "committed": max(history.committed, 0),
         "finished": len(done),
-        "failed": sum(it.result is not None and it.result.failure is not None for it in done),
+        "failed": sum(it.result is not None and it.result.failed for it in done),
+        "cut": sum(it.result is not None and it.result.cut for it in done),
         "slots": [asdict(row) for row in rows],
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),

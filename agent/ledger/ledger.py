@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.ledger.cutting import Cutting
 from agent.ledger.spending import Spending
 from agent.ledger.views import Views
 from agent.ledger.waiting import Waiting
@@ -19,6 +20,7 @@ class Ledger:
         self.blobs = blobs
         self.history = History()
         self.views = Views(campaign, self.history, blobs)
+        self.cutting = Cutting(campaign, self.history)
         self.spending = Spending()
         self.waiting = Waiting()
 
@@ -26,5 +28,6 @@ class Ledger:
         """Take in one record."""
         self.history.apply(record)
         self.views.apply(record)
+        self.cutting.apply(record)
         self.spending.apply(record, self.history)
         self.waiting.apply(record, self.history)

@@ -9,9 +9,14 @@ from state.history import History
 from state.journal import Record
 from state.shapes import DriverStarted
 
-# What an idle place waits for, in the order in which it is told.
-SLOWEST, CLAUDE, PAUSE, PROGRAM = "the slowest slot of a batch", "Claude", "a person's resume", "nightfly itself"
-CAUSES = (SLOWEST, CLAUDE, PAUSE, PROGRAM)
+SLOWEST, CLAUDE, PAUSE, PROGRAM = "slowest_slot", "claude", "pause", "program"
+# What an idle place waits for, in words, in the order in which it is told.
+CAUSES = {
+    SLOWEST: "the slowest slot of a batch",
+    CLAUDE: "Claude",
+    PAUSE: "a person's resume",
+    PROGRAM: "nightfly itself",
+}
 OFF = "no driver"
 TRAINING = "training"
 
@@ -77,7 +82,7 @@ def waiting_words(waiting: Waiting) -> str:
     shares = waiting.shares()
     if not shares:
         return ""
-    parts = [f"{100 * share:.0f} % for {cause}" for cause, share in shares.items() if share >= 0.005]
+    parts = [f"{100 * share:.0f} % for {CAUSES[cause]}" for cause, share in shares.items() if share >= 0.005]
     place = "1 place" if waiting.places == 1 else f"{waiting.places} places"
     told = f"the {place} for slots waited {100 * sum(shares.values()):.0f} % of the time that a driver was at work"
     told += f" ({', '.join(parts)})" if parts else ""

@@ -105,8 +105,10 @@ def failures(ledger: Ledger) -> str:
     """Slots without metrics by kind, and what became of the hypotheses."""
     done = [it for it in ledger.history.iterations.values() if it.result is not None]
     kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
+    cut = kinds.pop("cut", 0)
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
+    slots += f"; {cut} cut as hopeless at a third of their training" if cut else ""
     poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.tree.nodes())
     if poor:
         slots += (

@@ -92,7 +92,7 @@ def slots_at_once(campaign: Campaign) -> int:
 def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatcher:
     """The engine that the campaign asks for."""
     if campaign.trainer == "surrogate":
-        return InlineEngine(campaign.surrogate)
+        return InlineEngine(campaign.surrogate, curves=campaign.policy.cut == "on")
     config = campaign.engine
     if config.kind == "local":
         places, threads = places_and_threads(campaign)
