@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from agent.night.night import Night
 from benchmarks.cut import Played, Tally, judge, runs_of
+from tests.agent.conftest import play, write_campaign
 from ucb.estimates import BASELINE
 
 BASE = [Played(BASELINE, seed, 1, seed == 1, 0.5 + 0.01 * seed, 0.35, 0.8, 30.0) for seed in range(1, 7)]
@@ -28,8 +28,8 @@ def test_only_baseline_runs_of_earlier_batches_are_known() -> None:
     assert judge([*BASE, other(0.1, 0.7, batch=1)])["first runs"].cut == 0
 
 
-def test_runs_are_read_from_a_journal(finished: Callable[[int], Night]) -> None:
-    night = finished(2)
+def test_runs_are_read_from_a_journal(tmp_path: Path) -> None:
+    night = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 2)
     played = runs_of(night.paths.root, "V_rest_R2")
     done = [it for it in night.history.iterations.values() if it.result and it.result.failure is None]
     assert [run.final for run in played] == [it.result and it.result.metrics["V_rest_R2"] for it in done]

@@ -16,11 +16,12 @@ from agent.night.derived import Derived
 from agent.night.harvest import run_slots
 from agent.night.night import Night, open_night
 from agent.night.plan import plan_batch
+from agent.replay.retrain import retrain
 from agent.replay.whole_run import replay_run
 from agent.report.learned import failures
 from agent.report.tables import failure_rows
 from state.campaign import load_campaign
-from state.errors import ConfigError
+from state.errors import ConfigError, RunError
 from state.files import canonical_json
 from state.journal import Journal, chain_hash, read_records
 from state.metrics_log import header
@@ -163,6 +164,12 @@ def test_replay_finds_a_decision_that_does_not_follow(night: Night, tmp_path: Pa
         forged = forge(night.paths.root, tmp_path / key, key, value)
         faults = [fault for batch in replay_run(forged).batches.values() for fault in batch.faults]
         assert any(says in fault for fault in faults), key
+
+
+def test_a_cut_run_is_not_trained_again_for_comparison(night: Night) -> None:
+    number = next(iter(cuts(night)))
+    with pytest.raises(RunError, match=f"iteration {number} was cut and has no final value"):
+        retrain(night.paths.root, number)
 
 
 def forge(root: Path, copy: Path, key: str, value: float) -> Path:
