@@ -291,6 +291,7 @@ class Context(Section):
         None, description="how many times longer than equal work before the batch took, where that is worth telling"
     )
     last_batch: bool = False
+    cut: str = Field("", description="when the program ends a run as hopeless, in words; '' where it never does")
     demand: Demand
     seeds: list[SeedOffer]
     barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")

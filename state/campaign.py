@@ -28,6 +28,7 @@ from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.goal import Goal
 from state.journal import read_records
 from state.legacy import translate
+from state.metrics import traced
 from state.paths import RunPaths
 from state.records import LogStyle
 from state.schema import Section, nearest, validate
@@ -91,6 +92,12 @@ class Policy(Growing):
         before="roles",
         description="of a batch after the baseline: the addendum's roles; or one config on the seeds offered to all "
         "slots; or the parent unchanged in slot 0, and one changed key in each other slot",
+    )
+    cut: Literal["off", "on"] = added(
+        "off",
+        before="off",
+        description="on: a first run whose primary metric lies far below the baseline's at a third of its training "
+        "is ended there",
     )
     baseline: Mode = "reject"
     replicates: Mode = "reject"
@@ -240,6 +247,15 @@ class Campaign(Section):
             raise ValueError(
                 f"policy: baseline_standard is {policy.baseline_standard}, but the baseline (policy.baseline_runs) has "
                 f"only {policy.baseline_runs} runs whose data they could share; make it at most as many"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _curve_to_cut_by(self) -> Self:
+        if self.policy.cut == "on" and self.goal.primary not in traced():
+            raise ValueError(
+                f"policy.cut: on needs a goal.primary that is measured along the training; {self.goal.primary} is not; "
+                f"those are {', '.join(traced())}"
             )
         return self
 

@@ -22,6 +22,7 @@ from state.shapes import (
     ReplyReceived,
     ReplyRejected,
     RunImported,
+    SlotCut,
     SlotEnded,
     SlotStarted,
     Stopped,
@@ -38,7 +39,8 @@ class Iteration:
 
     ``lost``: how many of the starts make up for a loss that was no fault of the config.
 
-    The result keeps its trajectory only until the next batch is planned; the journal keeps it for ever.
+    ``cut`` is the decision to end it. The result keeps its trajectory only until the next batch is planned; the journal
+    keeps it for ever.
     """
 
     planned: Planned
@@ -48,6 +50,7 @@ class Iteration:
     result: SlotResult | None = None
     artifacts: dict[str, str] = field(default_factory=dict)
     entry: dict[str, Any] | None = None
+    cut: SlotCut | None = None
 
 
 @dataclass
@@ -206,6 +209,10 @@ class History:
         iteration.artifacts = data["artifacts"]
 
     _slot_failed = _slot_finished
+
+    def _slot_cut(self, record: Record) -> None:
+        data = record.of(SlotCut)
+        self.iterations[data["iteration"]].cut = data
 
     def _prompt_rendered(self, record: Record) -> None:
         self.exchanges.append(Exchange(prompt := record.of(PromptRendered)))

@@ -26,6 +26,7 @@ RecordType = Literal[
     "slot_started",
     "slot_finished",
     "slot_failed",
+    "slot_cut",
     "prompt_rendered",
     "reply_received",
     "reply_rejected",

@@ -11,7 +11,7 @@ from state.metrics import traced
 from state.schema import Section
 
 FailureKind = Literal[
-    "crashed", "disk_full", "diverged", "killed", "lost", "no_result", "out_of_memory", "rejected", "timed_out",
+    "crashed", "cut", "disk_full", "diverged", "killed", "lost", "no_result", "out_of_memory", "rejected", "timed_out",
     "invalid_config",
 ]  # fmt: skip
 # What happens to a slot whatever its config: it is run again, and counts in no statistic when it never finishes.
@@ -23,7 +23,8 @@ Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", 
 STANDARD_ROLE: Role = "standard-baseline"
 # In the tree, also what another program ran before this run began.
 NodeRole = Role | Literal["imported"]
-Status = Literal["converged", "partial", "failed"]
+# Cut: ended by the program at a third of its training, see `policy.cut`.
+Status = Literal["converged", "partial", "failed", "cut"]
 # Of a training: two-stage (joint, then V_rest, in each epoch) or standard.
 Phase = Literal["joint", "V_rest", "standard"]
 SeedRationale = Literal["same-data-robustness", "different-data-generalization", "suggested-default"]
@@ -41,6 +42,21 @@ class Failure(Section):
     def blameless(self) -> bool:
         """Whether it says nothing about the config."""
         return self.kind in BLAMELESS
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing failed: the program ended a hopeless run."""
+        return self.kind == "cut"
+
+    @property
+    def counts(self) -> bool:
+        """Whether statistics count it as a very low value."""
+        return not self.blameless and not self.is_cut
+
+    @property
+    def status(self) -> Status:
+        """That of a slot without metrics."""
+        return "cut" if self.is_cut else "failed"
 
 
 class TrajectoryPoint(Section):
@@ -89,6 +105,16 @@ class SlotResult(Section):
     truth: str = Field("", description="one line: which ground truth was simulated")
     stimulus: str = Field("", description="one line: which movies were shown")
     peak_memory_mb: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong; a run that was cut is no failure."""
+        return self.failure is not None and not self.failure.is_cut
+
+    @property
+    def cut(self) -> bool:
+        """Whether the program ended it as hopeless."""
+        return self.failure is not None and self.failure.is_cut
 
 
 class Edit(Section):

@@ -57,7 +57,7 @@ class RunImported(TypedDict):
 
 
 class DriverStarted(TypedDict):
-    """A process that drives the night: with which software, where, and what it may spend."""
+    """A process that drives the night: which software, where, how many slots at once, and what it may spend."""
 
     version: NotRequired[str | None]
     git_commit: NotRequired[str | None]
@@ -69,6 +69,7 @@ class DriverStarted(TypedDict):
     torn_bytes_cut: NotRequired[int]
     connectome: NotRequired[dict[str, Any]]
     budget: NotRequired[dict[str, Any]]
+    slots_at_once: NotRequired[int]
 
 
 class Stopped(TypedDict):
@@ -127,6 +128,26 @@ class SlotEnded(TypedDict):
     slot: int
     result: dict[str, Any]
     artifacts: dict[str, str]
+
+
+class SlotCut(TypedDict):
+    """A run is hopeless and will be ended; see `ucb.cut`.
+
+    Its ``metric`` was ``value`` at iteration ``at`` of ``total``, below ``limit``; the baseline's runs had there
+    ``baseline_mean`` and ``baseline_sd`` over ``baseline_seeds`` data seeds.
+    """
+
+    iteration: int
+    slot: int
+    run_id: str
+    metric: str
+    at: int
+    total: int
+    value: float
+    limit: float
+    baseline_mean: float
+    baseline_sd: float
+    baseline_seeds: int
 
 
 class PromptRendered(TypedDict):
@@ -213,6 +234,7 @@ Shape = (
     | BatchPlanned
     | SlotStarted
     | SlotEnded
+    | SlotCut
     | PromptRendered
     | ReplyReceived
     | ClaudeAwaited
@@ -232,6 +254,7 @@ SHAPES: dict[str, type] = {
     "slot_started": SlotStarted,
     "slot_finished": SlotEnded,
     "slot_failed": SlotEnded,
+    "slot_cut": SlotCut,
     "prompt_rendered": PromptRendered,
     "reply_received": ReplyReceived,
     "claude_awaited": ClaudeAwaited,

@@ -58,6 +58,7 @@ ALSO = {
     "tests/agent/ledger/test_budget.py": "agent/ledger/spending",
     "tests/agent/ledger/test_open_run.py": "state/shapes",
     "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
+    "tests/agent/night/test_cut.py": "agent/ledger/cutting",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
         "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"

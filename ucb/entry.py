@@ -92,8 +92,8 @@ class LogEntry(Section):
             raise ValueError(f"expected exactly the metrics {', '.join(METRICS)}")
         if self.trajectory is not None and not curves(self.trajectory):
             raise ValueError("expected the curves of the R2 trajectory, each by its name in the log")
-        if self.failure is not None and self.status != "failed":
-            raise ValueError(f"expected the status failed with a failure, not {self.status}")
+        if self.failure is not None and self.status != self.failure.status:
+            raise ValueError(f"expected the status {self.failure.status} with this failure, not {self.status}")
         if absent := [name for name in SHORT_NAMES.values() if name not in self.config]:
             raise ValueError(f"expected {', '.join(absent)} in the config")
         return self
@@ -126,7 +126,7 @@ def entry_from(
     metrics = recorded(result.metrics)
     return LogEntry(
         iteration=planned.iteration,
-        status="failed" if failed else run_status(metrics.get(REWARD), limits),
+        status=result.failure.status if result.failure else run_status(metrics.get(REWARD), limits),
         parent=planned.parent,
         role=planned.role,
         simulation_seed=planned.simulation_seed,

@@ -17,7 +17,7 @@ from ucb.imported import MARK, ImportedEntry, read_imported
 from ucb.lines import LINES, lines_of
 from ucb.score import block_of
 
-_HEADER = re.compile(rf"## Iter ([1-9][0-9]{{0,8}}): (converged|partial|failed)({re.escape(MARK)})?")
+_HEADER = re.compile(rf"## Iter ([1-9][0-9]{{0,8}}): (converged|partial|failed|cut)({re.escape(MARK)})?")
 _BLOCK = re.compile(r"## Block ([1-9][0-9]{0,8})")
 _TITLE = "# Experiment Log: "
 

@@ -124,7 +124,9 @@ def _draw_nodes(axes: Axes, nodes: Sequence[TreeNode], layout: Layout, ringed: i
     _scatter(axes, imported, layout, marker="o", s=layout.marker * 0.7, color="white", edgecolors=_FAINT, linewidths=1)
     nodes = [node for node in nodes if node.role != "imported"]
     failed = [node for node in nodes if node.failure]
-    _scatter(axes, failed, layout, marker="X", s=layout.marker * 0.7, color=_FAILED, linewidths=0)
+    for colour, is_cut in ((_FAILED, False), (_FAINT, True)):
+        crosses = [node for node in failed if (node.status == "cut") == is_cut]
+        _scatter(axes, crosses, layout, marker="X", s=layout.marker * 0.7, color=colour, linewidths=0)
     for role, marker in MARKERS.items():
         group = [node for node in nodes if node.role == role and not node.failure]
         area = layout.marker * {"s": 0.8, "D": 0.8, "^": 1.5, "v": 1.5}.get(marker, 1.0)
@@ -158,10 +160,12 @@ def _draw_keys(figure: Figure, axes: Axes, nodes: Sequence[TreeNode]) -> None:
     bar.outline.set_visible(False)
     roles = [role for role in MARKERS if any(node.role == role and not node.failure for node in nodes)]
     keys = [_key(MARKERS[role], role, _FAINT) for role in roles]
-    if any(node.failure for node in nodes):
+    if any(node.failure and node.status != "cut" for node in nodes):
         keys.append(_key("X", "failed slot", _FAILED))
     if any(node.role == "imported" for node in nodes):
         keys.append(Line2D([], [], ls="", marker="o", mfc="white", mec=_FAINT, label="imported, unverified"))
+    if any(node.status == "cut" for node in nodes):
+        keys.append(_key("X", "cut", _FAINT))
     keys.append(Line2D([], [], ls="", marker="o", mfc="none", mec=_INK, mew=2, label="best so far"))
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8)
 
@@ -220,7 +224,7 @@ def _beside(node: TreeNode) -> list[tuple[str, bool, str]]:
     if node.role == "imported":
         return []
     if node.failure:
-        return [*_mutation(node), (f"{node.id} {node.failure}", False, _FAILED)]
+        return [*_mutation(node), (f"{node.id} {node.failure}", False, _FAINT if node.status == "cut" else _FAILED)]
     value = "R2 undefined" if node.connectivity_R2 is None else f"{node.connectivity_R2:.3f}"
     return [*_mutation(node), (value, False, _FAINT)]
 

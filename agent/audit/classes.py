@@ -29,7 +29,7 @@ SHOWN: dict[Class, str] = {
     "disqualified": "DISQUALIFIED",
 }
 _WORD = re.compile(
-    r"\b(stable[-_ ]robust|partial(?:ly)?[-_ ]robust|robust|fragile|disqualified|converged|partial|failed)\b",
+    r"\b(stable[-_ ]robust|partial(?:ly)?[-_ ]robust|robust|fragile|disqualified|converged|partial|failed|cut)\b",
     re.IGNORECASE,
 )
 

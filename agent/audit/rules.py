@@ -65,7 +65,7 @@ class Rule:
 
     def allows(self, entry: Entry) -> bool:
         """Whether the status of ``entry`` is one its metrics allow; a failed slot may have any metrics."""
-        if entry.status == "failed" and "Failure" in entry.fields:
+        if entry.status in ("failed", "cut") and "Failure" in entry.fields:
             return True
         return entry.status in self.statuses(entry)
 

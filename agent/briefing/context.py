@@ -13,6 +13,7 @@ from agent.briefing.next_batch import barred, next_demand, replication, room, se
 from agent.briefing.slot_view import slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
+from agent.ledger.cutting import cut_words
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import shorter_by
 from agent.ledger.standard import standard_lines
@@ -90,8 +91,8 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
     margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
     told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
     metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
-    told["shorter_by"] = shorter_by(campaign)
     told["baseline_standard"] = campaign.policy.baseline_standard
+    told["shorter_by"], told["cut"] = shorter_by(campaign), cut_words(campaign)
     told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics, "demands": demands(campaign)}
     if not any_run:
         return told

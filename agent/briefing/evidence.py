@@ -40,7 +40,9 @@ def _run_line(ledger: Ledger, iteration: Iteration) -> str:
     minutes = slot_minutes(result, ledger.campaign.format)
     metrics = {} if result.failure else result.metrics
     figures = [_figure(metrics.get(metric.name)) for metric in main(ledger.campaign.format)]
-    word = "failed" if result.failure else "bad" if run and is_bad(run, ledger.views.estimates.limit) else ""
+    word = (
+        result.failure.status if result.failure else "bad" if run and is_bad(run, ledger.views.estimates.limit) else ""
+    )
     changed = _changed(ledger, explored_values(ledger, ledger.views.config(iteration))) or "defaults"
     changed = "standard training" if planned.role == STANDARD_ROLE else changed
     seeds = f"{planned.simulation_seed}/{planned.training_seed}"

@@ -14,6 +14,13 @@ STEADY_CV = 0.05
 
 def judge(context: Context, view: SlotView) -> dict[str, Any]:
     """Embedding note, observation and verdict about one slot."""
+    if view.failure is not None and view.failure.is_cut:
+        return {
+            "embedding": "none: the run was cut",
+            "observation": f"The program ended the run at a third of its training: {view.failure.message}.",
+            "verdict": "inconclusive",
+            "verdict_reason": "a run that was cut has no final value",
+        }
     if view.failure is not None:
         what = f"{view.failure.kind}: {view.failure.message}"
         return {

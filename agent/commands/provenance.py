@@ -13,7 +13,7 @@ from typing import Any
 from agent.night.night import Night
 from state.evening import Budget
 from state.shapes import DriverStarted
-from trainer.engines.factory import find_gpus
+from trainer.engines.factory import find_gpus, slots_at_once
 
 PACKAGES = (
     "anthropic",
@@ -41,6 +41,7 @@ def driver_facts(night: Night, prepared: dict[str, Any], budget: Budget) -> Driv
         "torn_bytes_cut": night.journal.torn_bytes,
         "connectome": prepared,
         "budget": budget.model_dump(),
+        "slots_at_once": slots_at_once(night.campaign),
     }
 
 

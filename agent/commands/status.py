@@ -19,6 +19,7 @@ from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending, cache_words
 from agent.ledger.standard import standard_lines
 from agent.ledger.standing import no_use, verdict_lines
+from agent.ledger.waiting import waiting_data, waiting_words
 from agent.night.user_input import pending
 from agent.people.display import show, slot_table
 from agent.people.progress import slot_progress
@@ -60,7 +61,8 @@ def _picture(root: Path) -> tuple[Group, bool]:
     state, history = describe(paths, ledger), ledger.history
     lines = [
         f"{state['campaign']} ({root}): {state['state']}",
-        f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed",
+        f"{state['committed']} batches committed, {state['finished']} iterations finished, {state['failed']} failed"
+        + (f", {state['cut']} cut" if state["cut"] else ""),
         f"used: {state['spent']}; left: {state['left']}",
     ]
     if imported := state["imported"]:
@@ -68,6 +70,7 @@ def _picture(root: Path) -> tuple[Group, bool]:
             f"imported, unverified: {imported['nodes']} nodes of {imported['log']}, {imported['parents']} with a known "
             "config; in none of the figures here"
         )
+    lines += [words] if (words := waiting_words(ledger.waiting)) else []
     lines += [f"CLAUDE IS OF NO USE: {state['no_use']}"] if state["no_use"] else []
     lines += [f"asked: {history.asked}"] if history.asked and state["driver"] else []
     lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
@@ -106,7 +109,8 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "batch": history.planned,
         "committed": max(history.committed, 0),
         "finished": len(done),
-        "failed": sum(it.result is not None and it.result.failure is not None for it in done),
+        "failed": sum(it.result is not None and it.result.failed for it in done),
+        "cut": sum(it.result is not None and it.result.cut for it in done),
         "slots": [asdict(row) for row in rows],
         "imported": _imported(history),
         "no_use": no_use(history),
@@ -122,6 +126,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "tokens_cached": spending.cached,
         "dollars_saved": spending.saved,
         "gpu_hours": spending.gpu_hours,
+        "waiting": waiting_data(ledger.waiting),
         "left": budget_left(ledger),
         "pending_input": pending(paths.user_input),
     }

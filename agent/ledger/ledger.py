@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from agent.ledger.cutting import Cutting
 from agent.ledger.spending import Spending
 from agent.ledger.views import Views
+from agent.ledger.waiting import Waiting
 from state.blobs import BlobStore
 from state.campaign import Campaign
 from state.history import History
@@ -18,10 +20,14 @@ class Ledger:
         self.blobs = blobs
         self.history = History()
         self.views = Views(campaign, self.history, blobs)
+        self.cutting = Cutting(campaign, self.history)
         self.spending = Spending()
+        self.waiting = Waiting()
 
     def fold(self, record: Record) -> None:
         """Take in one record."""
         self.history.apply(record)
         self.views.apply(record)
+        self.cutting.apply(record)
         self.spending.apply(record, self.history)
+        self.waiting.apply(record, self.history)

@@ -85,7 +85,7 @@ class Views:
         report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
         self.patterns[planned.iteration] = report.pattern
         self.courses[planned.iteration] = _courses(result)
-        if result.failure is not None and result.failure.blameless and self.campaign.format > 1:
+        if result.failure is not None and not result.failure.counts and self.campaign.format > 1:
             # The same run may be made again: it has measured nothing.
             self.known_runs.discard(run_key(self.config(iteration)))
             self.confirmations.lose(planned)
@@ -103,7 +103,7 @@ class Views:
     def status(self, result: SlotResult) -> Status:
         """Converged, partial or failed, by the campaign's thresholds."""
         if result.failure is not None:
-            return "failed"
+            return result.failure.status
         return run_status(result.metrics.get(REWARD), self.campaign.thresholds)
 
     def block(self, iteration: int) -> Block:

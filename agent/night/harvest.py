@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from agent.ledger.cutting import cut_result
+from agent.night.cut import Cutter
 from agent.night.night import Night
 from agent.night.standstill import Fate
 from state.history import Iteration
@@ -19,19 +21,24 @@ POLL_S = 0.1
 def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
     """Train what is planned and unfinished: adopt what still runs, take what finished unseen, start the rest.
 
-    A slot that is lost through no fault of its config is started again. Standstill when all slots fail.
+    A slot that is lost through no fault of its config is started again, one that was cut never. Standstill when all
+    slots fail.
     """
-    waiting, fate = {}, Fate(night)
+    waiting, fate, cutter = {}, Fate(night), Cutter(night, engine)
     old = [job_of(night, iteration) for iteration in night.history.unfinished() if iteration.run_id]
     adopted = {job.run_id for job in engine.reattach(old)}
     for iteration in night.history.unfinished():
-        if iteration.run_id in adopted:
+        if iteration.run_id is not None and iteration.run_id in adopted:
             waiting[iteration.run_id] = iteration
+        elif iteration.cut is not None:
+            _record_result(night, iteration, cut_result(iteration))
         elif not _take_finished(night, iteration):
             waiting[_start(night, engine, iteration, fate)] = iteration
     while waiting:
+        cutter.look(waiting.values())
         for ended in engine.poll()[1]:
-            iteration, result = waiting.pop(ended.job.run_id), collect(ended)
+            iteration = waiting.pop(ended.job.run_id)
+            result = collect(ended) if iteration.cut is None else cut_result(iteration)
             if result.failure is not None and _runs_again(night, iteration, result.failure):
                 waiting[_start(night, engine, iteration, fate, result.failure)] = iteration
             else:
@@ -105,4 +112,6 @@ def _record_result(night: Night, iteration: Iteration, result: SlotResult) -> No
         "result": result.model_dump(mode="json"),
         "artifacts": artifacts,
     }
+    if result.cut:
+        paths.checkpoint.unlink(missing_ok=True)
     night.record("slot_finished" if result.status == "done" else "slot_failed", ended)

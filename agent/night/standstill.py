@@ -33,7 +33,7 @@ class Fate:
     def take(self, iteration: Iteration, result: SlotResult) -> list[tuple[Iteration, SlotResult]]:
         """The results that can be journaled now that this one has come."""
         self.held.append((iteration, result))
-        if result.failure is not None:
+        if result.failed:
             started = self.began.get(result.run_id)
             self._quick &= started is not None and time.monotonic() - started <= ALIKE_S
             if self._may_all_fail():
@@ -48,8 +48,8 @@ class Fate:
     def _may_all_fail(self) -> bool:
         """Whether no slot of the batch has finished so far."""
         batch = self.night.history.batch(self.night.history.planned)
-        return all(it.result is None or it.result.failure is not None for it in batch) and all(
-            result.failure is not None for _, result in self.held
+        return all(it.result is None or it.result.failed for it in batch) and all(
+            result.failed for _, result in self.held
         )
 
     def results(self) -> list[tuple[Iteration, SlotResult]]:
@@ -77,7 +77,7 @@ def are_alike(failures: list[Failure]) -> bool:
 def failed_batches(night: Night) -> int:
     """How many batches in a row, up to the last committed one, have no slot that finished."""
     number = night.history.committed
-    while number > 0 and all(it.result and it.result.failure for it in night.history.batch(number)):
+    while number > 0 and all(it.result and it.result.failed for it in night.history.batch(number)):
         number -= 1
     return max(night.history.committed, 0) - number if number >= 0 else 0
 

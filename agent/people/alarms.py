@@ -141,6 +141,8 @@ class Alarms:
             self._send("stopped", f"the night has stopped: {record.of(Stopped)['reason']}")
 
     def _failed(self, record: Record) -> None:
+        if record.of(SlotEnded)["result"]["failure"]["kind"] == "cut":
+            return
         self._failed_in_a_row += 1
         if self._failed_in_a_row == 2:
             failure = record.of(SlotEnded)["result"]["failure"]

@@ -138,8 +138,8 @@ def slot_table(rows: list[SlotProgress]) -> Table:
 
 def line(row: SlotProgress) -> str:
     """One slot as a plain line."""
-    if row.state == "failed":
-        return f"FAILED {row.note}"
+    if row.state in ("failed", "cut"):
+        return f"{row.state.upper()} {row.note}"
     steps = f"{row.step}/{row.total}" if row.step is not None and row.total else ""
     parts = [row.state if row.state != "running" else row.stage, row.phase, steps]
     parts += [f"{METRICS[name].short} {show(row.metrics.get(name))}" for name in traced()]

@@ -15,9 +15,9 @@ from state.records import SlotResult
 
 @dataclass(frozen=True)
 class SlotProgress:
-    """One line of the display. ``state`` is waiting, running, done or failed; ``metrics``: the last of those followed.
+    """One line of the display. ``state`` is waiting, running, done, failed or cut.
 
-    None = unknown.
+    ``metrics``: the last of those followed. None = unknown.
     """
 
     slot: int = 0
@@ -74,6 +74,6 @@ def read_progress(paths: SlotPaths, base: SlotProgress | None = None) -> SlotPro
 
 def _finished(base: SlotProgress, result: SlotResult) -> SlotProgress:
     if result.failure is not None:
-        return replace(base, state="failed", note=f"{result.failure.kind}: {result.failure.message}")
+        return replace(base, state=result.failure.status, note=f"{result.failure.kind}: {result.failure.message}")
     values = {name: result.metrics.get(name) for name in traced()}
     return replace(base, state="done", metrics=values, undefined=undefined_line(result.missing))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from agent.briefing import batch_picture
 from agent.briefing.context import build_context
+from agent.ledger.cutting import cut_result
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
 from agent.night.ask import judged, prompt_data
@@ -18,6 +19,7 @@ from prompts.context import Context
 from prompts.render import template_hashes
 from state.campaign import Campaign
 from state.journal import Record
+from state.metrics_log import read_column
 from state.shapes import (
     BatchCommitted,
     DriverStarted,
@@ -26,10 +28,12 @@ from state.shapes import (
     ReplyReceived,
     ReplyRejected,
     RunImported,
+    SlotCut,
     SlotEnded,
     SlotStarted,
     UserInputTaken,
 )
+from ucb.cut import third
 
 PARTS: tuple[Literal["system"], Literal["text"]] = ("system", "text")
 
@@ -51,6 +55,7 @@ class Replay(Ledger):
             "slot_started": self._started,
             "slot_finished": self._finished,
             "slot_failed": self._finished,
+            "slot_cut": self._cut,
             "prompt_rendered": self._prompt,
             "reply_received": self._reply,
             "reply_rejected": self._judged,
@@ -111,7 +116,31 @@ class Replay(Ledger):
             yield f"iteration {planned.iteration} has a second result"
         if (result["status"] == "failed") != (record.type == "slot_failed"):
             yield f"iteration {planned.iteration} has status {result['status']} in a {record.type} record"
+        if (iteration.cut is not None) != ((result.get("failure") or {}).get("kind") == "cut"):
+            yield f"iteration {planned.iteration} was {'' if iteration.cut else 'not '}cut; its result says otherwise"
+        elif iteration.cut is not None:
+            yield from _differs(cut_result(iteration).model_dump(mode="json"), result)
+            yield from self._seen(iteration.cut, ended["artifacts"].get("metrics.log"))
         yield from self._faults(ended["artifacts"].values())
+
+    def _cut(self, record: Record) -> Iterator[str]:
+        """The decision follows from the figures that the driver saw and from the baseline's runs before it."""
+        stored = record.of(SlotCut)
+        iteration = self.history.iterations[stored["iteration"]]
+        made = self.cutting.decision(iteration, stored["at"], stored["total"], stored["value"])
+        if made is None:
+            yield f"iteration {stored['iteration']} was cut; by the rule of today it is not"
+        else:
+            yield from _differs(made, record.data)
+
+    def _seen(self, cut: SlotCut, log: str | None) -> Iterator[str]:
+        """The figures that the driver saw stand in the metrics.log of the slot."""
+        if log is None or self.blobs.fault(log) is not None:
+            yield f"iteration {cut['iteration']} was cut, and its metrics.log is not there to show why"
+            return
+        found = third(read_column(self.blobs.text(log), self.cutting.column), cut["total"])
+        if found != (cut["at"], cut["value"]):
+            yield f"iteration {cut['iteration']} was cut at {(cut['at'], cut['value'])}; its metrics.log has {found}"
 
     def _prompt(self, record: Record) -> Iterator[str]:
         stored = record.of(PromptRendered)

@@ -56,6 +56,8 @@ def retrain(root: Path, number: int) -> Retraining:
     if iteration is None or iteration.result is None:
         last = max((n for n, it in ledger.history.iterations.items() if it.result), default=0)
         raise RunError(f"{root}: iteration {number} has no result; finished iterations go from 1 to {last}")
+    if iteration.result.cut:
+        raise RunError(f"{root}: iteration {number} was cut and has no final value to compare with; name another one")
     with tempfile.TemporaryDirectory(prefix="nightfly-retrain-") as folder:
         now = _train(ledger, iteration, Path(folder))
     return compare(number, iteration.result, now)

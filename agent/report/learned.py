@@ -13,6 +13,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.spending import cache_words, elapsed_s
 from agent.ledger.standard import standard_words
 from agent.ledger.standing import candidate
+from agent.ledger.waiting import waiting_words
 from agent.report.story import Story
 from state.errors import RunError
 from state.records import STANDARD_ROLE
@@ -107,8 +108,10 @@ def failures(ledger: Ledger) -> str:
     """Slots without metrics by kind, and what became of the hypotheses."""
     done = [it for it in ledger.history.iterations.values() if it.result is not None]
     kinds = Counter(it.result.failure.kind for it in done if it.result is not None and it.result.failure is not None)
+    cut = kinds.pop("cut", 0)
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     slots = f"{sum(kinds.values())} of {len(done)} slots failed" + (f" ({told})" if told else "")
+    slots += f"; {cut} cut as hopeless at a third of their training" if cut else ""
     poor = sum(node.status == "failed" and node.failure is None for node in ledger.views.tree.runs())
     if poor:
         slots += (
@@ -150,7 +153,7 @@ def principles(ledger: Ledger) -> list[str]:
 
 
 def cost(ledger: Ledger, story: Story) -> str:
-    """Dollars, tokens, slot hours and hours on the clock."""
+    """Dollars, tokens, slot hours, hours on the clock, and how much of them was waiting."""
     used = ledger.spending
     replies = sum(talk.reply is not None for talk in story.talks)
     lost = sum(talk.answered is not None and talk.reply is None for talk in story.talks)
@@ -163,7 +166,8 @@ def cost(ledger: Ledger, story: Story) -> str:
         money += cache_words(used.cached, used.saved)
     hours = elapsed_s(story.first_time, story.last_time) / 3600
     spent = "slot hours" if ledger.campaign.trainer == "gnn" else "pretended slot hours"
-    return f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last."
+    told = f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last"
+    return "; ".join(filter(None, [told, waiting_words(ledger.waiting)])) + "."
 
 
 def _named(ledger: Ledger, stats: ConfigStats) -> str:

@@ -79,6 +79,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "ranked_from": RANKED_FROM,
         "latest_runs": LATEST_RUNS,
         "failures": failure_rows(ledger),
+        "cuts": failure_rows(ledger, cut=True),
         "guard": guard_rows(story),
         "checks": check_rows(ledger),
         "lost": sorted(name for name, text in texts.items() if text is None),

@@ -19,6 +19,7 @@ from state.shapes import (
     ReplyAccepted,
     ReplyReceived,
     ReplyRejected,
+    SlotCut,
     SlotEnded,
     SlotStarted,
     Stopped,
@@ -116,6 +117,10 @@ class Story:
         self.trajectories[iteration] = _columns(result.get("trajectory", []))
 
     _slot_failed = _slot_finished
+
+    def _slot_cut(self, record: Record) -> None:
+        cut = record.of(SlotCut)
+        self.events.append((record.time, f"run {cut['iteration']} cut: {cut['metric']} {cut['value']:.3f}"))
 
     def _prompt_rendered(self, record: Record) -> None:
         data = record.of(PromptRendered)

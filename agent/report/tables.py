@@ -86,11 +86,11 @@ def _stated(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def failure_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """Slots without metrics."""
+def failure_rows(ledger: Ledger, cut: bool = False) -> list[dict[str, Any]]:
+    """Slots without metrics: those that failed, or those that were ``cut``."""
     rows = []
     for number, iteration in ledger.history.iterations.items():
-        if iteration.result is not None and (failure := iteration.result.failure) is not None:
+        if iteration.result is not None and (failure := iteration.result.failure) is not None and failure.is_cut == cut:
             kind = failure.kind.replace("_", " ")
             rows.append(
                 {"id": number, "kind": kind, "message": failure.message, "mutation": iteration.planned.mutation}

@@ -23,13 +23,13 @@ from agent.trackers.facts import tracked
 from state.added import FORMAT
 from state.journal import read_records
 from state.metrics import METRICS, Metric, Steady, Trace, curves, is_whole, judged, main, tabled, traced, watched
+from state.metrics_log import header
 from state.paths import RunPaths
 from state.records import TrajectoryPoint
 from state.thresholds import Thresholds
 from tests.agent.audit.logs import SOUND
 from tests.agent.conftest import play, write_campaign
 from trainer.engines import surrogate
-from trainer.slot.progress import header
 from ucb.log import parse_log
 from ucb.table import VarianceTable, render_table
 

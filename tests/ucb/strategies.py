@@ -66,7 +66,7 @@ def entries(draw: st.DrawFn) -> LogEntry:
     }
     if draw(st.booleans()):
         fields["failure"] = Failure(kind=draw(st.sampled_from(get_args(FailureKind))), message=draw(prose))
-        fields["status"] = "failed"
+        fields["status"] = fields["failure"].status
     else:
         fields["metrics"] = {name: draw(metric) for name in METRICS}
         fields["trajectory"] = {trace.label: draw(curves) for trace in traced().values()}

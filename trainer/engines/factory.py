@@ -83,10 +83,16 @@ def places_and_threads(campaign: Campaign) -> tuple[int, int]:
     return places, config.threads_per_slot or max(1, cores // places)
 
 
+def slots_at_once(campaign: Campaign) -> int:
+    """How many slots of a batch the campaign's engine runs at the same time."""
+    most = campaign.search.n_parallel
+    return most if campaign.trainer == "surrogate" else min(most, places_and_threads(campaign)[0])
+
+
 def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatcher:
     """The engine that the campaign asks for."""
     if campaign.trainer == "surrogate":
-        return InlineEngine(campaign.surrogate)
+        return InlineEngine(campaign.surrogate, curves=campaign.policy.cut == "on")
     config = campaign.engine
     if config.kind == "local":
         places, threads = places_and_threads(campaign)

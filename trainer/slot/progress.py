@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from state.files import write_atomic
-from state.metrics import traced
+from state.metrics_log import header, row
 from state.records import TrajectoryPoint
 
 MIN_INTERVAL_S = 0.5
@@ -77,11 +77,6 @@ class Reporter:
                 self._listener(self.now)
 
 
-def header() -> str:
-    """The first line of metrics.log."""
-    return ",".join(("epoch", "iteration", *(trace.column for trace in traced().values()), "phase"))
-
-
 class MetricsLog:
     """metrics.log, one row at a time; an undefined R2 is written as nan."""
 
@@ -91,7 +86,5 @@ class MetricsLog:
 
     def append(self, point: TrajectoryPoint) -> None:
         """Add one row; it is complete on disk when this returns."""
-        columns = [getattr(point, trace.column, None) for trace in traced().values()]
-        values = ",".join("nan" if value is None else f"{value:.6f}" for value in columns)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{point.epoch},{point.iteration},{values},{point.phase}\n")
+            file.write(f"{row(point)}\n")

@@ -150,7 +150,7 @@ function showDetails() {
       ),
       steps(node),
       node.failure
-        ? make("p", { class: "failed" }, `${node.failure[0].replaceAll("_", " ")}: ${node.failure[1]}`)
+        ? make("p", { class: node.status }, `${node.failure[0].replaceAll("_", " ")}: ${node.failure[1]}`)
         : null,
       !node.failure && node.status === "failed"
         ? make(

@@ -1,8 +1,8 @@
 // Metrics against parameters, of the runs that the filters leave.
 
 const MOST_TICKS = 14;
-// A slot that failed counts as 0, as in the table of configs.
-const counted = (node, metric) => (node.failure ? 0 : measured(node, metric));
+// A slot that failed counts as 0, as in the table of configs; one that was cut does not count.
+const counted = (node, metric) => (node.status === "cut" ? null : node.failure ? 0 : measured(node, metric));
 
 // Few values stand side by side, whatever their distance, and configs of one value beside each other; many on an axis.
 function places(nodes, index) {

@@ -10,6 +10,7 @@ function slotBars() {
     converged: colour("good"),
     partial: colour("middle"),
     failed: colour("bad"),
+    cut: colour("quiet"),
     running: colour("accent"),
   };
   const now = instant(data.end);

@@ -24,7 +24,11 @@ function treeEdges() {
 
 function treeLabel(node) {
   const numbers = data.main.map((name) => `${name} ${figure(measured(node, name))}`);
-  const told = node.failure ? `failed: ${plain(node.failure[0])}` : numbers.join("<br>");
+  const told = node.status === "cut"
+    ? "cut at a third of its training"
+    : node.failure
+      ? `failed: ${plain(node.failure[0])}`
+      : numbers.join("<br>");
   return `<b>${node.id}</b> · ${node.config} · ${node.role}<br>${plain(node.mutation.slice(0, 160))}<br>${told}`;
 }
 
@@ -48,7 +52,11 @@ function treeNodes(metric) {
       size,
       symbol: data.nodes.map((node) => (node.failure ? "x" : data.shapes[node.role])),
       color: values.map((value, i) =>
-        data.nodes[i].failure || value === null ? colour("bad") : scaleColour(value, low, high),
+        data.nodes[i].status === "cut"
+          ? colour("quiet")
+          : data.nodes[i].failure || value === null
+            ? colour("bad")
+            : scaleColour(value, low, high),
       ),
       opacity: data.nodes.map((node) => (passes(node) ? 1 : 0.12)),
       line: { width: 1, color: colour("edge") },
@@ -143,7 +151,9 @@ function treeLegend() {
     data.shapes[role],
     colour("quiet"),
   ]);
-  if (data.nodes.some((node) => node.failure)) shown.push(["failed", "x", colour("bad")]);
+  const without = data.nodes.filter((node) => node.failure);
+  if (without.some((node) => node.status !== "cut")) shown.push(["failed", "x", colour("bad")]);
+  if (without.some((node) => node.status === "cut")) shown.push(["cut", "x", colour("quiet")]);
   return shown.map(([name, symbol, color]) => ({
     x: [null],
     y: [null],

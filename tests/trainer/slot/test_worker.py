@@ -16,13 +16,14 @@ import pytest
 from state.config import SlotConfig
 from state.files import dump_yaml
 from state.metrics import METRICS
+from state.metrics_log import header
 from state.paths import SlotPaths
 from state.records import SlotResult
 from trainer.fit.training import TrainingDiverged
 from trainer.fly.connectome import Connectome
 from trainer.fly.simulate import SimulationDiverged
 from trainer.slot import attempt
-from trainer.slot.progress import Progress, header
+from trainer.slot.progress import Progress
 from trainer.slot.worker import main, run_folder, train_slot
 
 ROOT = Path(__file__).resolve().parents[3]
