@@ -54,8 +54,8 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new run beside an earlier one instead of continuing it.")
     ] = False,
-    allow_cpu: Annotated[
-        bool, typer.Option("--allow-cpu", help="Run a campaign that asks for a GPU without one.")
+    on_cpu: Annotated[
+        bool, typer.Option("--on-cpu", "--allow-cpu", help="Run a campaign that wishes for a GPU without one.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -64,9 +64,13 @@ def run(
     The run directory is RUNS_DIR/<campaign name>. Ctrl-C ends the running slots and stops cleanly; the same command
     continues: finished slots are not trained again and replies are not asked for twice.
     """
-    from agent.commands.run import run_campaign
+    from agent.people.steps import Steps
 
-    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, allow_cpu, json))
+    steps = Steps()
+    with steps.step(f"reading {campaign}"):
+        from agent.commands.run import run_campaign
+
+    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, on_cpu, json, steps))
 
 
 @app.command()
@@ -120,7 +124,11 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Train one slot by hand, with progress, and print its metrics."""
-    from agent.commands.train import train_by_hand
+    from agent.people.steps import Steps
+
+    steps = Steps()
+    with steps.step(f"reading {config}"):
+        from agent.commands.train import train_by_hand
 
     raise typer.Exit(train_by_hand(config, out, json))
 
@@ -278,9 +286,13 @@ def doctor(
     Checks the explorable keys, connectome, stimulus, GPU, memory and time by a real step at full size, disk, clock,
     notifications, and Claude's key, model, prompt and price.
     """
-    from agent.commands.doctor import examine
+    from agent.people.steps import Steps
 
-    raise typer.Exit(examine(campaign, dry_run, json))
+    steps = Steps()
+    with steps.step(f"reading {campaign}"):
+        from agent.commands.doctor import examine
+
+    raise typer.Exit(examine(campaign, dry_run, json, steps.step))
 
 
 @app.command("export-connectome")

@@ -24,6 +24,7 @@ from agent.people.background import BackgroundWork
 from agent.people.costs import Costs
 from agent.people.display import Display, aloud
 from agent.people.heartbeat import Heartbeat
+from agent.people.steps import Steps
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import NightflyError, RunError, Standstill, UserError
 from state.evening import Budget
@@ -42,8 +43,9 @@ def run_campaign(
     batches: int | None,
     finish_by: str | None,
     new: bool,
-    allow_cpu: bool,
+    on_cpu: bool,
     as_json: bool,
+    steps: Steps | None = None,
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
     if file.is_dir():
@@ -58,8 +60,8 @@ def run_campaign(
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
     begun = RunPaths(root).campaign
-    prepared = prepare(campaign, begun if begun.is_file() else file, allow_cpu, _tell)
     budget = tonight(campaign, batches, finish_by)
+    prepared = prepare(campaign, begun if begun.is_file() else file, on_cpu, steps)
     engine = make_engine(campaign)
     night = open_night(file, root, dry_run)
     try:
@@ -138,6 +140,7 @@ def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -
     from agent.commands.preflight import estimate, next_prompt, refuse_unfit
 
     if isinstance(llm, ClaudeClient):
+        display.say("asking Claude's service for the model, and sending the schema of a reply once ...")
         facts = llm.preflight(*next_prompt(night), batch_schema(night.campaign))
         refuse_unfit(facts, night.campaign.claude, budget)
         for text in estimate(facts, night, budget):

@@ -41,12 +41,16 @@ def here(*words: object) -> tuple[int, str, str]:
 
 
 def refusal(*words: object) -> str:
-    """The one sentence that ends the command with code 2."""
+    """The one sentence that ends the command with code 2, after the steps that it had begun."""
     code, out, err = here(*words)
     assert (code, out) == (2, ""), err
-    assert err.startswith("nightfly: ")
-    assert err.count("\n") == 1
-    return err
+    return sentence(err)
+
+
+def sentence(err: str) -> str:
+    (said,) = [line for line in err.splitlines() if not line.endswith(" ...")]
+    assert said.startswith("nightfly: ")
+    return said
 
 
 def status_of(root: Path) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def status_of(root: Path) -> dict[str, Any]:
     ("words", "says"),
     [
         ((), ["run", "status", "train", "nightfly run campaigns/quickstart.yaml --dry-run"]),
-        (("run",), ["--dry-run", "--runs-dir", "--batches", "--new", "--allow-cpu", "--json", "Ctrl-C"]),
+        (("run",), ["--dry-run", "--runs-dir", "--batches", "--new", "--on-cpu", "--json", "Ctrl-C"]),
         (("status",), ["--json", "run directory"]),
         (("train",), ["--out", "--json", "slot config"]),
     ],
@@ -96,8 +100,8 @@ def test_a_bad_campaign_is_one_sentence_with_file_and_key(tmp_path: Path, key: s
 def test_a_mistake_shows_no_traceback_from_outside_either(tmp_path: Path) -> None:
     done = nightfly("run", tmp_path / "none.yaml", "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"nightfly: {tmp_path / 'none.yaml'}: cannot be read")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.splitlines()[0] == f"nightfly: reading {tmp_path / 'none.yaml'} ..."
+    assert sentence(done.stderr).startswith(f"nightfly: {tmp_path / 'none.yaml'}: cannot be read")
 
 
 def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
