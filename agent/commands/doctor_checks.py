@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.claude.protocol import LLMUnavailable
-from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, trial
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
@@ -111,12 +111,21 @@ def _time(campaign: Campaign, seen: dict[str, float]) -> Checked:
         f"a slot takes about {minutes:.1f} min ({seen['ms_per_iteration']:.2f} ms an iteration measured at full size, "
         f"{seen['iterations']:,} iterations); engine.time_limit_min is {limit:g}"
     )
-    allowed = campaign.policy.time_limit_min
+    allowed, busy = campaign.policy.time_limit_min, _busy()
     if minutes < limit and campaign.policy.time == "reject" and minutes > allowed:
         text += f", but policy.time_limit_min is {allowed:g}: a mutation that stays above it would be refused"
-        return Checked("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
+        mend = "raise policy.time_limit_min, set policy.time: warn, or make slots shorter"
+        return Checked("time", False, text, mend + busy)
     mend = "raise engine.time_limit_min, lower n_epochs or data_augmentation_loop, or use a faster machine"
-    return Checked("time", minutes < limit, text, "" if minutes < limit else mend)
+    return Checked("time", minutes < limit, text, "" if minutes < limit else mend + busy)
+
+
+def _busy() -> str:
+    """What to say where other programs, and not the config, may be what makes a slot slow; '' on a quiet machine."""
+    load, cores = os.getloadavg()[0], usable_cores()
+    if load <= cores:
+        return ""
+    return f"; but other programs are at work here (load {load:.1f} on {cores} cores): ask again when it is quiet"
 
 
 def _out_of_reach(campaign: Campaign, seen: dict[str, float]) -> list[Checked]:
@@ -203,4 +212,5 @@ def claude(campaign: Campaign, file: Path, step: Step = silently) -> list[Checke
         refuse_unfit(facts, campaign.claude, campaign.budget)
     except (NightflyError, LLMUnavailable) as error:
         return [Checked("claude", False, str(error), "see the sentence, or leave Claude out with --dry-run")]
-    return [Checked("claude", True, text) for text in estimate(facts, ledger, campaign.budget)]
+    told = [*estimate(facts, ledger, campaign.budget), *filter(None, [unlimited(campaign.budget)])]
+    return [Checked("claude", True, text) for text in told]

@@ -12,6 +12,7 @@ from typing import Any
 
 from agent.claude.choose import make_llm
 from agent.claude.protocol import LLMClient, LLMUnavailable
+from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.commands.prepare import prepare
 from agent.commands.provenance import driver_facts
 from agent.ledger.budget import budget_left, frozen
@@ -61,6 +62,8 @@ def run_campaign(
     llm = make_llm(campaign, dry_run)
     begun = RunPaths(root).campaign
     budget = tonight(campaign, batches, finish_by)
+    if not dry_run and (warning := unlimited(budget)):
+        _tell(warning)
     prepared = prepare(campaign, begun if begun.is_file() else file, on_cpu, steps)
     engine = make_engine(campaign)
     night = open_night(file, root, dry_run)
@@ -137,7 +140,6 @@ def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -
     if night.history.dry_run:
         return
     from agent.claude.client import ClaudeClient
-    from agent.commands.preflight import estimate, next_prompt, refuse_unfit
 
     if isinstance(llm, ClaudeClient):
         display.say("asking Claude's service for the model, and sending the schema of a reply once ...")

@@ -35,6 +35,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTFLY_CACHE", str(tmp_path / "cache"))
 
 
+ROOT = Path(__file__).resolve().parents[3]
 ALIVE = {"training.n_epochs": {"choices": [2, 3]}}
 DEAD = ALIVE | {"training.batch_size": {"choices": [2, 4]}}
 
@@ -150,6 +151,23 @@ def test_a_slot_beyond_a_limit_is_a_problem(tmp_path: Path, hours: float, ok: bo
     assert finding.ok == ok
     assert bool(finding.mend) == (not ok)
     assert ("policy.time_limit_min is 90" in finding.message) == (hours == 1.6)
+
+
+@pytest.mark.parametrize(("load", "told"), [(0.1, False), (1e6, True)])
+def test_the_load_of_the_machine_is_not_the_campaigns_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: float, told: bool
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    campaign = load_campaign(write(tmp_path, ALIVE))
+    for hours in (1.6, 5.0):
+        finding = _time(campaign, {"slot_hours": hours, "ms_per_iteration": 1.0, "iterations": 10})
+        assert ("other programs are at work here" in finding.mend) == told
+
+
+def test_the_demo_has_room_for_a_machine_a_hundred_times_as_slow_as_a_quiet_core() -> None:
+    campaign = load_campaign(ROOT / "campaigns" / "quickstart.yaml")
+    assert campaign.policy.time_limit_min >= 100 * 0.25
+    assert campaign.engine.time_limit_min > campaign.policy.time_limit_min
 
 
 def test_values_that_the_time_limit_puts_out_of_reach_are_named(tmp_path: Path) -> None:
