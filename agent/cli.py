@@ -130,7 +130,7 @@ def train(
     with steps.step(f"reading {config}"):
         from agent.commands.train import train_by_hand
 
-    raise typer.Exit(train_by_hand(config, out, json))
+    raise typer.Exit(train_by_hand(config, out, json, steps.step))
 
 
 @app.command()

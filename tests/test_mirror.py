@@ -50,7 +50,7 @@ ALSO = {
     ),
     "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
     "tests/agent/claude/test_mock.py": "agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles",
-    "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",
+    "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",
     "tests/agent/guard/test_claims.py": "agent/guard/checks",
     "tests/agent/guard/test_guard.py": "agent/guard/proposal_rules agent/guard/text_rules agent/guard/ruling",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.claude.protocol import LLMUnavailable
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
-from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, trial
+from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, trial, with_threads
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
@@ -48,6 +48,7 @@ def machine(campaign: Campaign, file: Path, step: Step = silently) -> list[Check
         seen = describe(campaign, step, estimate=True)
     except NightflyError as error:
         return [Checked("machine", False, str(error), "see the sentence; the same check runs before each night")]
+    campaign = with_threads(campaign, seen)
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
     here = (
         [_memory(campaign, seen), _time(campaign, seen), *_out_of_reach(campaign, seen)]

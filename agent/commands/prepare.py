@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,11 @@ from state.campaign import Campaign, load_campaign
 from state.config import SlotConfig
 from state.errors import UserError
 from state.files import read_yaml
+from state.journal import read_records
+from state.paths import RunPaths
 from state.schema import validate
-from trainer.engines.factory import find_gpus, places_and_threads, usable_cores
+from state.shapes import DriverStarted
+from trainer.engines.factory import find_gpus, most_threads, places_and_threads, usable_cores
 from trainer.engines.local import THREAD_VARIABLES
 from trainer.engines.surrogate import LABEL
 
@@ -37,6 +41,7 @@ def prepare(campaign: Campaign, file: Path, on_cpu: bool, steps: Steps | None = 
     if campaign.trainer == "surrogate":
         return {"truth": LABEL, "n_neurons": 0, "n_edges": 0}
     described = described or describe(campaign, steps.step)
+    campaign = with_threads(campaign, described)
     if campaign.engine.kind == "local" and (fault := trial(campaign, steps.step)["fault"]):
         raise UserError(f"{file}: {NO_USE} {fault}; {NO_USE_MEND}")
     return described
@@ -56,7 +61,7 @@ def agree_to_cpu(campaign: Campaign, file: Path, on_cpu: bool, steps: Steps) -> 
     wish = f"{file}: wishes for a GPU (engine.needs_gpu) and this machine has none"
     steps.say(f"{wish}; " + ("going on without, as asked (--on-cpu)" if on_cpu else "--on-cpu goes on without"))
     seen = describe(campaign, steps.step, estimate=True)
-    places, threads = places_and_threads(campaign)
+    places, threads = places_and_threads(with_threads(campaign, seen))
     figure = (
         f"on its {usable_cores()} CPU cores one slot takes about {60 * seen['slot_hours']:.0f} min "
         f"({seen['ms_per_iteration']:.0f} ms an iteration measured with {threads} thread{'s' * (threads > 1)}, "
@@ -97,10 +102,51 @@ def knobs(file: Path, step: Step = silently) -> list[dict[str, Any]]:
 
 
 def describe(campaign: Campaign, step: Step = silently, estimate: bool = False) -> dict[str, Any]:
-    """What `python -m trainer.slot.describe` says of the campaign's base config; ``estimate``: a step is timed too."""
-    then = ", then timing a step at full size" if estimate else ""
+    """What `python -m trainer.slot.describe` says of the campaign's base config; ``estimate``: a step is timed too.
+
+    Where slots run on the cores here, `threads` says how many each takes: what the campaign says, else by timed steps.
+    """
+    engine, most = campaign.engine, places_and_threads(campaign)[1]
+    on_cores = engine.kind == "local" and not find_gpus()
+    choice = on_cores and engine.threads_per_slot is None and most > 1
+    options = [f"--threads={most}"] if choice else ["--estimate"] if estimate else []
+    then = ", then timing a step at full size" if options else ""
     with step(f"building or finding the connectome (the first time about a minute){then}"):
-        return _of_base(campaign, "trainer.slot.describe", NO_CONNECTOME, *(["--estimate"] if estimate else []))
+        seen = _of_base(campaign, "trainer.slot.describe", NO_CONNECTOME, *options)
+    return {"threads": most} | seen if on_cores else seen
+
+
+def with_threads(campaign: Campaign, described: dict[str, Any]) -> Campaign:
+    """The campaign with as many threads a slot as `describe` has chosen, where it has."""
+    if "threads" not in described:
+        return campaign
+    engine = campaign.engine.model_copy(update={"threads_per_slot": described["threads"]})
+    return campaign.model_copy(update={"engine": engine})
+
+
+def with_earlier_threads(campaign: Campaign, root: Path) -> Campaign:
+    """The campaign with the threads a slot of the run's last evening here, as far as there are so many cores.
+
+    Results hang on that number in the last bits, so a run keeps it.
+    """
+    journal, engine = RunPaths(root).journal, campaign.engine
+    if engine.kind != "local" or engine.threads_per_slot is not None or not journal.is_file():
+        return campaign
+    evenings = [r.of(DriverStarted) for r in read_records(journal) if r.type == "driver_started"]
+    here = [e.get("connectome", {}) for e in evenings if e.get("host") == socket.gethostname()]
+    earlier = {key: value for key, value in (here[-1] if here else {}).items() if key == "threads"}
+    fits = earlier.get("threads", 0) * places_and_threads(campaign)[0] <= usable_cores()
+    return with_threads(campaign, earlier) if fits else campaign
+
+
+def measured_threads(config: SlotConfig, step: Step) -> int:
+    """Threads for one slot by hand, which has the cores for itself: by timed steps where it is large enough."""
+    most = most_threads(config.simulation.extent)
+    if most == 1 or find_gpus():
+        return most
+    with step("timing a few iterations to choose the number of threads"):
+        seen = _of_config(config, "trainer.slot.describe", NO_CONNECTOME, f"--threads={most}", threads=most)
+    return int(seen["threads"])
 
 
 def export_connectome(file: Path, out: Path) -> str:

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent.claude.choose import make_llm
 from agent.claude.protocol import LLMClient, LLMUnavailable
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
-from agent.commands.prepare import prepare
+from agent.commands.prepare import prepare, with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
@@ -60,12 +61,12 @@ def run_campaign(
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
-    begun = RunPaths(root).campaign
+    begun, campaign = RunPaths(root).campaign, with_earlier_threads(campaign, root)
     budget = tonight(campaign, batches, finish_by)
     if not dry_run and (warning := unlimited(budget)):
         _tell(warning)
     prepared = prepare(campaign, begun if begun.is_file() else file, on_cpu, steps)
-    engine = make_engine(campaign)
+    engine = make_engine(with_threads(campaign, prepared))
     night = open_night(file, root, dry_run)
     try:
         night.inbox.clear()
@@ -75,6 +76,7 @@ def run_campaign(
             display.lost = lambda why: notifier.send("silent", why)
             background = background_work(night, campaign, display.say)
             night.observers += [Alarms(night, notifier, display.say), Costs(night, display.say), *background]
+            night.observers.append(partial(display.hear, night))
             try:
                 night.record("driver_started", driver_facts(night, prepared, budget))
                 _introduce(night, display, prepared, runs_dir / campaign.name)
