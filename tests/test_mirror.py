@@ -33,8 +33,7 @@ ALSO = {
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
     "tests/agent/test_cli.py": (
-        "state/errors agent/claude/choose agent/commands/provenance agent/commands/run "
-        "agent/commands/status agent/people/progress"
+        "state/errors agent/claude/choose agent/commands/provenance agent/commands/run agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "

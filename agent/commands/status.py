@@ -19,8 +19,9 @@ from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending, cache_words
 from agent.ledger.standing import no_use, verdict_lines
 from agent.night.user_input import pending
-from agent.people.display import held_back, show, slot_table
+from agent.people.display import held_back
 from agent.people.progress import slot_progress
+from agent.people.slot_table import show, slot_table
 from state.history import History
 from state.lock import is_held, read_holder
 from state.metrics import Metric, main
@@ -60,9 +61,9 @@ def print_status(root: Path, as_json: bool, watch: bool = False) -> None:
 def _begun(root: Path) -> bool:
     """Whether there is something to show: a run, or whatever else `open_run` then refuses to show."""
     paths = RunPaths(root)
-    if not root.exists():
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
-    return paths.journal.exists() or not (is_held(paths.lock) or (root.is_dir() and not any(root.iterdir())))
+    return not is_held(paths.lock) or (paths.journal.exists() and paths.journal.stat().st_size > 0)
 
 
 def _picture(root: Path, console: Console) -> tuple[Group, bool]:

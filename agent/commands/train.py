@@ -15,8 +15,9 @@ from rich.table import Table
 
 from agent.commands.prepare import measured_threads
 from agent.night.interrupt import Interrupt
-from agent.people.display import line, show
+from agent.people.display import line
 from agent.people.progress import read_progress
+from agent.people.slot_table import show
 from agent.people.steps import Step, silently
 from state.campaign import load_campaign
 from state.config import SlotConfig

@@ -7,23 +7,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO, get_args
+from typing import Self, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from agent.night.inbox import RequestKind
+from agent.night.inbox import KINDS
 from agent.night.night import Night
 from agent.people.progress import SlotProgress, slot_progress
+from agent.people.slot_table import duration, show, slot_table
 from state.history import History, Iteration
 from state.journal import Record
 from state.metrics import METRICS, traced
 from state.shapes import UserInputTaken
 
 REFRESH_S = 0.5
-UNBOUNDED = 1000  # columns
 LINE_S = 10.0
 
 
@@ -96,11 +95,10 @@ class Display:
 
     def hear(self, night: Night, record: Record) -> None:
         """An observer: says what somebody has asked of the driver, and draws it, when the driver has taken it."""
-        if record.type != "user_input_taken" or (kind := record.of(UserInputTaken)["kind"]) not in get_args(
-            RequestKind
-        ):
+        kind = record.of(UserInputTaken)["kind"] if record.type == "user_input_taken" else ""
+        if kind not in KINDS:
             return
-        self.say(held_back(night.history, night.paths.root) or f"{kind}: as asked")
+        self.say(held_back(night.history, night.paths.root) or f"{kind}, as asked from another shell")
         if self._live is not None and night.history.planned:
             self.watch(night, [])
 
@@ -145,51 +143,6 @@ def aloud(text: str, stream: TextIO) -> None:
         print(text, file=stream, flush=True)
 
 
-# What a narrow terminal does without, first things first; of the steps, the time that is left says enough.
-DISPENSABLE = ("role", "config", "slot", "iteration", "left")
-
-
-def slot_table(rows: list[SlotProgress], console: Console) -> Table:
-    """The slots of a batch as a table, with as many columns as the terminal has room for."""
-    dropped: tuple[str, ...] = ()
-    for name in ("", *DISPENSABLE):
-        dropped = (*dropped, name)
-        table = _slot_table(rows, dropped)
-        if console.measure(table, options=console.options.update(max_width=UNBOUNDED)).maximum <= console.width:
-            break
-    return table
-
-
-def _slot_table(rows: list[SlotProgress], dropped: tuple[str, ...]) -> Table:
-    columns = [column for column in _columns() if column not in dropped]
-    table = Table(expand=False)
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("role", "config", "state") else "right")
-    for row in rows:
-        cells = _cells(row)
-        table.add_row(*(cells[name] for name in columns))
-    return table
-
-
-def _columns() -> list[str]:
-    traces = [f"{METRICS[name].short} R2" for name in traced()]
-    return ["slot", "iter", "role", "config", "state", "iteration", *traces, "left"]
-
-
-def _cells(row: SlotProgress) -> dict[str, str]:
-    doing = " ".join(filter(None, [row.state if row.state != "running" else row.stage, row.phase]))
-    known = {
-        "slot": str(row.slot),
-        "iter": str(row.iteration),
-        "role": row.role,
-        "config": row.config_id,
-        "state": f"{doing}\n{row.undefined}" if row.undefined else doing,
-        "iteration": f"{row.step:,}/{row.total:,}" if row.step is not None and row.total else "",
-        "left": duration(row.eta_s) if row.state == "running" and row.eta_s is not None else "",
-    }
-    return known | {f"{METRICS[name].short} R2": show(row.metrics.get(name)) for name in traced()}
-
-
 def line(row: SlotProgress) -> str:
     """One slot as a plain line."""
     if row.state == "failed":
@@ -202,16 +155,3 @@ def line(row: SlotProgress) -> str:
     if row.state == "running" and row.eta_s is not None:
         parts.append(f"{duration(row.eta_s)} left")
     return " ".join(filter(None, parts))
-
-
-def show(value: float | None) -> str:
-    """An R2 for people."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    if seconds is None:
-        return "unknown"
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
