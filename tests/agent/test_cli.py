@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from agent.cli import main
+from agent.cli import app, main
 from state.files import dump_yaml, read_yaml
 from tests.agent.conftest import CAMPAIGN, play, write_campaign
 
@@ -74,6 +76,23 @@ def test_help_teaches(words: tuple[str, ...], says: list[str]) -> None:
     assert done.returncode == 0
     for word in says:
         assert word in done.stdout
+
+
+def test_every_command_has_an_example_of_options_that_it_has() -> None:
+    for command in app.registered_commands:
+        name = command.name or (command.callback.__name__ if command.callback else "")
+        assert command.epilog is not None, name
+        words = shlex.split(command.epilog.removeprefix("Example:"))
+        assert words[:2] == ["nightfly", name]
+        known = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+        known.make_context(name, words[2:])
+
+
+def test_the_shell_can_complete(tmp_path: Path) -> None:
+    environment = ENVIRONMENT | {"_NIGHTFLY_COMPLETE": "complete_bash", "COMP_WORDS": "nightfly do", "COMP_CWORD": "1"}
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'nightfly'; from agent.cli import main; main()"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert "doctor" in done.stdout
 
 
 @pytest.mark.parametrize(
