@@ -145,7 +145,7 @@ def measured_threads(config: SlotConfig, step: Step) -> int:
     if most == 1 or find_gpus():
         return most
     with step("timing a few iterations to choose the number of threads"):
-        seen = _of_config(config, "trainer.slot.describe", NO_CONNECTOME, f"--threads={most}", threads=most)
+        seen = _of_config(config, "trainer.slot.describe", NO_CONNECTOME, f"--threads={most}")
     return int(seen["threads"])
 
 
@@ -162,7 +162,7 @@ def export_connectome(file: Path, out: Path) -> str:
 def _of_base(campaign: Campaign, module: str, failed: str, *options: str) -> dict[str, Any]:
     """What ``module`` says of the campaign's base config."""
     # As many threads as a slot will have: with more threads than free cores, small iterations get many times slower.
-    threads = places_and_threads(campaign)[1]
+    threads = campaign.engine.threads_per_slot or 1
     return _of_config(campaign.base_config(), module, f"{campaign.name}: {failed}", *options, threads=threads)
 
 

@@ -14,6 +14,7 @@ ROUNDS, ITERATIONS = 3, 3
 SHORT_S = 0.005
 # More threads must save a fifth, else the cores are worth more to others.
 WORTH = 0.8
+HOPELESS = 3.0  # times the iteration on one thread
 
 
 def candidates(most: int) -> list[int]:
@@ -28,17 +29,25 @@ def time_iterations(run: Callable[[int], None], most: int) -> dict[int, float]:
     """
     before = torch.get_num_threads()
     taken: dict[int, list[float]] = {threads: [] for threads in candidates(most)}
+    hopeless: set[int] = set()
     try:
         for _ in range(ROUNDS):
-            for threads, seconds in taken.items():
+            for threads in sorted(taken.keys() - hopeless):
                 torch.set_num_threads(threads)
-                run(1)
-                began = time.perf_counter()
-                run(ITERATIONS)
-                seconds.append((time.perf_counter() - began) / ITERATIONS)
+                first = _seconds(run, 1)
+                # Beside other load threads may wait for each other for minutes; that need not be measured twice.
+                if taken[1] and first > HOPELESS * taken[1][0]:
+                    hopeless.add(threads)
+                taken[threads].append(first if threads in hopeless else _seconds(run, ITERATIONS))
     finally:
         torch.set_num_threads(before)
     return {threads: statistics.median(seconds) for threads, seconds in taken.items()}
+
+
+def _seconds(run: Callable[[int], None], iterations: int) -> float:
+    began = time.perf_counter()
+    run(iterations)
+    return (time.perf_counter() - began) / iterations
 
 
 def choose(seconds: dict[int, float]) -> int:

@@ -27,13 +27,22 @@ def test_more_threads_must_be_worth_it(seconds: dict[int, float], want: int) -> 
     assert choose(seconds) == want
 
 
-def test_each_number_is_timed_in_turn_and_the_process_keeps_its_own() -> None:
-    before, seen = torch.get_num_threads(), []
+@pytest.mark.parametrize(("slower", "rounds"), [(0.5, 3), (10.0, 1)])
+def test_each_number_is_timed_in_turn_but_a_hopeless_one_only_once(
+    monkeypatch: pytest.MonkeyPatch, slower: float, rounds: int
+) -> None:
+    before, clock, seen = torch.get_num_threads(), [0.0], []
 
     def run(iterations: int) -> None:
-        seen.append((torch.get_num_threads(), iterations))
+        threads = torch.get_num_threads()
+        seen.append((threads, iterations))
+        clock[0] += 0.04 * iterations * (1.0 if threads == 1 else slower)
 
-    assert set(time_iterations(run, 2)) == {1, 2}
-    assert seen[:4] == [(1, 1), (1, 3), (2, 1), (2, 3)]
-    assert len(seen) == 3 * 4
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    found = time_iterations(run, 2)
+    assert found == pytest.approx({1: 0.04, 2: 0.04 * slower})
+    assert choose(found) == (2 if slower < 1 else 1)
+    assert seen[:3] == [(1, 1), (1, 3), (2, 1)]
+    assert seen.count((2, 1)) == rounds
+    assert seen.count((1, 3)) == 3
     assert torch.get_num_threads() == before
