@@ -17,7 +17,6 @@ app = typer.Typer(
     "trains, journals and can replay every decision.",
     epilog="Start here:  nightfly run campaigns/quickstart.yaml --dry-run",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -36,7 +35,7 @@ RunArgument = Annotated[Path, typer.Argument(help="A run directory, e.g. runs/qu
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly run campaigns/quickstart.yaml --dry-run --batches 2")
 def run(
     campaign: Annotated[
         Path, typer.Argument(help="Campaign file, e.g. campaigns/quickstart.yaml, or a run directory to continue.")
@@ -54,8 +53,8 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new run beside an earlier one instead of continuing it.")
     ] = False,
-    allow_cpu: Annotated[
-        bool, typer.Option("--allow-cpu", help="Run a campaign that asks for a GPU without one.")
+    on_cpu: Annotated[
+        bool, typer.Option("--on-cpu", "--allow-cpu", help="Run a campaign that wishes for a GPU without one.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -64,12 +63,16 @@ def run(
     The run directory is RUNS_DIR/<campaign name>. Ctrl-C ends the running slots and stops cleanly; the same command
     continues: finished slots are not trained again and replies are not asked for twice.
     """
-    from agent.commands.run import run_campaign
+    from agent.people.steps import Steps
 
-    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, allow_cpu, json))
+    steps = Steps()
+    with steps.step(f"reading {campaign}"):
+        from agent.commands.run import run_campaign
+
+    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, on_cpu, json, steps))
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly status runs/quickstart --watch")
 def status(
     run: RunArgument,
     watch: Annotated[bool, typer.Option("--watch", help="Keep showing it until the driver has ended.")] = False,
@@ -84,7 +87,7 @@ def status(
     print_status(run, json, watch)
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly prompt runs/quickstart --batch 1")
 def prompt(
     run: RunArgument,
     batch: Annotated[
@@ -99,7 +102,7 @@ def prompt(
     print_prompt(run, batch, json)
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly watchdog runs/quickstart --once")
 def watchdog(
     run: RunArgument,
     every: Annotated[float, typer.Option(min=1.0, help="Seconds between two looks.")] = 30.0,
@@ -111,7 +114,7 @@ def watchdog(
     raise typer.Exit(watch(run, every, once))
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly train campaigns/quickstart.yaml --out try")
 def train(
     config: Annotated[
         Path, typer.Argument(help="A slot config, e.g. runs/quickstart/configs/quickstart_00.yaml, or a campaign.")
@@ -120,12 +123,16 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Train one slot by hand, with progress, and print its metrics."""
-    from agent.commands.train import train_by_hand
+    from agent.people.steps import Steps
 
-    raise typer.Exit(train_by_hand(config, out, json))
+    steps = Steps()
+    with steps.step(f"reading {config}"):
+        from agent.commands.train import train_by_hand
+
+    raise typer.Exit(train_by_hand(config, out, json, steps.step))
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly replay runs/quickstart --retrain 3")
 def replay(
     run: RunArgument,
     batch: Annotated[int | None, typer.Option(min=0, help="Compare this batch only; 0 is the start call.")] = None,
@@ -153,7 +160,7 @@ def replay(
     raise typer.Exit(replay_command(run, batch, retrain, ask, dry_run, json, head))
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly anchor runs/quickstart --out anchors.txt")
 def anchor(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option(help="Append the line to this file, elsewhere.")] = None,
@@ -171,7 +178,7 @@ def anchor(
     print_anchor(run, out, git_notes, json)
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly rebuild runs/quickstart")
 def rebuild(run: RunArgument) -> None:
     """Write every derived file (log, memory, scores, configs, snapshots, tree, report) anew from journal and blobs."""
     from agent.commands.rebuild import print_rebuild
@@ -179,7 +186,7 @@ def rebuild(run: RunArgument) -> None:
     print_rebuild(run)
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly export runs/quickstart --out night.tar.gz")
 def export(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option(help="The archive; default: RUN.tar.gz beside the run.")] = None,
@@ -190,7 +197,7 @@ def export(
     print(pack(run, out))
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly report runs/quickstart")
 def report(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option(help="The page to write; default: RUN/report/index.html.")] = None,
@@ -207,7 +214,7 @@ def report(
     print(lines_json(run) if json else write_report(run, out))
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly serve runs --port 8787")
 def serve(
     runs_dir: Annotated[Path, typer.Argument(help="The directory that holds the runs.")] = Path("runs"),
     host: Annotated[
@@ -221,7 +228,7 @@ def serve(
     serve_runs(runs_dir, host, port)
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly track runs/quickstart --to mlflow")
 def track(
     run: RunArgument,
     to: Annotated[str | None, typer.Option(help="mlflow or wandb; default: the campaign's `tracker`.")] = None,
@@ -235,7 +242,7 @@ def track(
     tell_tracker(run, to)
 
 
-@app.command()
+@app.command(epilog='Example:  nightfly tell runs/quickstart "Prefer small steps of coeff_W_L1."')
 def tell(run: RunArgument, text: Annotated[str, typer.Argument(help="What Claude should know or do.")]) -> None:
     """Add an instruction to user_input.md; Claude reads it with the next prompt."""
     from agent.commands.tell import tell as give
@@ -243,7 +250,7 @@ def tell(run: RunArgument, text: Annotated[str, typer.Argument(help="What Claude
     give(run, text)
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly pause runs/quickstart")
 def pause(run: RunArgument) -> None:
     """Begin no further batch until `nightfly resume`; the running batch is finished."""
     from agent.commands.tell import ask_driver
@@ -251,7 +258,7 @@ def pause(run: RunArgument) -> None:
     ask_driver(run, "pause")
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly resume runs/quickstart")
 def resume(run: RunArgument) -> None:
     """Go on after `nightfly pause`, or take back a `nightfly stop` that has not happened yet."""
     from agent.commands.tell import ask_driver
@@ -259,7 +266,7 @@ def resume(run: RunArgument) -> None:
     ask_driver(run, "resume")
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly stop runs/quickstart")
 def stop(run: RunArgument) -> None:
     """End the night after the running batch; given twice, at once (`nightfly run` continues either way)."""
     from agent.commands.tell import ask_driver
@@ -267,7 +274,26 @@ def stop(run: RunArgument) -> None:
     ask_driver(run, "stop")
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly init campaigns/my_night.yaml --finish-by 07:30 --dollars 40")
+def init(
+    campaign: Annotated[Path, typer.Argument(help="The file to write; its name names the campaign.")] = Path(
+        "campaigns/my_night.yaml"
+    ),
+    finish_by: Annotated[str | None, typer.Option(help="End of the night, HH:MM; asked for in a terminal.")] = None,
+    dollars: Annotated[
+        float | None, typer.Option(min=0.01, help="What Claude may cost in all; asked for in a terminal.")
+    ] = None,
+) -> None:
+    """Write a commented campaign at full size for this machine: its GPUs, videos and pretrained fly, and a budget.
+
+    An existing file is never overwritten.
+    """
+    from agent.commands.init import write_campaign
+
+    write_campaign(campaign, finish_by, dollars)
+
+
+@app.command(epilog="Example:  nightfly doctor campaigns/quickstart.yaml --dry-run")
 def doctor(
     campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/quickstart.yaml.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave out the checks of key, model and price.")] = False,
@@ -278,12 +304,16 @@ def doctor(
     Checks the explorable keys, connectome, stimulus, GPU, memory and time by a real step at full size, disk, clock,
     notifications, and Claude's key, model, prompt and price.
     """
-    from agent.commands.doctor import examine
+    from agent.people.steps import Steps
 
-    raise typer.Exit(examine(campaign, dry_run, json))
+    steps = Steps()
+    with steps.step(f"reading {campaign}"):
+        from agent.commands.doctor import examine
+
+    raise typer.Exit(examine(campaign, dry_run, json, steps.step))
 
 
-@app.command("export-connectome")
+@app.command("export-connectome", epilog="Example:  nightfly export-connectome campaigns/quickstart.yaml --out fly.npz")
 def export_connectome(
     config: Annotated[Path, typer.Argument(help="A campaign or a slot config.")],
     out: Annotated[Path, typer.Option(help="The .npz to write.")],
@@ -297,7 +327,7 @@ def export_connectome(
     print(export(config, out))
 
 
-@app.command()
+@app.command(epilog="Example:  nightfly audit runs/quickstart/analysis.md --ucb-scores runs/quickstart/ucb_scores.txt")
 def audit(
     log: Annotated[Path, typer.Argument(help="A log in markdown, e.g. runs/quickstart/analysis.md, or another's.")],
     ucb_scores: Annotated[Path | None, typer.Option(help="The score file to recompute and compare with.")] = None,
@@ -323,7 +353,7 @@ def audit(
     raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c, page))
 
 
-@app.command("import")
+@app.command("import", epilog="Example:  nightfly import old/analysis.md campaigns/quickstart.yaml --memory old/memory.md")
 def import_(
     log: Annotated[Path, typer.Argument(help="The log of what another program began, e.g. its analysis.md.")],
     campaign: Annotated[Path, typer.Argument(help="Campaign file that goes on from there.")],

@@ -113,7 +113,9 @@ class EngineConfig(Section):
         description="a slot lost through no fault of its config, such as a preempted one, is run again",
     )
     time_limit_min: float = Field(120.0, gt=0, description="a slot is ended after this long: TERM, then KILL")
-    needs_gpu: bool = Field(False, description="refuse to start without a GPU, and say how long a slot would take")
+    needs_gpu: bool = Field(
+        False, description="without a GPU here, say how long a slot takes and start only with --on-cpu"
+    )
     slurm: SlurmConfig | None = None
     ray: RayConfig | None = None
     lsf: LsfConfig | None = None

@@ -33,8 +33,7 @@ ALSO = {
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
     "tests/agent/test_cli.py": (
-        "state/errors agent/claude/choose agent/commands/provenance agent/commands/run "
-        "agent/commands/status agent/people/progress"
+        "state/errors agent/claude/choose agent/commands/provenance agent/commands/run agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
@@ -50,7 +49,7 @@ ALSO = {
     ),
     "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
     "tests/agent/claude/test_mock.py": "agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles",
-    "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",
+    "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",
     "tests/agent/guard/test_claims.py": "agent/guard/checks",
     "tests/agent/guard/test_guard.py": "agent/guard/proposal_rules agent/guard/text_rules agent/guard/ruling",

@@ -8,17 +8,18 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.commands.doctor_checks import Checked, claude, clock, disk, engine, machine, notify
+from agent.commands.doctor_checks import Checked, claude, clock, disk, engine, gpu, machine, notify
 from agent.commands.prepare import knobs
+from agent.people.steps import Step, silently
 from state.campaign import Campaign, load_campaign
 
-Check = Callable[[Campaign, Path], list[Checked]]
+Check = Callable[[Campaign, Path, Step], list[Checked]]
 
 
-def explorable_keys(campaign: Campaign, file: Path) -> list[Checked]:
+def explorable_keys(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """Each key that Claude may change must change the training; see `trainer.slot.knobs`."""
     findings = []
-    for knob in knobs(file):
+    for knob in knobs(file, step):
         key, reason = knob["key"], knob["reason"]
         if knob["alive"]:
             message = f"{key} changes the training" + (f", but {reason}" if reason else "")
@@ -29,19 +30,25 @@ def explorable_keys(campaign: Campaign, file: Path) -> list[Checked]:
     return findings
 
 
-CHECKS: tuple[Check, ...] = (explorable_keys, machine, engine, disk, clock, notify)
+CHECKS: tuple[Check, ...] = (gpu, explorable_keys, machine, engine, disk, clock, notify)
 
 
-def examine(file: Path, dry_run: bool, as_json: bool) -> int:
-    """Run all checks on the campaign in ``file`` and print what they found; 1 when there is a problem, else 0."""
+def examine(file: Path, dry_run: bool, as_json: bool, step: Step = silently) -> int:
+    """Run all checks on the campaign in ``file`` and print what each found; 1 when there is a problem, else 0."""
     campaign = load_campaign(file, lambda note: print(f"nightfly: {note}", file=sys.stderr))
-    checks = CHECKS if dry_run else (*CHECKS, claude)
-    findings = [finding for check in checks for finding in check(campaign, file)]
+    findings = []
+    for check in CHECKS if dry_run else (*CHECKS, claude):
+        found = check(campaign, file, step)
+        findings += found
+        for finding in () if as_json else found:
+            _print(finding)
+    ok = all(finding.ok for finding in findings)
     if as_json:
-        print(json.dumps({"ok": all(f.ok for f in findings), "findings": [asdict(f) for f in findings]}))
-    else:
-        for finding in findings:
-            print(f"{'ok' if finding.ok else 'PROBLEM':8}{finding.check}: {finding.message}")
-            if finding.mend:
-                print(f"{'':8}mend: {finding.mend}")
-    return 0 if all(finding.ok for finding in findings) else 1
+        print(json.dumps({"ok": ok, "findings": [asdict(f) for f in findings]}))
+    return 0 if ok else 1
+
+
+def _print(finding: Checked) -> None:
+    print(f"{'ok' if finding.ok else 'PROBLEM':8}{finding.check}: {finding.message}", flush=True)
+    if finding.mend:
+        print(f"{'':8}mend: {finding.mend}", flush=True)

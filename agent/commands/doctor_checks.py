@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.claude.protocol import LLMUnavailable
-from agent.commands.preflight import estimate, next_prompt, refuse_unfit
-from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, trial
+from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
+from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, trial, with_threads
 from agent.ledger.budget import frozen
 from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import work
 from agent.night.ask import batch_schema
 from agent.people.alarms import check_notify
+from agent.people.steps import Step, silently
 from state.campaign import Campaign
 from state.errors import NightflyError
 from trainer.engines.factory import find_gpus, make_scheduler, places_and_threads, usable_cores
@@ -39,28 +40,29 @@ class Checked:
     mend: str = ""
 
 
-def machine(campaign: Campaign, file: Path) -> list[Checked]:
+def machine(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """Connectome, stimulus, device, and a real step at full size against memory and the time limit."""
     if campaign.trainer == "surrogate":
         return [Checked("machine", True, "surrogate: nothing is trained, no connectome and no GPU is needed")]
     try:
-        seen = describe(campaign, estimate=True)
+        seen = describe(campaign, step, estimate=True)
     except NightflyError as error:
         return [Checked("machine", False, str(error), "see the sentence; the same check runs before each night")]
+    campaign = with_threads(campaign, seen)
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
     here = (
         [_memory(campaign, seen), _time(campaign, seen), *_out_of_reach(campaign, seen)]
         if campaign.engine.kind == "local"
         else []
     )
-    return [Checked("data", True, known), *_device(campaign), *here, *_same_step(campaign), *_learns(campaign)]
+    return [Checked("data", True, known), *here, *_same_step(campaign, step), *_learns(campaign, step)]
 
 
-def _same_step(campaign: Campaign) -> list[Checked]:
+def _same_step(campaign: Campaign, step: Step) -> list[Checked]:
     """Both backends compute the same step here; only where slots would run on this machine."""
     if campaign.engine.kind != "local":
         return []
-    seen = backends(campaign)
+    seen = backends(campaign, step)
     if seen["fault"]:
         mend = "set graph_model.backend: pyg to train the reference, or write the fast pass that it lacks"
         return [Checked("backends", False, f"one step on {seen['device']}: {seen['fault']}", mend)]
@@ -69,26 +71,29 @@ def _same_step(campaign: Campaign) -> list[Checked]:
     return [Checked("backends", True, text)]
 
 
-def _learns(campaign: Campaign) -> list[Checked]:
+def _learns(campaign: Campaign, step: Step) -> list[Checked]:
     """A few hundred iterations at full size, with the campaign's defaults; only where slots would run here."""
     if campaign.engine.kind != "local":
         return []
-    seen = trial(campaign)
+    seen = trial(campaign, step)
     if seen["fault"]:
         return [Checked("learning", False, f"{NO_USE} {seen['fault']}", NO_USE_MEND)]
     fell = f"the prediction error fell from {seen['error_before']:.3f} to {seen['error_after']:.3f}"
     return [Checked("learning", True, f"in {seen['iterations']} iterations at full size {fell}")]
 
 
-def _device(campaign: Campaign) -> list[Checked]:
+def gpu(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
+    """Where slots would run; asked first, since it takes no time."""
+    if campaign.trainer == "surrogate":
+        return []
     gpus = find_gpus()
     if campaign.engine.kind != "local":
         return [Checked("gpu", True, f"slots run through {campaign.engine.kind}; its machines were not looked at")]
     if gpus:
         return [Checked("gpu", True, f"{len(gpus)} found: {', '.join(gpus)}")]
     if campaign.engine.needs_gpu:
-        mend = "start it on a machine with a CUDA device, or add --allow-cpu to nightfly run"
-        return [Checked("gpu", False, "none found, and engine.needs_gpu is set", mend)]
+        mend = "start it on a machine with a CUDA device, or add --on-cpu to nightfly run"
+        return [Checked("gpu", False, "none found, and the campaign wishes for one (engine.needs_gpu)", mend)]
     return [Checked("gpu", True, f"none found; slots run on {usable_cores()} CPU cores")]
 
 
@@ -107,12 +112,21 @@ def _time(campaign: Campaign, seen: dict[str, float]) -> Checked:
         f"a slot takes about {minutes:.1f} min ({seen['ms_per_iteration']:.2f} ms an iteration measured at full size, "
         f"{seen['iterations']:,} iterations); engine.time_limit_min is {limit:g}"
     )
-    allowed = campaign.policy.time_limit_min
+    allowed, busy = campaign.policy.time_limit_min, _busy()
     if minutes < limit and campaign.policy.time == "reject" and minutes > allowed:
         text += f", but policy.time_limit_min is {allowed:g}: a mutation that stays above it would be refused"
-        return Checked("time", False, text, "raise policy.time_limit_min, set policy.time: warn, or make slots shorter")
+        mend = "raise policy.time_limit_min, set policy.time: warn, or make slots shorter"
+        return Checked("time", False, text, mend + busy)
     mend = "raise engine.time_limit_min, lower n_epochs or data_augmentation_loop, or use a faster machine"
-    return Checked("time", minutes < limit, text, "" if minutes < limit else mend)
+    return Checked("time", minutes < limit, text, "" if minutes < limit else mend + busy)
+
+
+def _busy() -> str:
+    """What to say where other programs, and not the config, may be what makes a slot slow; '' on a quiet machine."""
+    load, cores = os.getloadavg()[0], usable_cores()
+    if load <= cores:
+        return ""
+    return f"; but other programs are at work here (load {load:.1f} on {cores} cores): ask again when it is quiet"
 
 
 def _out_of_reach(campaign: Campaign, seen: dict[str, float]) -> list[Checked]:
@@ -134,13 +148,14 @@ def _out_of_reach(campaign: Campaign, seen: dict[str, float]) -> list[Checked]:
     return [Checked("time", True, text)]
 
 
-def engine(campaign: Campaign, file: Path) -> list[Checked]:
+def engine(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """The cluster answers and would take such a job; the local engine needs nothing to answer."""
     config = campaign.engine
     if config.kind == "local":
         return []
     try:
-        told = make_scheduler(config)[0].probe(60 * config.time_limit_min)
+        with step(f"asking {config.kind}"):
+            told = make_scheduler(config)[0].probe(60 * config.time_limit_min)
     except Unreachable as error:
         mend = f"start the service, or correct engine.{config.kind}; a night waits for it, but nothing would run"
         return [Checked("engine", False, str(error), mend)]
@@ -149,7 +164,7 @@ def engine(campaign: Campaign, file: Path) -> list[Checked]:
     return [Checked("engine", True, f"{config.kind}: {told}")]
 
 
-def disk(campaign: Campaign, file: Path) -> list[Checked]:
+def disk(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """Room for the whole night where run directories live."""
     place = Path("runs") if Path("runs").is_dir() else Path()
     free = shutil.disk_usage(place).free / GIB
@@ -159,7 +174,7 @@ def disk(campaign: Campaign, file: Path) -> list[Checked]:
     return [Checked("disk", free > need, text, "" if free > need else "free some space, or give another --runs-dir")]
 
 
-def clock(campaign: Campaign, file: Path) -> list[Checked]:
+def clock(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """The clock is of this time, and the budget's end is still to come."""
     if time.time() < EARLIEST or time.time() < file.stat().st_mtime - 86_400:
         return [Checked("clock", False, f"it says {time.ctime()}", "set the machine's clock")]
@@ -172,7 +187,7 @@ def clock(campaign: Campaign, file: Path) -> list[Checked]:
     return [Checked("clock", True, f"{time.ctime()}{f'; the night ends by {end}' if end else ''}")]
 
 
-def notify(campaign: Campaign, file: Path) -> list[Checked]:
+def notify(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """Whoever is to be told can be told."""
     try:
         check_notify(campaign.notify)
@@ -186,15 +201,17 @@ def notify(campaign: Campaign, file: Path) -> list[Checked]:
     return [Checked("notify", True, told)]
 
 
-def claude(campaign: Campaign, file: Path) -> list[Checked]:
+def claude(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """Key, model, prompt, price, and what the night will take."""
     from agent.claude.client import ClaudeClient
 
     ledger = Ledger(campaign, Evidence(Path("blobs")))
     ledger.history.budget = campaign.budget
     try:
-        facts = ClaudeClient(campaign.claude).preflight(*next_prompt(ledger), batch_schema(campaign))
+        with step("asking Claude's service for key and model"):
+            facts = ClaudeClient(campaign.claude).preflight(*next_prompt(ledger), batch_schema(campaign))
         refuse_unfit(facts, campaign.claude, campaign.budget)
     except (NightflyError, LLMUnavailable) as error:
         return [Checked("claude", False, str(error), "see the sentence, or leave Claude out with --dry-run")]
-    return [Checked("claude", True, text) for text in estimate(facts, ledger, campaign.budget)]
+    told = [*estimate(facts, ledger, campaign.budget), *filter(None, [unlimited(campaign.budget)])]
+    return [Checked("claude", True, text) for text in told]

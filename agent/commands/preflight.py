@@ -46,6 +46,16 @@ def refuse_unfit(facts: ModelFacts, config: ClaudeConfig, budget: Budget) -> Non
         )
 
 
+def unlimited(budget: Budget) -> str:
+    """A warning when nothing of ``budget`` ends a night that is paid for; else ''."""
+    if any(value is not None for value in budget.model_dump().values()):
+        return ""
+    return (
+        "no budget is set: Claude is asked, and paid, until somebody stops the night; set budget.max_dollars or "
+        "budget.finish_by in the campaign, or give --finish-by or --batches"
+    )
+
+
 def estimate(facts: ModelFacts, ledger: Ledger, budget: Budget) -> list[str]:
     """Model and night in two lines: tokens, dollars, and batches until the budget ends it."""
     config = ledger.campaign.claude

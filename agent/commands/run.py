@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent.claude.choose import make_llm
 from agent.claude.protocol import LLMClient, LLMUnavailable
-from agent.commands.prepare import prepare
+from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
+from agent.commands.prepare import prepare, with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
@@ -24,6 +26,7 @@ from agent.people.background import BackgroundWork
 from agent.people.costs import Costs
 from agent.people.display import Display, aloud
 from agent.people.heartbeat import Heartbeat
+from agent.people.steps import Steps
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import NightflyError, RunError, Standstill, UserError
 from state.evening import Budget
@@ -42,8 +45,9 @@ def run_campaign(
     batches: int | None,
     finish_by: str | None,
     new: bool,
-    allow_cpu: bool,
+    on_cpu: bool,
     as_json: bool,
+    steps: Steps | None = None,
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
     if file.is_dir():
@@ -57,10 +61,12 @@ def run_campaign(
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
-    begun = RunPaths(root).campaign
-    prepared = prepare(campaign, begun if begun.is_file() else file, allow_cpu, _tell)
+    begun, campaign = RunPaths(root).campaign, with_earlier_threads(campaign, root)
     budget = tonight(campaign, batches, finish_by)
-    engine = make_engine(campaign)
+    if not dry_run and (warning := unlimited(budget)):
+        _tell(warning)
+    prepared = prepare(campaign, begun if begun.is_file() else file, on_cpu, steps)
+    engine = make_engine(with_threads(campaign, prepared))
     night = open_night(file, root, dry_run)
     try:
         night.inbox.clear()
@@ -70,6 +76,7 @@ def run_campaign(
             display.lost = lambda why: notifier.send("silent", why)
             background = background_work(night, campaign, display.say)
             night.observers += [Alarms(night, notifier, display.say), Costs(night, display.say), *background]
+            night.observers.append(partial(display.hear, night))
             try:
                 night.record("driver_started", driver_facts(night, prepared, budget))
                 _introduce(night, display, prepared, runs_dir / campaign.name)
@@ -135,9 +142,9 @@ def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -
     if night.history.dry_run:
         return
     from agent.claude.client import ClaudeClient
-    from agent.commands.preflight import estimate, next_prompt, refuse_unfit
 
     if isinstance(llm, ClaudeClient):
+        display.say("asking Claude's service for the model, and sending the schema of a reply once ...")
         facts = llm.preflight(*next_prompt(night), batch_schema(night.campaign))
         refuse_unfit(facts, night.campaign.claude, budget)
         for text in estimate(facts, night, budget):

@@ -21,8 +21,9 @@ from agent.ledger.standard import standard_lines
 from agent.ledger.standing import no_use, verdict_lines
 from agent.ledger.waiting import waiting_data, waiting_words
 from agent.night.user_input import pending
-from agent.people.display import show, slot_table
+from agent.people.display import held_back
 from agent.people.progress import slot_progress
+from agent.people.slot_table import show, slot_table
 from state.history import History
 from state.lock import is_held, read_holder
 from state.metrics import Metric, main
@@ -30,6 +31,7 @@ from state.paths import RunPaths
 from ucb.variance import ConfigStats
 
 WATCH_S = 2.0
+BEGIN_S = 0.5
 
 
 def read_run(root: Path) -> tuple[RunPaths, Ledger]:
@@ -45,17 +47,28 @@ def print_status(root: Path, as_json: bool, watch: bool = False) -> None:
         return
     console = Console()
     if not watch:
-        console.print(_picture(root)[0], soft_wrap=True)
+        console.print(_picture(root, console)[0], soft_wrap=True)
         return
     with Live(console=console, refresh_per_second=2) as live:
+        while not _begun(root):
+            live.update(Text(f"{root}: no run yet; waiting for one to begin (Ctrl-C to leave)"), refresh=True)
+            time.sleep(BEGIN_S)
         working = True
         while working:
-            picture, working = _picture(root)
+            picture, working = _picture(root, console)
             live.update(picture, refresh=True)
             time.sleep(WATCH_S if working else 0)
 
 
-def _picture(root: Path) -> tuple[Group, bool]:
+def _begun(root: Path) -> bool:
+    """Whether there is something to show: a run, or whatever else `open_run` then refuses to show."""
+    paths = RunPaths(root)
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    return not is_held(paths.lock) or (paths.journal.exists() and paths.journal.stat().st_size > 0)
+
+
+def _picture(root: Path, console: Console) -> tuple[Group, bool]:
     """What is shown, and whether a driver is at work."""
     paths, ledger = read_run(root)
     state, history = describe(paths, ledger), ledger.history
@@ -72,12 +85,12 @@ def _picture(root: Path) -> tuple[Group, bool]:
         )
     lines += [words] if (words := waiting_words(ledger.waiting)) else []
     lines += [f"CLAUDE IS OF NO USE: {state['no_use']}"] if state["no_use"] else []
-    lines += [f"asked: {history.asked}"] if history.asked and state["driver"] else []
+    lines += [state["held_back"]] if state["held_back"] else []
     lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
     parts: list[Text | Table] = [Text("\n".join(lines))]
     rows = [slot_progress(paths, it) for it in history.batch(history.planned)]
     if rows and history.planned > history.committed:
-        parts.append(slot_table(rows))
+        parts.append(slot_table(rows, console))
     ends = list(state["verdict"]) if state["finished"] else []
     ends += state["standard"]
     ends += [state["times"]] if state["times"] else []
@@ -106,6 +119,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "dry_run": history.dry_run,
         "state": _state(history, driver),
         "driver": driver,
+        "held_back": held_back(history, paths.root) if driver else "",
         "batch": history.planned,
         "committed": max(history.committed, 0),
         "finished": len(done),
@@ -170,6 +184,8 @@ def _state(history: History, driver: dict[str, object] | None) -> str:
     where = f"pid {driver.get('pid')} on {driver.get('host')}"
     if history.committed < 0 and not history.awaited:
         return f"asking for the first proposals ({where})"
+    if history.planned == history.committed and history.asked == "pause":
+        return f"paused after batch {history.committed} ({where})"
     if history.planned == history.committed and not history.awaited:
         return f"planning batch {history.planned + 1} ({where})"
     if history.awaited:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from agent.commands.prepare import measured_threads
 from agent.night.interrupt import Interrupt
-from agent.people.display import line, show
+from agent.people.display import line
 from agent.people.progress import read_progress
+from agent.people.slot_table import show
+from agent.people.steps import Step, silently
 from state.campaign import load_campaign
 from state.config import SlotConfig
 from state.errors import RunError
@@ -24,14 +29,14 @@ from state.metrics import METRICS
 from state.paths import SlotPaths
 from state.records import SlotResult
 from trainer.engines.contract import Ended, Job, collect
-from trainer.engines.factory import find_gpus, usable_cores
+from trainer.engines.factory import find_gpus
 from trainer.engines.local import WORKER, LocalEngine, find_workers
 
 RUN_ID = "by-hand"
 NO_LIMIT_S = 30 * 24 * 3600.0
 
 
-def train_by_hand(file: Path, out: Path, as_json: bool) -> int:
+def train_by_hand(file: Path, out: Path, as_json: bool, step: Step = silently) -> int:
     """Train the config (or a campaign's defaults) in ``file`` into directory ``out``; returns the exit code.
 
     A training that was interrupted in ``out`` goes on from its checkpoint, one that failed begins anew; a finished one
@@ -44,7 +49,9 @@ def train_by_hand(file: Path, out: Path, as_json: bool) -> int:
     try:
         job = Job(RUN_ID, config.hash(), out.resolve(), NO_LIMIT_S)
         _refuse_overwriting(paths, job)
-        result = _run(job, config)
+        # The rest of a training must be computed as its beginning was.
+        threads = _earlier_threads(paths) or measured_threads(config, step)
+        result = _run(replace(job, threads=threads), config)
     except KeyboardInterrupt:
         rest = "the same command goes on" if paths.checkpoint.exists() else "no checkpoint yet, so it would begin anew"
         _tell(f"{out}: interrupted; {rest}")
@@ -86,11 +93,22 @@ def _has_failed(paths: SlotPaths) -> bool:
 
 def _config_hash(paths: SlotPaths) -> str | None:
     """Hash of the config that an earlier command wrote into the folder."""
+    return _earlier_job(paths).get("config_hash")
+
+
+def _earlier_threads(paths: SlotPaths) -> int:
+    """Threads of the unfinished training in the folder; 0 = none is begun."""
+    found = _earlier_job(paths).get("threads") if paths.checkpoint.exists() else None
+    return found if isinstance(found, int) and found > 0 else 0
+
+
+def _earlier_job(paths: SlotPaths) -> dict[str, Any]:
+    """What an earlier command wrote into the folder for its worker."""
     try:
         job = json.loads(paths.job.read_bytes())
     except (OSError, ValueError):
-        return None
-    return str(job.get("config_hash")) if isinstance(job, dict) else None
+        return {}
+    return job if isinstance(job, dict) else {}
 
 
 def read_config(file: Path) -> SlotConfig:
@@ -107,14 +125,8 @@ def _tell(note: str) -> None:
     print(f"nightfly: {note}", file=sys.stderr)
 
 
-# From this extent on an iteration is long enough for a second thread to pay. Below it threads only wait for each other,
-# and beside other load they do so for most of the time.
-EXTENT_FOR_THREADS = 5
-
-
 def _run(job: Job, config: SlotConfig) -> SlotResult:
-    threads = usable_cores() if config.simulation.extent >= EXTENT_FOR_THREADS else 1
-    engine, interrupt = LocalEngine(places=1, threads=threads, gpus=find_gpus()[:1]), Interrupt()
+    engine, interrupt = LocalEngine(places=1, threads=1, gpus=find_gpus()[:1]), Interrupt()
     try:
         with interrupt:
             # A worker of an earlier command may still be training in this folder.

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from agent.night.inbox import KINDS
 from agent.night.night import Night
 from agent.people.progress import SlotProgress, slot_progress
-from state.history import Iteration
+from agent.people.slot_table import duration, show, slot_table
+from state.history import History, Iteration
+from state.journal import Record
 from state.metrics import METRICS, traced
+from state.shapes import UserInputTaken
 
 REFRESH_S = 0.5
 LINE_S = 10.0
@@ -77,7 +81,7 @@ class Display:
         rows = [slot_progress(night.paths, it) for it in night.history.batch(night.history.planned)]
         left = self._time_left(night, rows)
         if (live := self._live) is not None:
-            picture = Group(Text(self._title(night, left), style="bold"), slot_table(rows))
+            picture = Group(Text(self._title(night, left), style="bold"), slot_table(rows, self.console))
             self._write(lambda: live.update(picture, refresh=True))
         else:
             self._lines(night, rows, left)
@@ -86,7 +90,17 @@ class Display:
         history = night.history
         of = f" of {self.batches}" if self.batches else ""
         block = night.views.block(history.batch(history.planned)[0].planned.iteration).number
-        return f"{night.campaign.name}: batch {history.planned}{of}, block {block}, time left {duration(left)}"
+        title = f"{night.campaign.name}: batch {history.planned}{of}, block {block}, time left {duration(left)}"
+        return f"{title}. {held}" if (held := held_back(history, night.paths.root)) else title
+
+    def hear(self, night: Night, record: Record) -> None:
+        """An observer: says what somebody has asked of the driver, and draws it, when the driver has taken it."""
+        kind = record.of(UserInputTaken)["kind"] if record.type == "user_input_taken" else ""
+        if kind not in KINDS:
+            return
+        self.say(held_back(night.history, night.paths.root) or f"{kind}, as asked from another shell")
+        if self._live is not None and night.history.planned:
+            self.watch(night, [])
 
     def _lines(self, night: Night, rows: list[SlotProgress], left: float | None) -> None:
         """One plain line when a slot changes state, and one now and then while it runs."""
@@ -113,27 +127,20 @@ class Display:
         return None if worked < 0.2 else max(0.0, now / worked * (total - len(done) - sum(shares)))
 
 
+def held_back(history: History, root: Path) -> str:
+    """What a request from another shell keeps the driver from, and how to take it back; '' when there is none."""
+    if history.asked == "pause":
+        when = "PAUSED" if history.planned == history.committed else "PAUSED once this batch is done"
+        return f"{when}; go on with: nightfly resume {root}"
+    if history.asked == "stop":
+        return f"STOPS after this batch; take it back with: nightfly resume {root}"
+    return ""
+
+
 def aloud(text: str, stream: TextIO) -> None:
     """One line for whoever still listens; nothing hangs on it."""
     with contextlib.suppress(OSError, ValueError):
         print(text, file=stream, flush=True)
-
-
-def slot_table(rows: list[SlotProgress]) -> Table:
-    """The slots of a batch as a table."""
-    table = Table(expand=False)
-    for name, side in (("slot", "right"), ("iter", "right"), ("role", "left"), ("config", "left"), ("state", "left")):
-        table.add_column(name, justify="right" if side == "right" else "left")
-    for name in ("iteration", *(f"{METRICS[name].short} R2" for name in traced()), "left"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        doing = " ".join(filter(None, [row.state if row.state != "running" else row.stage, row.phase]))
-        steps = f"{row.step:,}/{row.total:,}" if row.step is not None and row.total else ""
-        figures = [show(row.metrics.get(name)) for name in traced()]
-        eta = duration(row.eta_s) if row.state == "running" and row.eta_s is not None else ""
-        doing = f"{doing}\n{row.undefined}" if row.undefined else doing
-        table.add_row(str(row.slot), str(row.iteration), row.role, row.config_id, doing, steps, *figures, eta)
-    return table
 
 
 def line(row: SlotProgress) -> str:
@@ -148,16 +155,3 @@ def line(row: SlotProgress) -> str:
     if row.state == "running" and row.eta_s is not None:
         parts.append(f"{duration(row.eta_s)} left")
     return " ".join(filter(None, parts))
-
-
-def show(value: float | None) -> str:
-    """An R2 for people."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    if seconds is None:
-        return "unknown"
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from state.metrics import METRICS
 from state.records import SlotResult
 from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.inline import InlineEngine
+from trainer.engines.local import THREAD_VARIABLES
 
 # Another device adds numbers in another order; training amplifies the rounding to about the spread of training seeds.
 TOLERANCE = 0.05
@@ -72,9 +75,19 @@ def _train(ledger: Ledger, iteration: Iteration, folder: Path) -> SlotResult:
         return collect(engine.poll()[1][0])
     with (folder / "stderr.log").open("wb") as errors:
         done = subprocess.run(
-            [sys.executable, "-m", "trainer.slot", str(folder)], stdout=errors, stderr=errors, check=False
+            [sys.executable, "-m", "trainer.slot", str(folder)],
+            stdout=errors,
+            stderr=errors,
+            env=os.environ | _threads(iteration.result),
+            check=False,
         )
     return collect(Ended(job, done.returncode))
+
+
+def _threads(recorded: SlotResult | None) -> dict[str, str]:
+    """The recorded number of threads, as the environment has it: results hang on it in the last bits."""
+    found = re.search(r", (\d+) threads?$", recorded.device if recorded else "")
+    return dict.fromkeys(THREAD_VARIABLES, found[1]) if found else {}
 
 
 def compare(number: int, old: SlotResult, new: SlotResult) -> Retraining:

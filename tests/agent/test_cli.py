@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from agent.cli import main
+from agent.cli import app, main
 from state.files import dump_yaml, read_yaml
 from tests.agent.conftest import CAMPAIGN, play, write_campaign
 
@@ -41,12 +43,16 @@ def here(*words: object) -> tuple[int, str, str]:
 
 
 def refusal(*words: object) -> str:
-    """The one sentence that ends the command with code 2."""
+    """The one sentence that ends the command with code 2, after the steps that it had begun."""
     code, out, err = here(*words)
     assert (code, out) == (2, ""), err
-    assert err.startswith("nightfly: ")
-    assert err.count("\n") == 1
-    return err
+    return sentence(err)
+
+
+def sentence(err: str) -> str:
+    (said,) = [line for line in err.splitlines() if not line.endswith(" ...")]
+    assert said.startswith("nightfly: ")
+    return said
 
 
 def status_of(root: Path) -> dict[str, Any]:
@@ -60,7 +66,7 @@ def status_of(root: Path) -> dict[str, Any]:
     ("words", "says"),
     [
         ((), ["run", "status", "train", "nightfly run campaigns/quickstart.yaml --dry-run"]),
-        (("run",), ["--dry-run", "--runs-dir", "--batches", "--new", "--allow-cpu", "--json", "Ctrl-C"]),
+        (("run",), ["--dry-run", "--runs-dir", "--batches", "--new", "--on-cpu", "--json", "Ctrl-C"]),
         (("status",), ["--json", "run directory"]),
         (("train",), ["--out", "--json", "slot config"]),
     ],
@@ -70,6 +76,23 @@ def test_help_teaches(words: tuple[str, ...], says: list[str]) -> None:
     assert done.returncode == 0
     for word in says:
         assert word in done.stdout
+
+
+def test_every_command_has_an_example_of_options_that_it_has() -> None:
+    for command in app.registered_commands:
+        name = command.name or (command.callback.__name__ if command.callback else "")
+        assert command.epilog is not None, name
+        words = shlex.split(command.epilog.removeprefix("Example:"))
+        assert words[:2] == ["nightfly", name]
+        known = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+        known.make_context(name, words[2:])
+
+
+def test_the_shell_can_complete(tmp_path: Path) -> None:
+    environment = ENVIRONMENT | {"_NIGHTFLY_COMPLETE": "complete_bash", "COMP_WORDS": "nightfly do", "COMP_CWORD": "1"}
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'nightfly'; from agent.cli import main; main()"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert "doctor" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -96,8 +119,8 @@ def test_a_bad_campaign_is_one_sentence_with_file_and_key(tmp_path: Path, key: s
 def test_a_mistake_shows_no_traceback_from_outside_either(tmp_path: Path) -> None:
     done = nightfly("run", tmp_path / "none.yaml", "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"nightfly: {tmp_path / 'none.yaml'}: cannot be read")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.splitlines()[0] == f"nightfly: reading {tmp_path / 'none.yaml'} ..."
+    assert sentence(done.stderr).startswith(f"nightfly: {tmp_path / 'none.yaml'}: cannot be read")
 
 
 def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:

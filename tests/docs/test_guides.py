@@ -25,7 +25,7 @@ from agent.briefing.context import build_context
 from agent.claude.mock import answer
 from agent.night.derived import read_ledger
 from state.added import FORMAT
-from state.campaign import begun_campaign
+from state.campaign import begun_campaign, load_campaign
 from state.files import dump_yaml, parse_yaml, read_yaml
 from state.lock import is_held
 from state.paths import RunPaths
@@ -92,6 +92,9 @@ class Workspace:
                 command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S
             )
             assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        if "nightfly init" in script:
+            assert load_campaign(self.folder / "campaigns" / "my_night.yaml").budget.max_dollars == 40
+            self.stand_in("my_night")
         if "nightfly stop" in script:
             lock = RunPaths(self.folder / "runs" / "my_night").lock
             self.wait_for(lambda: not is_held(lock), "the driver did not stop")

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from agent.audit.audit import audit
 from agent.commands.prompt import past_prompt
 from agent.commands.status import describe, print_status, read_run
 from agent.guard.claims import contradictions
-from agent.people.display import line, slot_table
+from agent.people.display import line
 from agent.people.progress import slot_progress
+from agent.people.slot_table import slot_table
 from agent.replay.whole_run import replay_run
 from agent.report.data import page_data
 from agent.report.story import read_story
@@ -174,7 +176,7 @@ def test_status_and_display_show_it(run: Path, capsys: pytest.CaptureFixture[str
     ledger, _ = read_story(RunPaths(run))
     row = slot_progress(RunPaths(run), ledger.history.iterations[1])
     assert " jac 0." in line(row)
-    assert [str(column.header) for column in slot_table([row]).columns][-2] == "jac R2"
+    assert [str(column.header) for column in slot_table([row], Console(width=200)).columns][-2] == "jac R2"
 
 
 def test_the_page_shows_it(run: Path) -> None:

@@ -22,7 +22,8 @@ FULL_BYTES = 64 * 1024
 class Job:
     """One slot to run: its folder holds config.yaml and job.json.
 
-    ``dataset``: the `dataset` that the slot's config must have; '' where any will do.
+    ``dataset``: the `dataset` that the slot's config must have; '' where any will do. ``threads``: on the CPU; 0 = as
+    the engine has it.
     """
 
     run_id: str
@@ -30,6 +31,7 @@ class Job:
     folder: Path
     time_limit_s: float
     dataset: str = ""
+    threads: int = 0
 
     def write(self, config_yaml: str) -> None:
         """Lay down what the worker reads."""
@@ -42,6 +44,8 @@ class Job:
         }
         if self.dataset:
             job["dataset"] = self.dataset
+        if self.threads:
+            job["threads"] = self.threads
         write_atomic(paths.job, canonical_json(job) + "\n")
 
 

@@ -70,8 +70,18 @@ def gpu_places(config: EngineConfig, gpus: list[str]) -> list[str]:
     return [gpu for one in rounds for gpu in one]
 
 
+# From this extent on an iteration is long enough for a second thread to pay. Below it threads only wait for each other,
+# and beside other load they do so for most of the time.
+EXTENT_FOR_THREADS = 5
+
+
+def most_threads(extent: int, places: int = 1) -> int:
+    """CPU threads that a slot of a network of this extent may take where ``places`` run side by side."""
+    return max(1, usable_cores() // places) if extent >= EXTENT_FOR_THREADS else 1
+
+
 def places_and_threads(campaign: Campaign) -> tuple[int, int]:
-    """Slots at once and CPU threads of each: one slot a GPU, without GPUs one a core, or as the campaign says.
+    """Slots at once and at most how many CPU threads each: a slot a GPU, else one a core, or as the campaign says.
 
     On a cluster slots at once are at most a batch, and the driver's own machine runs none of them.
     """
@@ -80,7 +90,7 @@ def places_and_threads(campaign: Campaign) -> tuple[int, int]:
         return config.slots_at_once or campaign.search.n_parallel, config.threads_per_slot or 1
     default = len(gpu_places(config, gpus)) if gpus else max(1, min(campaign.search.n_parallel, cores))
     places = config.slots_at_once or default
-    return places, config.threads_per_slot or max(1, cores // places)
+    return places, config.threads_per_slot or most_threads(campaign.simulation.extent, places)
 
 
 def slots_at_once(campaign: Campaign) -> int:
@@ -90,13 +100,15 @@ def slots_at_once(campaign: Campaign) -> int:
 
 
 def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatcher:
-    """The engine that the campaign asks for."""
+    """The engine that the campaign asks for. Without a GPU each slot gets cores of its own."""
     if campaign.trainer == "surrogate":
         return InlineEngine(campaign.surrogate, curves=campaign.policy.cut == "on")
     config = campaign.engine
     if config.kind == "local":
         places, threads = places_and_threads(campaign)
-        return LocalEngine(places=places, threads=threads, gpus=gpu_places(config, find_gpus()), worker=worker)
+        gpus = gpu_places(config, find_gpus())
+        cores = () if gpus else sorted(os.sched_getaffinity(0))
+        return LocalEngine(places=places, threads=threads, gpus=gpus, cores=cores, worker=worker)
     return make_queued(config, worker)
 
 

@@ -58,11 +58,15 @@ class _Running:
 
 @dataclass
 class LocalEngine:
-    """Runs at most ``places`` jobs at once; ``gpus`` lists CUDA devices to pin to in turn, empty = CPU."""
+    """Runs at most ``places`` jobs at once; ``gpus`` lists CUDA devices to pin to in turn, empty = CPU.
+
+    ``cores`` are shared out among the places, none to two; where there are too few for that, nobody is held to any.
+    """
 
     places: int
     threads: int
     gpus: Sequence[str] = ()
+    cores: Sequence[int] = ()
     worker: Sequence[str] = WORKER
     _queue: deque[Job] = field(default_factory=deque)
     _running: dict[str, _Running] = field(default_factory=dict)
@@ -134,9 +138,13 @@ class LocalEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment(place),
+                env=self._environment(job, place),
                 start_new_session=True,
             )
+        if cores := self._cores(place):
+            # Before it has begun any thread; one that ends at once is none to hold.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(process.pid, cores)
         deadline = time.monotonic() + job.time_limit_s
         self._running[job.run_id] = _Running(job, place, process.pid, "", deadline, process)
 
@@ -150,14 +158,22 @@ class LocalEngine:
     def _place_of(self, pid: int) -> int:
         """The place of an adopted process: the free one with its GPU, so that no other job is pinned there."""
         taken, device = {run.place for run in self._running.values()}, device_of(pid)
-        free = (n for n in range(self.places) if n not in taken and self._device(n) == device)
-        return next(free, self._free_place())
+        free = [n for n in range(self.places) if n not in taken and self._device(n) == device]
+        with contextlib.suppress(OSError):
+            held = os.sched_getaffinity(pid)
+            free.sort(key=lambda n: self._cores(n) != held)
+        return next(iter(free), self._free_place())
 
     def _device(self, place: int) -> str:
         return self.gpus[place % len(self.gpus)] if self.gpus else ""
 
-    def _environment(self, place: int) -> dict[str, str]:
-        threads = str(self.threads)
+    def _cores(self, place: int) -> set[int]:
+        """The cores of a place alone; empty = wherever there is room."""
+        share = len(self.cores) // self.places
+        return set(self.cores[place * share : (place + 1) * share])
+
+    def _environment(self, job: Job, place: int) -> dict[str, str]:
+        threads = str(job.threads or self.threads)
         own = dict.fromkeys(THREAD_VARIABLES, threads)
         own["CUDA_VISIBLE_DEVICES"] = self._device(place)
         # The worker imports the driver's own packages, wherever the driver was started.

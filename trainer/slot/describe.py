@@ -1,8 +1,8 @@
-"""What a config asks of this machine: `python -m trainer.slot.describe CONFIG [--estimate] [--export=FILE]`.
+"""What a config asks of this machine: `python -m trainer.slot.describe CONFIG`, and options.
 
 Builds the connectome into the cache, so that the slots of a batch find it there. With --estimate a few iterations at
-full size are timed; with --export the connectome is also written to a file of its own. Ends with 2 and one sentence on
-stderr for a user's mistake.
+full size are timed, with --threads=N on one up to N threads, of which it says how many to take; with --export=FILE the
+connectome is also written to a file of its own. Ends with 2 and one sentence on stderr for a user's mistake.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from trainer.fly.simulate import generate
 from trainer.fly.stimulus import load_stimulus
 from trainer.score.metrics import activity
 from trainer.slot import runtime
+from trainer.slot.threads import choose, time_iterations
 
 ESTIMATE_FRAMES, ESTIMATE_ITERATIONS = 64, 8
 MIB = 2**20
@@ -44,8 +45,11 @@ def describe(config: SlotConfig) -> dict[str, Any]:
     }
 
 
-def estimate(config: SlotConfig) -> dict[str, Any]:
-    """Hours and memory of one slot here, from timed simulation steps and training iterations at full size."""
+def estimate(config: SlotConfig, most_threads: int = 0) -> dict[str, Any]:
+    """Hours and memory of one slot here, from timed simulation steps and training iterations at full size.
+
+    ``most_threads`` above 0: iterations are timed on the CPU with one up to so many threads, and the best is chosen.
+    """
     connectome = _connectome(config)
     device = runtime.choose_device(config.training.device)
     sequences = config.simulation.n_sequences
@@ -55,13 +59,16 @@ def estimate(config: SlotConfig) -> dict[str, Any]:
         began = time.perf_counter()
         data = generate(short, connectome, device)
         per_frame = (time.perf_counter() - began) / frames
-        per_iteration = _iteration_seconds(short, connectome, data.train, device)
+        timed = _iteration_seconds(short, connectome, data.train, device, most_threads)
+    threads = choose(timed) if most_threads else 0
+    per_iteration = timed[threads]
     total = iterations_per_epoch(config) * config.training.n_epochs
     n_frames = config.simulation.n_frames
     seconds = per_frame * n_frames + per_iteration * total
     # Two float32 arrays [F, N] hold the recording; what else a slot needs is measured.
     recording = 2 * 4 * n_frames * connectome.n_neurons / MIB
-    return {
+    chosen = {"threads": threads, "ms_by_threads": {n: 1000 * s for n, s in timed.items()}} if threads else {}
+    return chosen | {
         "iterations": total,
         "ms_per_iteration": 1000 * per_iteration,
         "slot_hours": seconds / 3600,
@@ -69,15 +76,20 @@ def estimate(config: SlotConfig) -> dict[str, Any]:
     }
 
 
-def _iteration_seconds(config: SlotConfig, connectome: Connectome, recording: Any, device: torch.device) -> float:
+def _iteration_seconds(
+    config: SlotConfig, connectome: Connectome, recording: Any, device: torch.device, most_threads: int
+) -> dict[int, float]:
+    """Threads -> seconds an iteration; 0 = as many as this process has, where there is no choice."""
     model = make_model(config.graph_model, connectome, device)
     model.initialise(config.training)
     with torch.inference_mode():
         trainer = Trainer(model, config, recording, activity(recording))
         trainer.run(2)
+        if most_threads:
+            return time_iterations(trainer.run, most_threads)
         began = time.perf_counter()
         trainer.run(ESTIMATE_ITERATIONS)
-        return (time.perf_counter() - began) / ESTIMATE_ITERATIONS
+        return {0: (time.perf_counter() - began) / ESTIMATE_ITERATIONS}
 
 
 def _connectome(config: SlotConfig) -> Connectome:
@@ -89,7 +101,8 @@ def main(arguments: list[str]) -> int:
     path = Path(arguments[0])
     try:
         config = validate(SlotConfig, read_yaml(path), str(path))
-        known = describe(config) | (estimate(config) if "--estimate" in arguments[1:] else {})
+        most = next((int(word.partition("=")[2]) for word in arguments[1:] if word.startswith("--threads=")), 0)
+        known = describe(config) | (estimate(config, most) if most or "--estimate" in arguments[1:] else {})
         for option in arguments[1:]:
             if option.startswith("--export="):
                 _connectome(config).save(Path(option.partition("=")[2]))

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from agent.commands import doctor
+from agent.commands import prepare as prepare_module
 from agent.commands.doctor import Checked, examine
 from agent.commands.doctor_checks import _out_of_reach, _time
 from agent.commands.prepare import prepare
+from agent.people.steps import Steps
 from state.campaign import load_campaign
 from state.errors import UserError
 from state.files import dump_yaml
@@ -33,6 +35,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTFLY_CACHE", str(tmp_path / "cache"))
 
 
+ROOT = Path(__file__).resolve().parents[3]
 ALIVE = {"training.n_epochs": {"choices": [2, 3]}}
 DEAD = ALIVE | {"training.batch_size": {"choices": [2, 4]}}
 
@@ -59,17 +62,43 @@ def test_a_dead_knob_is_a_problem_with_a_mend(tmp_path: Path, capsys: pytest.Cap
 def test_a_night_with_a_dead_knob_does_not_start(tmp_path: Path) -> None:
     path = write(tmp_path, DEAD)
     with pytest.raises(UserError, match=r"explorable: training\.batch_size changes nothing") as caught:
-        prepare(load_campaign(path), path, allow_cpu=True)
+        prepare(load_campaign(path), path, on_cpu=True)
     assert str(path) in str(caught.value)
     path = write(tmp_path, ALIVE)
-    assert prepare(load_campaign(path), path, allow_cpu=True)["n_neurons"] == 0
+    assert prepare(load_campaign(path), path, on_cpu=True)["n_neurons"] == 0
+
+
+def test_a_gpu_that_is_wished_for_is_asked_for_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without one a night says so before anything is timed, then what a slot takes, and goes on only after a yes."""
+    seen = {"slot_hours": 2.0, "ms_per_iteration": 28.1, "iterations": 256_000, "memory_gb": 8.2}
+    order: list[str] = []
+
+    def describe(*_: object, **__: object) -> dict[str, Any]:
+        order.append(capsys.readouterr().err)
+        return seen
+
+    monkeypatch.setattr(prepare_module, "describe", describe)
+    monkeypatch.setattr(prepare_module, "find_gpus", list)
+    path = tmp_path / "c.yaml"
+    path.write_text(dump_yaml({"name": "c", "engine": {"needs_gpu": True}, "explorable": DEAD}))
+    with pytest.raises(UserError, match=r"one slot takes about 120 min \(28 ms .*; add --on-cpu"):
+        prepare(load_campaign(path), path, on_cpu=False, steps=Steps())
+    assert "this machine has none; --on-cpu goes on without" in order[0]
+    # After a yes it goes on to the next question, which this campaign cannot answer.
+    monkeypatch.setattr(prepare_module, "knobs", lambda *_: [{"key": "k", "alive": False, "reason": "r"}])
+    with pytest.raises(UserError, match="k changes nothing"):
+        prepare(load_campaign(path), path, on_cpu=True, steps=Steps())
+    assert "going on without, as asked" in order[1]
+    assert "one slot takes about 120 min" in capsys.readouterr().err
 
 
 def test_further_checks_join_the_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = Checked("disk", False, "full", "free some space")
-    monkeypatch.setattr(doctor, "CHECKS", (lambda campaign, file: [bad],))
+    monkeypatch.setattr(doctor, "CHECKS", (lambda campaign, file, step: [bad],))
     assert examine(write(tmp_path, ALIVE), dry_run=True, as_json=False) == 1
     assert "free some space" in capsys.readouterr().out
 
@@ -122,6 +151,23 @@ def test_a_slot_beyond_a_limit_is_a_problem(tmp_path: Path, hours: float, ok: bo
     assert finding.ok == ok
     assert bool(finding.mend) == (not ok)
     assert ("policy.time_limit_min is 90" in finding.message) == (hours == 1.6)
+
+
+@pytest.mark.parametrize(("load", "told"), [(0.1, False), (1e6, True)])
+def test_the_load_of_the_machine_is_not_the_campaigns_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: float, told: bool
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    campaign = load_campaign(write(tmp_path, ALIVE))
+    for hours in (1.6, 5.0):
+        finding = _time(campaign, {"slot_hours": hours, "ms_per_iteration": 1.0, "iterations": 10})
+        assert ("other programs are at work here" in finding.mend) == told
+
+
+def test_the_demo_has_room_for_a_machine_a_hundred_times_as_slow_as_a_quiet_core() -> None:
+    campaign = load_campaign(ROOT / "campaigns" / "quickstart.yaml")
+    assert campaign.policy.time_limit_min >= 100 * 0.25
+    assert campaign.engine.time_limit_min > campaign.policy.time_limit_min
 
 
 def test_values_that_the_time_limit_puts_out_of_reach_are_named(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, ModelFacts
-from agent.commands.preflight import estimate, next_prompt, refuse_unfit
+from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
-from state.campaign import ClaudeConfig
+from state.campaign import ClaudeConfig, load_campaign
 from state.errors import ConfigError
 from state.evening import Budget
 from tests.agent.claude.fake_anthropic import SECRET, Server, refuse, stream
@@ -24,6 +24,7 @@ from trainer.engines.inline import InlineEngine
 
 __all__ = ["serve"]
 
+ROOT = Path(__file__).resolve().parents[3]
 NO, YES = {"supported": False}, {"supported": True}
 
 
@@ -126,3 +127,17 @@ def test_a_night_that_was_killed_in_the_middle_of_a_batch_is_looked_at_by_its_la
         settings = ClaudeConfig()
         client = ClaudeClient(settings, base_url=serve(stream("{}")).url)
         assert client.preflight(system, text, batch_schema(ledger.campaign)).prompt_tokens == 4321
+
+
+@pytest.mark.parametrize(
+    "limit", [{"max_dollars": 40}, {"finish_by": "08:00"}, {"max_batches": 3}, {"max_tokens": 9}, {}]
+)
+def test_a_night_that_nothing_ends_is_warned_of(limit: dict[str, Any]) -> None:
+    warning = unlimited(Budget(**limit))
+    assert ("no budget is set" in warning) == (not limit)
+
+
+def test_the_full_campaign_ends_by_a_time_and_by_dollars() -> None:
+    budget = load_campaign(ROOT / "campaigns" / "flyvis_62_1_gs_alternate.yaml").budget
+    assert budget.finish_by is not None
+    assert budget.max_dollars is not None

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.commands import train
-from agent.commands.train import read_config, train_by_hand
+from agent.commands.train import _earlier_threads, read_config, train_by_hand
 from state.config import Scalar, SlotConfig
 from state.errors import RunError
 from state.files import dump_yaml
@@ -23,6 +22,7 @@ from state.lock import DriverLock
 from state.metrics import METRICS
 from state.paths import SlotPaths
 from state.records import SlotResult
+from trainer.engines.contract import Job
 from trainer.fly.connectome import Connectome
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,12 +62,6 @@ def small(tmp_path: Path) -> SlotConfig:
         "training.device": "cpu",
     }
     return SlotConfig().replaced(changes)
-
-
-@pytest.fixture(autouse=True)
-def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two threads for so small a network would only wait for each other."""
-    monkeypatch.setattr(train, "usable_cores", lambda: 1)
 
 
 def write(path: Path, config: SlotConfig) -> Path:
@@ -152,6 +146,16 @@ def test_interrupted_it_leaves_no_worker_and_the_same_command_goes_on(
     assert third.returncode == 0
     assert json.loads(text)["status"] == "done"
     assert saved == ("goes on at iteration" in paths.stderr.read_text())
+
+
+def test_a_training_goes_on_with_the_threads_that_it_was_begun_with(tmp_path: Path) -> None:
+    paths = SlotPaths(tmp_path)
+    Job("by-hand", "h", tmp_path, 1.0, threads=3).write("")
+    assert _earlier_threads(paths) == 0  # nothing is begun
+    paths.checkpoint.write_bytes(b"x")
+    assert _earlier_threads(paths) == 3
+    paths.job.write_text("[]")
+    assert _earlier_threads(paths) == 0
 
 
 def test_a_directory_in_use_or_impossible_is_one_sentence(tmp_path: Path, small: SlotConfig) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.replay.retrain import TOLERANCE, compare, retrain
+from agent.replay.retrain import TOLERANCE, _threads, compare, retrain
 from state.errors import RunError
 from state.metrics import METRICS
 from state.records import Failure, SlotResult
@@ -23,6 +23,13 @@ def test_a_recorded_iteration_is_confirmed(night: Path) -> None:
     assert [row.metric for row in done.rows if row.agrees is None] == ["training_time_min"]
     with pytest.raises(RunError, match="iteration 99 has no result; finished iterations go from 1 to 12"):
         retrain(night, 99)
+
+
+@pytest.mark.parametrize(
+    ("device", "want"), [("CPU x86_64, 2 threads", {"2"}), ("CPU x86_64, 1 thread", {"1"}), ("NVIDIA H100", set())]
+)
+def test_it_is_trained_with_the_recorded_number_of_threads(device: str, want: set[str]) -> None:
+    assert set(_threads(result(0.5, device)).values()) == want
 
 
 def test_on_the_same_device_nothing_may_differ_on_another_a_little() -> None:

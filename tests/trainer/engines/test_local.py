@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from tests.trainer.engines.workers import (
     job,
     killed_driver,
     pids,
+    read_json,
     until,
 )
 from trainer.engines import local
@@ -55,6 +57,46 @@ def ended_step(engine: LocalEngine) -> tuple[list[Job], list[Ended]] | None:
 
 def touch(job: Job) -> None:
     (job.folder / "go").touch()
+
+
+HELD = 'publish("held.json", json.dumps(sorted(os.sched_getaffinity(0)))); wait_for(folder / "go"); succeed()'
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core cannot be shared out")
+def test_slots_side_by_side_share_no_core_and_a_later_driver_knows_whose_they_are(
+    tmp_path: Path, make: Callable[..., LocalEngine]
+) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    engine, jobs = make(cores=cores), [job(tmp_path, name, f"time.sleep(0.3); {HELD}") for name in ("a", "b")]
+    engine.submit(jobs)
+    files = [one.folder / "held.json" for one in jobs]
+    until(lambda: all(file.exists() for file in files), "both are held to cores")
+    seen = [set(read_json(file)) for file in files]
+    assert not seen[0] & seen[1]
+    assert {len(held) for held in seen} == {len(cores) // 2}
+    later = make(cores=cores)
+    assert later.reattach([jobs[1]]) == [jobs[1]]
+    assert later._cores(later._running["b"].place) == seen[1]
+    for one in jobs:
+        touch(one)
+    ended(engine, 2)
+
+
+def test_more_places_than_cores_hold_nobody_to_any(tmp_path: Path, make: Callable[..., LocalEngine]) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    engine, one = make(cores=cores, places=len(cores) + 1), job(tmp_path, "one", HELD)
+    touch(one)
+    engine.submit([one])
+    ended(engine, 1)
+    assert read_json(one.folder / "held.json") == cores
+
+
+def test_a_job_may_ask_for_threads_of_its_own(tmp_path: Path, make: Callable[..., LocalEngine]) -> None:
+    told = 'publish("told.json", json.dumps(os.environ["OMP_NUM_THREADS"])); succeed()'
+    engine, jobs = make(threads=3), [job(tmp_path, name, told) for name in ("engine", "own")]
+    engine.submit([jobs[0], replace(jobs[1], threads=7)])
+    ended(engine, 2)
+    assert [read_json(one.folder / "told.json") for one in jobs] == ["3", "7"]
 
 
 def test_a_job_that_succeeds_is_reported_once_with_its_result(tmp_path: Path, make: Callable[..., LocalEngine]) -> None:

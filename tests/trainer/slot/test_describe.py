@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from state.config import SlotConfig
 from state.files import dump_yaml
@@ -48,6 +49,19 @@ def test_the_estimate_counts_all_iterations_and_the_recording(
     assert told["iterations"] == iterations_per_epoch(config) * config.training.n_epochs == 25_600
     assert told["slot_hours"] * 3600e3 >= told["iterations"] * told["ms_per_iteration"]
     assert told["memory_gb"] > 2 * 4 * 6400 * 42 / 2**30
+
+
+def test_the_number_of_threads_is_chosen_by_timed_iterations_and_a_tiny_network_gets_one(
+    config: SlotConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = torch.get_num_threads()
+    assert main([write(config, tmp_path), "--threads=2"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["ms_by_threads"]) == {"1", "2"}
+    assert told["ms_per_iteration"] == told["ms_by_threads"][str(told["threads"])]
+    assert torch.get_num_threads() == before
+    # On a machine so busy that 42 neurons take 5 ms an iteration, nothing is said about its threads.
+    assert told["threads"] == 1 or told["ms_by_threads"]["1"] >= 5
 
 
 def test_a_users_mistake_is_one_line_and_code_2(
