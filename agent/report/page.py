@@ -17,20 +17,27 @@ from agent.briefing.comparisons import LATEST_RUNS
 from agent.ledger.ledger import Ledger
 from agent.report.data import page_data, shown_texts
 from agent.report.learned import lessons, principles
+from agent.report.limits import limits_of
 from agent.report.pictures import Album
 from agent.report.story import Story
-from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, provenance
+from agent.report.tables import (
+    SHOWN,
+    check_rows,
+    config_rows,
+    failure_rows,
+    guard_rows,
+    latest,
+    person_rows,
+    provenance,
+)
 from state.metrics import tabled
 from ucb.variance import RANKED_FROM
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = (
-    *("look.js", "state.js", "tree.js", "curve.js", "conversation.js", "details.js"),
-    *("trajectories.js", "parameters.js", "timeline.js", "runs.js", "main.js"),
+    *("look.js", "state.js", "tree.js", "curve.js", "conversation.js", "details.js", "beside.js"),
+    *("trajectories.js", "parameters.js", "timeline.js", "runs.js", "since.js", "more.js", "main.js"),
 )
-# Limits that keep the page of a long night small enough for a phone.
-PICTURE_BYTES = 6_000_000
-TEXT_CHARACTERS = 4_000_000
 
 
 @lru_cache(maxsize=1)
@@ -60,8 +67,9 @@ def _own_script() -> str:
 
 def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = None, live: bool = False) -> str:
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
-    texts = shown_texts(ledger, story, TEXT_CHARACTERS)
-    data = page_data(ledger, story, (album or Album(PICTURE_BYTES)).pictures(ledger), texts)
+    limits = limits_of(ledger)
+    texts = shown_texts(ledger, story.talks, limits.texts)
+    data = page_data(ledger, story, (album or Album()).pictures(ledger, limits), texts, limits)
     scripts = [_plotly(), _own_script()]
     facts = {
         "title": ledger.campaign.name,
@@ -69,14 +77,19 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "summary": _summary(ledger, story),
         "lessons": lessons(ledger, story),
         "principles": principles(ledger),
-        "configs": config_rows(ledger),
+        "told": person_rows(ledger, story),
+        "configs": config_rows(ledger, limits.rows),
+        "more_configs": _beyond(len(ledger.views.table), limits.rows),
+        "whole": None if limits.whole is None else len(limits.whole),
+        "runs": len(ledger.views.tree),
+        "live": live,
         "shown": SHOWN,
         "table_metrics": [row.name for row in tabled(ledger.campaign.format)],
         "ranked_from": RANKED_FROM,
         "latest_runs": LATEST_RUNS,
-        "failures": failure_rows(ledger),
-        "guard": guard_rows(story),
-        "checks": check_rows(ledger),
+        "failures": latest(failure_rows(ledger), limits.rows),
+        "guard": latest(guard_rows(story), limits.rows),
+        "checks": latest(check_rows(ledger), limits.rows),
         "lost": sorted(name for name, text in texts.items() if text is None),
         "summaries": story.summaries,
         "provenance": provenance(ledger, story),
@@ -111,6 +124,10 @@ def _policy(scripts: list[str], live: bool) -> str:
 
 def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _beyond(many: int, shown: int | None) -> int:
+    return 0 if shown is None else max(0, many - shown)
 
 
 def _badges(ledger: Ledger) -> list[str]:

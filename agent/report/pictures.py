@@ -9,25 +9,24 @@ from collections.abc import Iterable
 from PIL import Image
 
 from agent.ledger.ledger import Ledger
+from agent.report.limits import Limits, by_interest
 from state.errors import RunError
 from state.history import Iteration
 
 WIDTH = 900
 QUALITY = 60
-LATEST = 8
 
 
 class Album:
     """Keeps what it has made, so that a page written again costs only its new pictures."""
 
-    def __init__(self, budget: int) -> None:
-        self._budget = budget
+    def __init__(self) -> None:
         self._made: dict[str, str] = {}
 
-    def pictures(self, ledger: Ledger) -> dict[int, list[dict[str, str]]]:
+    def pictures(self, ledger: Ledger, limits: Limits) -> dict[int, list[dict[str, str]]]:
         """Iteration -> name, source (`data:` or '') and relative address of each picture."""
-        left, found = self._budget, {}
-        for number in by_interest(ledger):
+        left, found = limits.pictures, dict[int, list[dict[str, str]]]()
+        for number in filter(limits.holds, by_interest(ledger)):
             shown = []
             for name, blob in sorted(_pictures(ledger.history.iterations[number])):
                 source = self._small(ledger, blob) if left > 0 else ""
@@ -51,13 +50,6 @@ class Album:
 
 def _pictures(iteration: Iteration) -> Iterable[tuple[str, str]]:
     return ((name, blob) for name, blob in iteration.artifacts.items() if name.endswith(".png"))
-
-
-def by_interest(ledger: Ledger) -> list[int]:
-    """The latest slots, then those of the best configs, then all others, newest first."""
-    numbers = sorted((node.id for node in ledger.views.tree.nodes()), reverse=True)
-    best = [run.iteration for stats in ledger.views.table.top(8) for run in reversed(stats.runs)]
-    return list(dict.fromkeys([*numbers[:LATEST], *best, *numbers]))
 
 
 def _data_address(png: bytes) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from agent.report.limits import Limits
 from agent.report.pictures import Album
 from agent.report.story import read_story
 from state.blobs import BlobStore
@@ -36,7 +37,7 @@ def shown(root: Path, folder: Path, picture: bytes, budget: int) -> list[dict[st
     name = ledger.blobs.put(picture)
     for iteration in ledger.history.iterations.values():
         iteration.artifacts = {"activity.png": name, "stderr": name}
-    return Album(budget).pictures(ledger)[1]
+    return Album().pictures(ledger, Limits(pictures=budget))[1]
 
 
 def test_a_picture_is_copied_and_linked(plain: Path, tmp_path: Path) -> None:
@@ -69,4 +70,4 @@ def test_what_is_no_picture_costs_no_page(plain: Path, tmp_path: Path, broken: b
 def test_a_lost_picture_costs_no_page(plain: Path, tmp_path: Path) -> None:
     ledger, _ = read_story(RunPaths(plain))
     ledger.history.iterations[1].artifacts = {"activity.png": "0" * 64}
-    assert Album(10**6).pictures(ledger)[1][0]["source"] == ""
+    assert Album().pictures(ledger, Limits(pictures=10**6))[1][0]["source"] == ""
