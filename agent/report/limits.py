@@ -18,12 +18,14 @@ BEST_CONFIGS, RUNS_OF_EACH = 8, 50
 
 @dataclass(frozen=True)
 class Limits:
-    """Budgets of one page: bytes of pictures, characters of prompts, of entries, points of curves, and rows of tables.
+    """Budgets of one page: bytes of pictures of slots and of batches, characters of prompts and of entries, points of
+    curves, rows of tables.
 
     ``whole``: the runs of which all facts stand on the page, None = all.
     """
 
     pictures: int = 6_000_000
+    batch_pictures: int = 2_000_000
     texts: int = 4_000_000
     entries: int = 6_000_000
     points: int = 100_000
@@ -39,7 +41,7 @@ def limits_of(ledger: Ledger) -> Limits:
     """The budgets for the night of ``ledger``."""
     if len(ledger.views.tree) <= MOST_WHOLE:
         return Limits()
-    return Limits(2_000_000, 1_000_000, 1_500_000, 30_000, 500, frozenset(_with_ancestors(ledger)))
+    return Limits(1_500_000, 500_000, 1_000_000, 1_500_000, 30_000, 500, frozenset(_with_ancestors(ledger)))
 
 
 def by_interest(ledger: Ledger) -> list[int]:

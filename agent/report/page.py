@@ -69,7 +69,9 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
     limits = limits_of(ledger)
     texts = shown_texts(ledger, story.talks, limits.texts)
-    data = page_data(ledger, story, (album or Album()).pictures(ledger, limits), texts, limits)
+    album = album or Album()
+    data = page_data(ledger, story, album.pictures(ledger, limits), texts, limits)
+    data["batch_pictures"] = album.of_batches(ledger, story, limits)
     scripts = [_plotly(), _own_script()]
     facts = {
         "title": ledger.campaign.name,

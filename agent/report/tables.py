@@ -11,7 +11,6 @@ from agent.report.story import Story
 from state.errors import RunError
 from state.metrics import METRICS, REWARD
 from ucb.compare import show_interval
-from ucb.entry import LogEntry
 from ucb.estimates import BASELINE
 from ucb.table import trends
 from ucb.variance import ConfigStats, Spread
@@ -118,7 +117,7 @@ def check_rows(ledger: Ledger) -> list[dict[str, Any]]:
         {"id": number, "text": text}
         for number, iteration in ledger.history.iterations.items()
         if iteration.entry is not None
-        for text in LogEntry.model_validate(iteration.entry).checks
+        for text in iteration.entry.get("checks", ())
     ]
 
 

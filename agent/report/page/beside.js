@@ -80,7 +80,9 @@ function drawTwo() {
     make("p", { class: "quiet" }, "Two runs are one sample of each config: a difference here is no effect."),
   );
   byId("two-pictures").replaceChildren(
-    ...[a, b].map((node) => make("div", {}, make("h3", {}, `Run ${node.id}`), ...pictures(node))),
+    ...[a, b]
+      .filter((node) => node.pictures.length)
+      .map((node) => make("div", {}, make("h3", {}, `Run ${node.id}`), ...pictures(node))),
   );
   drawTwoCurves();
 }

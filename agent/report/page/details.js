@@ -107,6 +107,18 @@ function pictures(node) {
   );
 }
 
+function batchPicture(batch) {
+  const source = data.batch_pictures[batch];
+  if (!source) return null;
+  const alt = `trajectories of batch ${batch} and all runs so far by config`;
+  return make(
+    "figure",
+    { style: "margin:.5rem 0" },
+    make("a", { href: source, download: `batch_${batch}.webp` }, make("img", { src: source, alt })),
+    make("figcaption", { class: "quiet" }, `What the program drew of batch ${batch} for Claude, as Claude sees it`),
+  );
+}
+
 function facts(node) {
   const rows = [
     ["block, batch, slot", `${node.block}, ${node.batch}, ${node.slot}`],
@@ -220,6 +232,7 @@ function showDetails() {
       ...pictures(node),
       logEntry(node),
       ...conversation(node.batch - 1, "Proposed in"),
+      batchPicture(node.batch),
       ...conversation(node.batch, "Judged in"),
     ].filter(Boolean),
   );

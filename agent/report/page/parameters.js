@@ -93,7 +93,7 @@ function drawParameters() {
         x: dots.map(at),
         y: dots.map((node) => counted(node, metric)),
         mode: "markers",
-        name: `${dots.length < nodes.length ? "one of the latest runs" : "run"} (a cross: the slot failed and counts as 0)`,
+        name: `${dots.length < nodes.length ? "a late run" : "run"} (a cross: the slot failed and counts as 0)`,
         customdata: dots.map((n) => n.id),
         hovertext: dots.map(treeLabel),
         hoverinfo: "text",

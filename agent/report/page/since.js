@@ -1,6 +1,6 @@
 // What is new since this browser last showed the page: a line at its top, and a mark at each new run.
 
-const LOOKED_S = 10;
+const LOOKED_S = 5;
 const seenKey = "nightfly " + data.night;
 let seen = null;
 const isNew = (node) => seen !== null && node.id > seen.last;

@@ -100,7 +100,7 @@ def test_what_is_new_since_the_last_look_is_marked(browser: Any, plain: Path, tm
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
     assert not page.is_visible("#since")
-    page.wait_for_timeout(10_500)
+    page.wait_for_timeout(5_500)
     journal.write_bytes(whole)
     write_report(root, tmp_path / "report.html")
     page.reload()

@@ -100,8 +100,9 @@ def test_a_file_says_what_is_not_in_it(plain: Path, browser: Any, tmp_path: Path
     assert "This file holds only these figures" in page.text("#details")
     assert "nightfly serve" in page.text("header")
     assert page.text("#f-count") == "20 of 20 runs"
-    page.page.fill("#two-left", str(_brief(page)))
     page.see("two")
+    page.page.fill("#two-left", str(_brief(page)))
+    page.page.keyboard.press("Enter")
     assert "This file holds only" in page.text("#two-facts")
     assert page.complaints == []
     page.page.context.close()

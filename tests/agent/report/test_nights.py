@@ -15,16 +15,17 @@ from agent.report.nights import night_facts
 from agent.report.serve import Server
 from agent.report.story import read_story
 from state.paths import RunPaths
-from tests.agent.conftest import play, write_campaign
+from tests.agent.report.test_learned import ridge_night
 
 
 @pytest.fixture(scope="module")
-def root(plain: Path, hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of three nights: `one` has confirmed a config, `two` is short, `odd & end` cannot be read."""
+def root(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of three nights: `one` has confirmed a config, `two` is short, `bad` cannot be read."""
     folder = tmp_path_factory.mktemp("nights") / "runs"
-    play(write_campaign(folder.parent / "c.yaml"), folder / "one", 14)
+    ridge_night(folder.parent, batches=20)
+    (folder / "bad").mkdir(parents=True)
+    shutil.copytree(folder.parent / "r", folder / "one")
     shutil.copytree(plain, folder / "two")
-    (folder / "bad").mkdir()
     (folder / "bad" / "journal.jsonl").write_text("no record\n")
     return folder
 
