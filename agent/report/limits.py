@@ -41,7 +41,7 @@ def limits_of(ledger: Ledger) -> Limits:
     """The budgets for the night of ``ledger``."""
     if len(ledger.views.tree) <= MOST_WHOLE:
         return Limits()
-    return Limits(1_500_000, 500_000, 1_000_000, 1_500_000, 30_000, 500, frozenset(_with_ancestors(ledger)))
+    return Limits(1_500_000, 500_000, 1_000_000, 1_500_000, 30_000, 200, frozenset(_with_ancestors(ledger)))
 
 
 def by_interest(ledger: Ledger) -> list[int]:

@@ -93,7 +93,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "guard": latest(guard_rows(story), limits.rows),
         "checks": latest(check_rows(ledger), limits.rows),
         "lost": sorted(name for name, text in texts.items() if text is None),
-        "summaries": story.summaries,
+        "summaries": dict(latest(list(story.summaries.items()), limits.rows)),
         "provenance": provenance(ledger, story),
     }
     return template("index.html.j2").render(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.briefing.config_view import config_changes
 from agent.ledger.ledger import Ledger
@@ -16,6 +16,7 @@ from ucb.table import trends
 from ucb.variance import ConfigStats, Spread
 
 SHOWN = 25
+Row = TypeVar("Row")
 
 
 def config_rows(ledger: Ledger, most: int | None = None) -> list[dict[str, Any]]:
@@ -80,7 +81,7 @@ def _words(ledger: Ledger, blob: str) -> str:
         return "(its blob is missing or damaged)"
 
 
-def latest(rows: list[dict[str, Any]], most: int | None) -> list[dict[str, Any]]:
+def latest(rows: list[Row], most: int | None) -> list[Row]:
     """The last ``most`` rows, all for None."""
     return rows if most is None else rows[-most:]
 
