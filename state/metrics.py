@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 from state.added import FORMAT
@@ -223,15 +222,9 @@ def is_whole(names: set[str]) -> bool:
 
 def curves(labels: Iterable[str]) -> list[str]:
     """``labels`` in the order of the log's line; [] unless they are those of the first release, perhaps later ones."""
-    given = set(labels)
-    ordered = [label for label in _labels(FORMAT) if label in given]
-    return ordered if set(_labels(1)) <= given == set(ordered) else []
-
-
-@cache
-def _labels(format: int) -> tuple[str, ...]:
-    """The labels of the trajectories in a run of ``format``: asked for at every line of a log."""
-    return tuple(trace.label for trace in traced(format).values())
+    given, first = set(labels), {trace.label for trace in traced(1).values()}
+    ordered = [trace.label for trace in traced().values() if trace.label in given]
+    return ordered if first <= given == set(ordered) else []
 
 
 def undefined_line(reasons: Mapping[str, str]) -> str:

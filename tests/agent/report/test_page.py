@@ -24,6 +24,7 @@ from agent.report.page import inert_json
 from agent.report.story import read_story
 from agent.report.tables import config_rows, person_rows
 from agent.report.write import write_report
+from state.blobs import BlobStore
 from state.journal import Journal, Record, read_records
 from state.metrics import tabled
 from state.paths import RunPaths
@@ -306,8 +307,7 @@ def test_scores_of_config_means_are_those_of_the_score_file(tmp_path: Path) -> N
 
 def test_what_a_person_told_the_night_stands_in_a_place_of_its_own(plain: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(plain, tmp_path / "run"))
-    ledger, _ = read_story(RunPaths(root))
-    text = ledger.blobs.put("Look at <b>V_rest</b>")
+    text = BlobStore(RunPaths(root).blobs).put("Look at <b>V_rest</b>")
     with Journal(RunPaths(root).journal, lambda record: None) as file:
         file.append("user_input_taken", 5, {"kind": "instruction", "text": text})
         file.append("user_input_taken", 5, {"kind": "instruction", "text": text})
