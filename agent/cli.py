@@ -190,8 +190,26 @@ def rebuild(run: RunArgument) -> None:
 def export(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option(help="The archive; default: RUN.tar.gz beside the run.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write no archive but a table of all runs: a file.csv or file.parquet.")
+    ] = None,
+    trajectories: Annotated[
+        Path | None, typer.Option(help="Write no archive but a table of all trajectories: .csv or .parquet.")
+    ] = None,
 ) -> None:
-    """Pack a run, without checkpoints, into one archive that `nightfly replay` accepts on another machine."""
+    """Pack a run, without checkpoints, into one archive that `nightfly replay` accepts on another machine.
+
+    With --table or --trajectories: its runs as a table for pandas or R, also while a driver is at work.
+    """
+    if table or trajectories:
+        from agent.commands.table import write_tables
+
+        if out:
+            raise typer.BadParameter(
+                "names an archive; leave it out beside --table and --trajectories", param_hint="--out"
+            )
+        print(*write_tables(run, table, trajectories), sep="\n")
+        return
     from agent.replay.archive import export as pack
 
     print(pack(run, out))
@@ -353,7 +371,7 @@ def audit(
     raise typer.Exit(audit_file(log, ucb_scores, json, n_parallel, n_iter_block, ucb_c, page))
 
 
-@app.command("import", epilog="Example:  nightfly import old/analysis.md campaigns/quickstart.yaml --memory old/memory.md")
+@app.command("import", epilog="Example:  nightfly import old/analysis.md campaigns/quickstart.yaml")
 def import_(
     log: Annotated[Path, typer.Argument(help="The log of what another program began, e.g. its analysis.md.")],
     campaign: Annotated[Path, typer.Argument(help="Campaign file that goes on from there.")],

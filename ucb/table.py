@@ -152,6 +152,11 @@ def _first_counts(runs: Sequence[Run]) -> str:
     return f"{len(runs)} (sim seeds {data}, train seeds {training}{f', {failed} failed' if failed else ''})"
 
 
+def trends(stats: ConfigStats) -> str:
+    """The cell `R2 trend` of a config."""
+    return _trends(stats.runs) if stats.format > 1 else _first_trends(stats.runs)
+
+
 def _trends(runs: Sequence[Run]) -> str:
     """`conn holds 3/4, vrest rises 2/4, holds high 1/4, falls 1/4`: over the runs of which it is known."""
     held = [run.conn_held for run in runs if run.conn_held is not None]

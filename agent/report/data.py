@@ -8,7 +8,9 @@ from typing import Any
 
 from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
-from agent.report.pictures import by_interest
+from agent.ledger.standing import candidate
+from agent.report.brief import brief_nodes
+from agent.report.limits import Limits, by_interest
 from agent.report.story import PHASES, Story, Talk
 from state.errors import RunError
 from state.explorable import Explorable
@@ -24,23 +26,28 @@ from ucb.score import score_block
 from ucb.tree import TreeNode
 
 DIGITS = 6
-# All entries and trajectories of a very long night would make a page too large for a browser: the rest is left out.
-ENTRY_CHARACTERS = 6_000_000
-CURVE_POINTS = 100_000
+RUN_CHARACTERS = 2_000_000
 
 
 def page_data(
-    ledger: Ledger, story: Story, pictures: dict[int, list[dict[str, str]]], texts: dict[str, str | None]
+    ledger: Ledger,
+    story: Story,
+    pictures: dict[int, list[dict[str, str]]],
+    texts: dict[str, str | None],
+    limits: Limits | None = None,
 ) -> dict[str, Any]:
     """Everything that the page's script needs, fit for JSON.
 
     ``pictures``: iteration -> name and source of each; ``texts``: blob name -> text of the prompts and replies that
-    stand on the page itself, None where it is lost.
+    stand on the page itself, None where it is lost; ``limits``: how much stands on it (default: all of an ordinary
+    night).
     """
+    limits = limits or Limits()
     nodes, n_parallel = ledger.views.tree.runs(), ledger.campaign.search.n_parallel
-    layout = place(ledger.views.tree.nodes(), n_parallel)
+    drawn = [node for node in nodes if limits.holds(node.id)]
+    layout = place([*(node for node in ledger.views.tree.nodes() if node.role == "imported"), *drawn], n_parallel)
     before = (ledger.history.first_iteration - 1) // n_parallel
-    scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story)
+    scores, whole = _scores(ledger, story, nodes), _within_budget(ledger, story, limits)
     return {
         **_metrics(),
         "primary": ledger.campaign.goal.primary,
@@ -56,13 +63,15 @@ def page_data(
         "nodes": [
             _node(ledger, story, node, pictures.get(node.id, []), node.id in whole)
             | {"x": layout.x[node.id] - before, "y": layout.y[node.id], "ucb": scores.get(node.id)}
-            for node in nodes
+            for node in drawn
         ],
-        "best": _first_choice(ledger),
+        "brief": brief_nodes(ledger, [node for node in nodes if not limits.holds(node.id)], scores),
+        **_first_choice(ledger),
+        "night": f"{ledger.campaign.name} {story.first_time}",
         "end": story.last_time,
         "stopped": ledger.history.stopped is not None,
         "running": _running(ledger, story),
-        "talks": [_talk(talk) for talk in story.talks],
+        "talks": _talks_of(ledger, story, limits),
         "texts": texts,
         "events": [{"time": time, "text": text} for time, text in story.events],
     }
@@ -91,21 +100,29 @@ def _label(row: Metric) -> str:
     return row.short if row.lower_is_better else row.name
 
 
-def _first_choice(ledger: Ledger) -> int | None:
-    """The run that the page opens with: the latest of the confirmed config, else of the one that leads."""
-    if (won := ledger.views.confirmations.best) is not None:
-        return ledger.views.latest_node[won.config_id]
-    best = ledger.views.table.leading(1)
-    return best[0].runs[-1].iteration if best else None
+def _first_choice(ledger: Ledger) -> dict[str, Any]:
+    """The run that the page opens with, and why: the latest of the confirmed config, else of the candidate."""
+    views, name = ledger.views, candidate(ledger.views)
+    if (won := views.confirmations.best) is not None:
+        name, why = won.config_id, f"{won.config_id} is confirmed better than the baseline"
+    elif name is not None:
+        state = "is on trial" if views.confirmations.open is not None else "leads and is not confirmed"
+        why = f"{name} is the candidate: it {state}"
+    else:
+        leading = views.table.leading(1)
+        name = leading[0].config_id if leading else None
+        why = f"no config is a candidate yet; {name} has the best score so far"
+    shown = None if name is None else views.latest_node[name]
+    return {"best": shown, "why": "" if shown is None else f"Shown first, the latest run of its config: {why}."}
 
 
-def shown_texts(ledger: Ledger, story: Story, budget: int) -> dict[str, str | None]:
+def shown_texts(ledger: Ledger, talks: list[Talk], budget: int) -> dict[str, str | None]:
     """Blob name -> text of prompts and replies, newest first while ``budget`` characters last; the rest is linked.
 
     None for a blob that is missing or damaged: a page of everything else is worth more in the morning than none.
     """
     shown: dict[str, str | None] = {}
-    for talk in reversed(story.talks):
+    for talk in reversed(talks):
         for name in (talk.reply, talk.prompt, talk.system):
             if name is None or name in shown:
                 continue
@@ -173,10 +190,10 @@ def _means(ledger: Ledger, sums: dict[str, list[float]], inside: list[TreeNode])
     return {node: sum(sums.get(name, [0.0])) / len(sums.get(name, [0.0])) for node, name in names.items()}
 
 
-def _within_budget(ledger: Ledger, story: Story) -> set[int]:
+def _within_budget(ledger: Ledger, story: Story, limits: Limits) -> set[int]:
     """The runs whose log entry and trajectory stand on the page: the latest and the best, then newest first."""
-    characters, points, whole = ENTRY_CHARACTERS, CURVE_POINTS, set()
-    for number in by_interest(ledger):
+    characters, points, whole = limits.entries, limits.points, set()
+    for number in filter(limits.holds, by_interest(ledger)):
         entry = ledger.history.iterations[number].entry
         characters -= sum(len(text) for text in entry.values() if isinstance(text, str)) if entry else 0
         points -= len(story.trajectories.get(number, [[]])[0])
@@ -241,9 +258,30 @@ def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:
     ]
 
 
+def run_data(ledger: Ledger, story: Story, number: int, pictures: list[dict[str, str]]) -> dict[str, Any]:
+    """All that a page of a very long night leaves out of one run: its facts, and what was said of it."""
+    node = next(node for node in ledger.views.tree.nodes() if node.id == number)
+    batch = ledger.history.iterations[number].planned.batch
+    talks = [talk for talk in story.talks if talk.batch in (batch - 1, batch)]
+    return {
+        "node": _node(ledger, story, node, pictures, True),
+        "talks": [_talk(talk) for talk in talks],
+        "texts": shown_texts(ledger, talks, RUN_CHARACTERS),
+    }
+
+
+def _talks_of(ledger: Ledger, story: Story, limits: Limits) -> list[dict[str, Any]]:
+    """All conversations; of a very long night those about the runs that stand on the page whole."""
+    if limits.whole is None:
+        return [_talk(talk) for talk in story.talks]
+    batches = {ledger.history.iterations[number].planned.batch for number in limits.whole}
+    about = batches | {batch - 1 for batch in batches}
+    return [_talk(talk) for talk in story.talks if talk.batch in about]
+
+
 def _talk(talk: Talk) -> dict[str, Any]:
     fields = asdict(talk)
-    for name in ("violations", "warnings", "fallbacks", "usage", "tries", "useless"):
+    for name in ("violations", "warnings", "fallbacks", "usage", "tries", "useless", "images"):
         del fields[name]
     return fields | {"rejected": bool(talk.violations), "filled": len(talk.fallbacks)}
 

@@ -72,16 +72,16 @@ def best_config(ledger: Ledger) -> str:
     """The config confirmed better, or none; then who leads, and how far its confirmation has got."""
     table, views = ledger.views.table, ledger.views
     confirmations, goal = views.confirmations, ledger.campaign.goal
-    base = f"the baseline {BASELINE} ({_figures(table[BASELINE])})" if BASELINE in table else "a baseline"
+    base = f"the baseline {BASELINE} ({figures(table[BASELINE])})" if BASELINE in table else "a baseline"
     best, name = confirmations.best, candidate(views)
     if best is not None:
-        told = f"{_named(ledger, table[best.config_id])} is confirmed better than {base}: {render_trial(best, goal)}."
+        told = f"{named(ledger, table[best.config_id])} is confirmed better than {base}: {render_trial(best, goal)}."
     else:
         told = f"No config is confirmed better than {base}."
     if confirmations.open is not None:
-        told += f" On trial is {_named(ledger, table[str(name)])}: {render_trial(confirmations.open, goal)}."
+        told += f" On trial is {named(ledger, table[str(name)])}: {render_trial(confirmations.open, goal)}."
     elif name is not None:
-        told += f" Ahead of {len(table)} tried is {_named(ledger, table[name])} with {_figures(table[name])}; "
+        told += f" Ahead of {len(table)} tried is {named(ledger, table[name])} with {figures(table[name])}; "
         told += "it is the best of many and not confirmed."
     elif confirmations.trials and confirmations.trials[-1] is not best:
         told += f" Last on trial was {render_trial(confirmations.trials[-1], goal)}."
@@ -170,13 +170,15 @@ def cost(ledger: Ledger, story: Story) -> str:
     return "; ".join(filter(None, [told, waiting_words(ledger.waiting)])) + "."
 
 
-def _named(ledger: Ledger, stats: ConfigStats) -> str:
+def named(ledger: Ledger, stats: ConfigStats) -> str:
+    """A config by its name, with its departures from the defaults."""
     changes = config_changes(ledger, stats.config_id)
     text = ", ".join(f"{key.rpartition('.')[2]} = {value}" for key, value in changes.items())
     return f"{stats.config_id} ({text or 'the defaults'})"
 
 
-def _figures(stats: ConfigStats) -> str:
+def figures(stats: ConfigStats) -> str:
+    """Its two R2 over its runs, in words."""
     conn, vrest = stats.spreads["connectivity_R2"], stats.spreads["V_rest_R2"]
     many = len(stats.runs)
     runs = f"{many} run{'s' if many > 1 else ''}"

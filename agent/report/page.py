@@ -18,20 +18,28 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.standard import standard_lines
 from agent.report.data import page_data, shown_texts
 from agent.report.learned import lessons, principles
+from agent.report.limits import limits_of
 from agent.report.pictures import Album
 from agent.report.story import Story
-from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, imported_rows, provenance
+from agent.report.tables import (
+    SHOWN,
+    check_rows,
+    config_rows,
+    failure_rows,
+    guard_rows,
+    imported_rows,
+    latest,
+    person_rows,
+    provenance,
+)
 from state.metrics import tabled
 from ucb.variance import RANKED_FROM
 
 FOLDER = Path(__file__).parent / "page"
 SCRIPTS = (
-    *("look.js", "state.js", "tree.js", "curve.js", "conversation.js", "details.js"),
-    *("trajectories.js", "parameters.js", "timeline.js", "runs.js", "main.js"),
+    *("look.js", "state.js", "tree.js", "curve.js", "conversation.js", "details.js", "beside.js"),
+    *("trajectories.js", "parameters.js", "timeline.js", "runs.js", "since.js", "more.js", "main.js"),
 )
-# Limits that keep the page of a long night small enough for a phone.
-PICTURE_BYTES = 6_000_000
-TEXT_CHARACTERS = 4_000_000
 
 
 @lru_cache(maxsize=1)
@@ -61,8 +69,11 @@ def _own_script() -> str:
 
 def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = None, live: bool = False) -> str:
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
-    texts = shown_texts(ledger, story, TEXT_CHARACTERS)
-    data = page_data(ledger, story, (album or Album(PICTURE_BYTES)).pictures(ledger), texts)
+    limits = limits_of(ledger)
+    texts = shown_texts(ledger, story.talks, limits.texts)
+    album = album or Album()
+    data = page_data(ledger, story, album.pictures(ledger, limits), texts, limits)
+    data["batch_pictures"] = album.of_batches(ledger, story, limits)
     scripts = [_plotly(), _own_script()]
     facts = {
         "title": ledger.campaign.name,
@@ -70,20 +81,25 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "summary": _summary(ledger, story),
         "lessons": lessons(ledger, story),
         "principles": principles(ledger),
-        "configs": config_rows(ledger),
+        "told": person_rows(ledger, story),
         "standard": standard_lines(ledger.views),
         "imported": imported_rows(ledger),
         "imported_from": ledger.history.imported_from,
+        "configs": config_rows(ledger, limits.rows),
+        "more_configs": _beyond(len(ledger.views.table), limits.rows),
+        "whole": None if limits.whole is None else len(limits.whole),
+        "runs": len(ledger.views.tree),
+        "live": live,
         "shown": SHOWN,
         "table_metrics": [row.name for row in tabled(ledger.campaign.format)],
         "ranked_from": RANKED_FROM,
         "latest_runs": LATEST_RUNS,
-        "failures": failure_rows(ledger),
-        "cuts": failure_rows(ledger, cut=True),
-        "guard": guard_rows(story),
-        "checks": check_rows(ledger),
+        "failures": latest(failure_rows(ledger), limits.rows),
+        "cuts": latest(failure_rows(ledger, cut=True), limits.rows),
+        "guard": latest(guard_rows(story), limits.rows),
+        "checks": latest(check_rows(ledger), limits.rows),
         "lost": sorted(name for name, text in texts.items() if text is None),
-        "summaries": story.summaries,
+        "summaries": dict(latest(list(story.summaries.items()), limits.rows)),
         "provenance": provenance(ledger, story),
     }
     return template("index.html.j2").render(
@@ -116,6 +132,10 @@ def _policy(scripts: list[str], live: bool) -> str:
 
 def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _beyond(many: int, shown: int | None) -> int:
+    return 0 if shown is None else max(0, many - shown)
 
 
 def _badges(ledger: Ledger) -> list[str]:

@@ -8,26 +8,29 @@ from collections.abc import Iterable
 
 from PIL import Image
 
+from agent.briefing.batch_picture import NAME
 from agent.ledger.ledger import Ledger
+from agent.report.limits import Limits, by_interest
+from agent.report.story import Story
 from state.errors import RunError
 from state.history import Iteration
 
 WIDTH = 900
+# The API makes a picture no larger than this on its long edge: what the page shows of batch.png is what Claude sees.
+API_EDGE = 1568
 QUALITY = 60
-LATEST = 8
 
 
 class Album:
     """Keeps what it has made, so that a page written again costs only its new pictures."""
 
-    def __init__(self, budget: int) -> None:
-        self._budget = budget
+    def __init__(self) -> None:
         self._made: dict[str, str] = {}
 
-    def pictures(self, ledger: Ledger) -> dict[int, list[dict[str, str]]]:
+    def pictures(self, ledger: Ledger, limits: Limits) -> dict[int, list[dict[str, str]]]:
         """Iteration -> name, source (`data:` or '') and relative address of each picture."""
-        left, found = self._budget, {}
-        for number in by_interest(ledger):
+        left, found = limits.pictures, dict[int, list[dict[str, str]]]()
+        for number in filter(limits.holds, by_interest(ledger)):
             shown = []
             for name, blob in sorted(_pictures(ledger.history.iterations[number])):
                 source = self._small(ledger, blob) if left > 0 else ""
@@ -38,11 +41,22 @@ class Album:
             found[number] = shown
         return found
 
-    def _small(self, ledger: Ledger, blob: str) -> str:
+    def of_batches(self, ledger: Ledger, story: Story, limits: Limits) -> dict[int, str]:
+        """Batch -> the picture that the program drew of it for Claude, as large as Claude sees it; newest first."""
+        left, found = limits.batch_pictures, dict[int, str]()
+        for talk in reversed(story.talks):
+            blob = talk.images.get(NAME)
+            if blob is None or talk.batch in found or left <= 0:
+                continue
+            found[talk.batch] = self._small(ledger, blob, (API_EDGE, API_EDGE))
+            left -= len(found[talk.batch])
+        return found
+
+    def _small(self, ledger: Ledger, blob: str, size: tuple[int, int] = (WIDTH, 4 * WIDTH)) -> str:
         """The picture as a `data:` address; '' when its blob is missing or no picture, which the link then shows."""
         if blob not in self._made:
             try:
-                self._made[blob] = _data_address(ledger.blobs.get(blob))
+                self._made[blob] = _data_address(ledger.blobs.get(blob), size)
             # Pillow raises SyntaxError or ValueError for a broken PNG, depending on where it is broken.
             except (RunError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 self._made[blob] = ""
@@ -53,16 +67,9 @@ def _pictures(iteration: Iteration) -> Iterable[tuple[str, str]]:
     return ((name, blob) for name, blob in iteration.artifacts.items() if name.endswith(".png"))
 
 
-def by_interest(ledger: Ledger) -> list[int]:
-    """The latest slots, then those of the best configs, then all others, newest first."""
-    numbers = sorted((node.id for node in ledger.views.tree.runs()), reverse=True)
-    best = [run.iteration for stats in ledger.views.table.top(8) for run in reversed(stats.runs)]
-    return list(dict.fromkeys([*numbers[:LATEST], *best, *numbers]))
-
-
-def _data_address(png: bytes) -> str:
+def _data_address(png: bytes, size: tuple[int, int]) -> str:
     with Image.open(io.BytesIO(png)) as picture:
-        picture.thumbnail((WIDTH, 4 * WIDTH))
+        picture.thumbnail(size)
         packed = io.BytesIO()
         picture.convert("RGB").save(packed, "WEBP", quality=QUALITY)
     return "data:image/webp;base64," + base64.b64encode(packed.getvalue()).decode("ascii")

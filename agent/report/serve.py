@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import socket
 import sys
 import threading
@@ -14,7 +15,7 @@ from io import BufferedReader, RawIOBase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from agent.report.listing import render_listing
 from agent.report.shelf import Shelf
@@ -26,6 +27,9 @@ PATIENCE_S = 60.0
 HEAD_S = 10.0
 # Connections at once; the one that has kept its request to itself for the longest makes room for a new one.
 MOST = 64
+# No run is called so: the name of one begins with a letter or a figure.
+COMPARE = "/-/compare"
+ONE = re.compile(r"runs/([1-9][0-9]{0,8})\.json", re.ASCII)
 OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -80,6 +84,10 @@ class Handler(BaseHTTPRequestHandler):
             return HTTPStatus.BAD_REQUEST, "text/plain", b"no such address\n"
         if path == "/":
             return HTTPStatus.OK, HTML, render_listing(shelf.lines()).encode("utf-8")
+        if path == COMPARE:
+            asked = parse_qs(urlsplit(self.path).query)
+            names = [asked.get(side, [""])[0] for side in ("a", "b")]
+            return HTTPStatus.OK, HTML, shelf.nights(names[0], names[1]).encode("utf-8")
         name, slash, inside = path.removeprefix("/").partition("/")
         if (paths := shelf.run(name)) is None:
             return HTTPStatus.NOT_FOUND, "text/plain", b"no such run\n"
@@ -87,6 +95,11 @@ class Handler(BaseHTTPRequestHandler):
             return HTTPStatus.MOVED_PERMANENTLY, "text/plain", b""
         if inside == "":
             return HTTPStatus.OK, HTML, shelf.page(paths).encode("utf-8")
+        if (run := ONE.fullmatch(inside)) is not None:
+            facts = shelf.one(paths, int(run[1]))
+            if facts is None:
+                return HTTPStatus.NOT_FOUND, "text/plain", b"no such run\n"
+            return HTTPStatus.OK, "application/json", facts.encode("utf-8")
         if inside == "version":
             return HTTPStatus.OK, "text/plain", shelf.head(paths).encode()
         found = shelf.file(paths, inside)

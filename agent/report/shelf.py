@@ -9,10 +9,14 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.ledger.ledger import Ledger
+from agent.report.data import run_data
+from agent.report.limits import Limits, limits_of
 from agent.report.listing import RunLine, run_line, with_state
-from agent.report.page import PICTURE_BYTES, render_page
+from agent.report.nights import night_facts, render_nights
+from agent.report.page import inert_json, render_page
 from agent.report.pictures import Album
-from agent.report.story import read_story
+from agent.report.story import Story, read_story
 from state.paths import RunPaths
 
 # The only files that are ever sent, with their content types; no other path of a request opens a file.
@@ -33,9 +37,11 @@ class _Kept:
     """What was made of one run, and the state of its journal then."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    album: Album = field(default_factory=lambda: Album(PICTURE_BYTES))
+    album: Album = field(default_factory=Album)
     line: tuple[Stamp, RunLine] | None = None
     page: tuple[Stamp, str] | None = None
+    # What a page of a very long night is asked for later.
+    read: tuple[Stamp, Ledger, Story] | None = None
 
 
 @dataclass
@@ -73,8 +79,36 @@ class Shelf:
         with kept.lock:
             stamp = _stamp(paths)
             if kept.page is None or kept.page[0] != stamp:
-                kept.page = stamp, render_page(*read_story(paths), base="", album=kept.album, live=True)
+                ledger, story = self._read(kept, paths, stamp)
+                kept.page = stamp, render_page(ledger, story, base="", album=kept.album, live=True)
             return kept.page[1]
+
+    def one(self, paths: RunPaths, number: int) -> str | None:
+        """All that is known of one run of a night, as JSON; None for a run that has not finished."""
+        kept = self._of(paths)
+        with kept.lock:
+            ledger, story = self._read(kept, paths, _stamp(paths))
+            iteration = ledger.history.iterations.get(number)
+            if iteration is None or iteration.result is None:
+                return None
+            album = Album().pictures(ledger, Limits(whole=frozenset([number])))
+            return inert_json(run_data(ledger, story, number, album[number]))
+
+    def _read(self, kept: _Kept, paths: RunPaths, stamp: Stamp) -> tuple[Ledger, Story]:
+        """Ledger and story, kept for a very long night only, since one takes long to read and much memory."""
+        if kept.read is None or kept.read[0] != stamp:
+            kept.read = None
+            read = read_story(paths)
+            if limits_of(read[0]).whole is None:
+                return read
+            kept.read = stamp, *read
+        return kept.read[1], kept.read[2]
+
+    def nights(self, one: str, other: str) -> str:
+        """The page of two nights side by side; a name that is no run is nobody's night."""
+        names = [name for name in sorted(os.listdir(self.root)) if self.run(name) is not None]
+        chosen = [paths for name in (one, other) if (paths := self.run(name)) is not None]
+        return render_nights(names, one, other, [night_facts(paths) for paths in chosen] if len(chosen) == 2 else [])
 
     def head(self, paths: RunPaths) -> str:
         """The hash of the last whole record, unverified: open pages ask for it every few seconds, all night long."""

@@ -46,6 +46,8 @@ class Talk:
     reply: str | None = None
     answered: str | None = None
     outcome: str = ""
+    request: str = ""
+    images: dict[str, str] = field(default_factory=dict)
     accepted: bool = False
     model: str = ""
     seconds: float | None = None
@@ -56,6 +58,18 @@ class Talk:
     warnings: list[str] = field(default_factory=list)
     fallbacks: dict[str, list[str]] = field(default_factory=dict)
     useless: str = ""
+
+
+@dataclass
+class Words:
+    """What a person told the run: an instruction for Claude (``text`` is its blob), or pause, resume, stop."""
+
+    kind: str
+    batch: int
+    time: str
+    text: str | None = None
+    answer: str = ""
+    answered: str = ""
 
 
 @dataclass
@@ -73,6 +87,7 @@ class Story:
     trajectories: dict[int, list[list[Any]]] = field(default_factory=dict)
     missing: dict[int, dict[str, str]] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
+    words: list[Words] = field(default_factory=list)
     drivers: list[DriverStarted] = field(default_factory=list)
     summaries: dict[int, str] = field(default_factory=dict)
     # Batch -> what the model set for the whole campaign with it.
@@ -97,9 +112,22 @@ class Story:
     _budget_stop = _driver_stopped
 
     def _user_input_taken(self, record: Record) -> None:
-        kind = record.of(UserInputTaken)["kind"]
+        taken = record.of(UserInputTaken)
+        kind = taken["kind"]
+        self._take_words(record, taken)
         told = "Claude acknowledged the instructions" if kind == "acknowledged" else f"a person: {kind}"
         self.events.append((record.time, told))
+
+    def _take_words(self, record: Record, taken: UserInputTaken) -> None:
+        """Keep an instruction, once however often it was sent, with Claude's answer to it; or what was asked."""
+        waiting = next(
+            (w for w in reversed(self.words) if w.text and w.text == taken.get("text") and not w.answer), None
+        )
+        if taken["kind"] == "acknowledged":
+            if waiting is not None:
+                waiting.answer, waiting.answered = taken.get("answer", ""), record.time
+        elif waiting is None:
+            self.words.append(Words(taken["kind"], record.batch, record.time, taken.get("text")))
 
     def _claude_awaited(self, record: Record) -> None:
         awaited = record.of(ClaudeAwaited)
@@ -124,13 +152,15 @@ class Story:
 
     def _prompt_rendered(self, record: Record) -> None:
         data = record.of(PromptRendered)
-        self.talks.append(Talk(record.batch, data["kind"], record.time, data["system"], data["text"]))
+        talk = Talk(record.batch, data["kind"], record.time, data["system"], data["text"], images=data["images"])
+        self.talks.append(talk)
 
     def _reply_received(self, record: Record) -> None:
         talk, data = self.talks[-1], record.of(ReplyReceived)
         talk.answered, talk.reply = record.time, data["reply"]
         talk.outcome = data.get("stop_reason") or data.get("outcome", "")
         talk.model, talk.seconds = data.get("model") or "", data.get("seconds")
+        talk.request = data.get("request_id") or ""
         talk.cost_usd, talk.usage, talk.tries = data.get("cost_usd"), data.get("usage") or {}, data.get("tries") or []
 
     def _reply_rejected(self, record: Record) -> None:

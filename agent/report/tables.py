@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.briefing.config_view import config_changes
 from agent.ledger.ledger import Ledger
 from agent.ledger.standing import standing
 from agent.report.story import Story
 from state.config import Scalar
+from state.errors import RunError
 from state.metrics import METRICS, REWARD, tabled
 from ucb.compare import show_interval
-from ucb.entry import LogEntry
 from ucb.estimates import BASELINE
+from ucb.table import trends
 from ucb.variance import ConfigStats, Spread
 
 SHOWN = 25
+Row = TypeVar("Row")
 
 
-def config_rows(ledger: Ledger) -> list[dict[str, Any]]:
+def config_rows(ledger: Ledger, most: int | None = None) -> list[dict[str, Any]]:
     """One row a config in the order of the variance table: figures of its metrics and the comparison with the baseline.
 
-    Those with too few runs for a rank are marked so.
+    Those with too few runs for a rank are marked so; ``most`` = the first so many.
     """
-    return [_config_row(ledger, stats) for stats in ledger.views.table.top()]
+    return [_config_row(ledger, stats) for stats in ledger.views.table.top(most)]
 
 
 def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
@@ -35,6 +37,7 @@ def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
         "failed": stats.failed,
         "seeds": f"{stats.simulation_seeds} / {stats.training_seeds}",
         "cells": [_cell(spread, len(stats.runs)) for spread in stats.spreads.values()],
+        "trend": trends(stats),
         "robust": stats.robustness,
         "bad": str(ledger.views.estimates.share(stats.config_id)),
         "ranked": stats.ranked,
@@ -57,6 +60,31 @@ def _against_baseline(ledger: Ledger, stats: ConfigStats) -> str:
     found = [ledger.views.estimates.compare(stats.config_id, BASELINE, name) for name in names]
     gaps = [f"{METRICS[one.metric].short} {one.difference:+.3f}, {show_interval(one)}" for one in found if one.interval]
     return "; ".join([standing(ledger.views, stats.config_id), *gaps])
+
+
+def person_rows(ledger: Ledger, story: Story) -> list[dict[str, str]]:
+    """What people told the run, in order: the lab's own instruction, those for Claude with its answers, requests."""
+    rows = []
+    if (own := ledger.history.instruction) is not None:
+        rows.append({"when": "before the night", "what": "the lab's instruction", "text": _words(ledger, own)})
+    for words in story.words:
+        text = _words(ledger, words.text) if words.text else ""
+        what = "instruction for Claude" if words.kind == "instruction" else words.kind
+        answer = words.answer or ("not acknowledged yet" if words.kind == "instruction" else "")
+        rows.append({"when": words.time[:19].replace("T", " "), "what": what, "text": text, "answer": answer})
+    return rows
+
+
+def _words(ledger: Ledger, blob: str) -> str:
+    try:
+        return ledger.blobs.text(blob)
+    except RunError:
+        return "(its blob is missing or damaged)"
+
+
+def latest(rows: list[Row], most: int | None) -> list[Row]:
+    """The last ``most`` rows, all for None."""
+    return rows if most is None else rows[-most:]
 
 
 def imported_rows(ledger: Ledger) -> list[dict[str, Any]]:
@@ -118,7 +146,7 @@ def check_rows(ledger: Ledger) -> list[dict[str, Any]]:
         {"id": number, "text": text}
         for number, iteration in ledger.history.iterations.items()
         if iteration.entry is not None
-        for text in LogEntry.model_validate(iteration.entry).checks
+        for text in iteration.entry.get("checks", ())
     ]
 
 

@@ -26,6 +26,16 @@ function fate(talk) {
   return talk.filled ? `accepted, ${talk.filled} slots filled by the program` : "accepted";
 }
 
+function answeredBy(talk) {
+  const known = [
+    talk.request && `request ${talk.request}`,
+    talk.model,
+    talk.seconds === null ? "" : `${talk.seconds.toFixed(1)} s`,
+    talk.cost_usd === null ? "" : `$${talk.cost_usd.toFixed(4)}`,
+  ].filter(Boolean);
+  return make("p", { class: "quiet" }, known.join(" · "));
+}
+
 function conversation(batch, title) {
   const talks = data.talks.filter((talk) => talk.batch === batch);
   if (!talks.length) return [];
@@ -36,6 +46,7 @@ function conversation(batch, title) {
       talk.reply
         ? blobText(`Reply, ${fate(talk)}`, talk.reply)
         : make("p", {}, `No reply: ${talk.outcome || "waiting"}`),
+      answeredBy(talk),
     );
   }
   return parts;

@@ -16,12 +16,25 @@ function steps(node) {
     stepButton("after ›", nodeOf.has(node.id + 1) ? node.id + 1 : undefined),
   );
   if (importedOf.has(node.parent)) row.append(make("span", { class: "quiet" }, `parent ${node.parent}, imported`));
-  else if (node.parent !== null) row.append(stepButton(`parent ${node.parent}`, node.parent));
+  else if (node.parent !== null)
+    row.append(
+      stepButton(`parent ${node.parent}`, node.parent),
+      make("button", { type: "button", on: { click: () => showTwo(node.parent, node.id) } }, "beside its parent"),
+    );
   for (const child of node.children.slice(0, 8)) row.append(stepButton(`child ${child}`, child));
   if (node.children.length > 8)
     row.append(make("span", { class: "quiet" }, `and ${node.children.length - 8} more children`));
   return row;
 }
+
+function showTwo(left, right) {
+  putBeside(left, right);
+  byId("two").scrollIntoView({ block: "start" });
+}
+
+const VERDICTS = { supported: "✓", falsified: "✗", inconclusive: "?" };
+const verdictText = (node) => (node.verdict ? `${VERDICTS[node.verdict]} ${node.verdict}` : "");
+const verdictMark = (node) => make("span", { class: node.verdict }, verdictText(node));
 
 function table(head, rows) {
   const line = (cells, tag) =>
@@ -95,6 +108,18 @@ function pictures(node) {
   );
 }
 
+function batchPicture(batch) {
+  const source = data.batch_pictures[batch];
+  if (!source) return null;
+  const alt = `trajectories of batch ${batch} and all runs so far by config`;
+  return make(
+    "figure",
+    { style: "margin:.5rem 0" },
+    make("a", { href: source, download: `batch_${batch}.webp` }, make("img", { src: source, alt })),
+    make("figcaption", { class: "quiet" }, `What the program drew of batch ${batch} for Claude, as Claude sees it`),
+  );
+}
+
 function facts(node) {
   const rows = [
     ["block, batch, slot", `${node.block}, ${node.batch}, ${node.slot}`],
@@ -128,10 +153,45 @@ function logEntry(node) {
   );
 }
 
+// A line is all that the page holds of this run: a server is asked for the rest, a file says where it is.
+function showBrief(node, place) {
+  const note = make("p", { class: "quiet" }, data.live ? "Asking for all that is known of it." : NOT_HERE);
+  place.replaceChildren(
+    make(
+      "h3",
+      { tabindex: -1 },
+      `Run ${node.id} · ${node.config} · ${node.role} · `,
+      make("span", { class: node.status }, node.status),
+    ),
+    steps(node),
+    make("p", {}, node.mutation),
+    note,
+    node.failure ? make("p", { class: "failed" }, node.failure[0]) : metricsTable(node),
+  );
+  byId("said").textContent = `Run ${node.id}, ${node.config}, ${node.role}, ${node.status}`;
+  if (data.live) askFor(node).catch((error) => (note.textContent = `It could not be had: ${error.message}`));
+}
+
+const NOT_HERE =
+  "This file holds only these figures of it. `nightfly serve` shows its trajectory, entry and pictures, " +
+  "`nightfly export --table` writes every run as a row.";
+
+async function askFor(node) {
+  const answer = await fetch(`runs/${node.id}.json`, { cache: "no-store" });
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  const told = await answer.json();
+  Object.assign(node, told.node, { brief: false, ucb: node.ucb });
+  const known = new Set(data.talks.map((talk) => talk.asked));
+  data.talks.push(...told.talks.filter((talk) => !known.has(talk.asked)));
+  Object.assign(data.texts, told.texts);
+  if (state.chosen === node.id) tell("choose");
+}
+
 function showDetails() {
   const node = nodeOf.get(state.chosen),
     place = byId("details");
   if (!node) return;
+  if (node.brief) return showBrief(node, place);
   const step = place.contains(document.activeElement) ? document.activeElement.textContent : null;
   const model = (text) => make("p", { class: "model prose" }, text);
   place.replaceChildren(
@@ -148,6 +208,7 @@ function showDetails() {
         ` · ${node.role} · `,
         make("span", { class: node.status }, node.status),
       ),
+      node.id === data.best ? make("p", { class: "quiet why" }, data.why) : null,
       steps(node),
       node.failure
         ? make("p", { class: node.status }, `${node.failure[0].replaceAll("_", " ")}: ${node.failure[1]}`)
@@ -167,11 +228,12 @@ function showDetails() {
       make("h3", {}, "Why"),
       model(node.rule),
       model(node.hypothesis),
-      node.verdict ? make("p", {}, "Verdict: ", make("span", { class: node.verdict }, node.verdict)) : null,
+      node.verdict ? make("p", {}, "Verdict on the hypothesis: ", verdictMark(node)) : null,
       ...node.checks.map((text) => make("p", { class: "failed" }, `Check: ${text}`)),
       ...pictures(node),
       logEntry(node),
       ...conversation(node.batch - 1, "Proposed in"),
+      batchPicture(node.batch),
       ...conversation(node.batch, "Judged in"),
     ].filter(Boolean),
   );

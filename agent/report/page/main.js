@@ -9,6 +9,8 @@ function listenForChoices() {
   });
 }
 
+const DRAWN_UNSEEN = 2000;
+
 // What is far below the screen is drawn when a reader comes near it.
 function whenNear(section, setUp) {
   const drawOnce = () => {
@@ -25,6 +27,8 @@ function whenNear(section, setUp) {
   );
   observer.observe(section);
   addEventListener("beforeprint", drawOnce);
+  // Also without a reader: a picture of the whole page shows what nobody has scrolled to.
+  if (data.nodes.length <= DRAWN_UNSEEN) (window.requestIdleCallback || setTimeout)(drawOnce);
 }
 
 function askForNews() {
@@ -72,6 +76,7 @@ function start() {
   setUpDetails();
   setUpRuns();
   for (const [id, setUp] of [
+    ["two", setUpBeside],
     ["curves", setUpCurves],
     ["parameters", setUpParameters],
     ["timeline", setUpTimeline],
@@ -79,11 +84,13 @@ function start() {
     whenNear(byId(id), setUp);
   }
   listenForChoices();
+  setUpSince();
   const asked = /^#run=(\d+)$/.exec(location.hash),
     last = data.nodes[data.nodes.length - 1];
   if (asked) choose(Number(asked[1]), true);
   else if (last && data.best !== null) choose(data.best, false);
   listenForLooks();
+  setUpMore();
   if (data.live) askForNews();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }

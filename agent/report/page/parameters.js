@@ -1,6 +1,7 @@
 // Metrics against parameters, of the runs that the filters leave.
 
 const MOST_TICKS = 14;
+const MOST_DOTS = 4000;
 // A slot that failed counts as 0, as in the table of configs; one that was cut does not count.
 const counted = (node, metric) => (node.status === "cut" ? null : node.failure ? 0 : measured(node, metric));
 
@@ -72,7 +73,8 @@ function drawParameters() {
     metric = byId("par-metric").value;
   const nodes = filtered().filter((node) => counted(node, metric) !== null),
     { at, axis, columns } = places(nodes, index);
-  const bars = spreads(nodes, at, metric);
+  const bars = spreads(nodes, at, metric),
+    dots = nodes.slice(-MOST_DOTS);
   const tint = { converged: colour("good"), partial: colour("middle"), failed: colour("bad") };
   draw(
     byId("par-plot"),
@@ -88,18 +90,18 @@ function drawParameters() {
         hoverinfo: "text",
       },
       {
-        x: nodes.map(at),
-        y: nodes.map((node) => counted(node, metric)),
+        x: dots.map(at),
+        y: dots.map((node) => counted(node, metric)),
         mode: "markers",
-        name: "run (a cross: the slot failed and counts as 0)",
-        customdata: nodes.map((n) => n.id),
-        hovertext: nodes.map(treeLabel),
+        name: `${dots.length < nodes.length ? "a late run" : "run"} (a cross: the slot failed and counts as 0)`,
+        customdata: dots.map((n) => n.id),
+        hovertext: dots.map(treeLabel),
         hoverinfo: "text",
         marker: {
           size: 7,
           opacity: 0.65,
-          color: nodes.map((node) => tint[node.status]),
-          symbol: nodes.map((n) => (n.failure ? "x" : "circle")),
+          color: dots.map((node) => tint[node.status]),
+          symbol: dots.map((n) => (n.failure ? "x" : "circle")),
         },
       },
     ],

@@ -11,7 +11,7 @@ const COLUMNS = [
     (node) => measured(node, name),
     (node) => figure(measured(node, name), Math.min(3, data.digits[metricIndex[name]])),
   ]),
-  ["verdict", (node) => node.verdict || ""],
+  ["verdict", (node) => node.verdict || "", verdictText],
   ["mutation", (node) => node.mutation],
 ];
 const order = { column: 0, down: true, shown: PAGE };
@@ -37,6 +37,7 @@ function runRow(node) {
       name === "run"
         ? make("button", { type: "button", class: "link", "data-node": node.id }, String(node.id))
         : String((show || value)(node)),
+      name === "run" && isNew(node) ? make("span", { class: "new" }, " new") : null,
     ),
   );
   return make("tr", { class: node.id === state.chosen ? "chosen" : null }, ...cells);

@@ -1,6 +1,34 @@
 // What is shown: the data, the filters, the chosen run. Those who draw subscribe and are told.
 
 const data = JSON.parse(byId("data").textContent);
+
+// The runs of a very long night of which the page holds only a line, made like the others; the server has the rest.
+function briefNodes({ words, metrics, ...columns }) {
+  const told = ["role", "status", "config", "mutation", "verdict", "failure"];
+  const word = (name, i) => words[columns[name][i]] ?? null;
+  return columns.id.map((id, i) => {
+    const node = Object.fromEntries(["id", "parent", "ucb", "batch", "slot"].map((name) => [name, columns[name][i]]));
+    for (const name of told) node[name] = word(name, i);
+    if (node.failure) node.failure = [node.failure, ""];
+    return {
+      ...node,
+      brief: true,
+      metrics: metrics.map((column) => column[i]),
+      curve: [],
+      times: [],
+      pictures: [],
+      missing: {},
+      changes: [],
+      checks: [],
+      hypothesis: "",
+      rule: "",
+      entry: null,
+    };
+  });
+}
+// The tree and the timeline show those that the page holds whole.
+const wholeNodes = data.nodes;
+if (data.brief.id.length) data.nodes = [...data.nodes, ...briefNodes(data.brief)].sort((a, b) => a.id - b.id);
 const nodeOf = new Map(data.nodes.map((node) => [node.id, node]));
 const metricIndex = Object.fromEntries(data.metrics.map((name, index) => [name, index]));
 const measured = (node, metric) => node.metrics[metricIndex[metric]];

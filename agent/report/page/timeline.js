@@ -29,7 +29,7 @@ function slotBars() {
           `${((end - instant(began)) / 60000).toFixed(1)} min`,
       );
     });
-  for (const node of data.nodes) add(node, node.times, node.status);
+  for (const node of wholeNodes) add(node, node.times, node.status);
   for (const node of data.running) add(node, node.times, "running");
   return {
     type: "bar",
@@ -80,7 +80,7 @@ function eventMarks() {
 }
 
 function drawTimeline() {
-  const slots = [...new Set([...data.nodes, ...data.running].map((node) => node.slot))]
+  const slots = [...new Set([...wholeNodes, ...data.running].map((node) => node.slot))]
     .sort((a, b) => b - a)
     .map((slot) => `slot ${slot}`);
   draw(byId("time-plot"), [slotBars(), talkMarks(), eventMarks()], {

@@ -7,7 +7,7 @@ const treeRoot = { x: -data.tree.before, y: data.tree.root };
 function treeEdges() {
   const x = [],
     y = [];
-  for (const node of [...data.imported, ...data.nodes]) {
+  for (const node of [...data.imported, ...wholeNodes]) {
     const parent = node.parent === null ? treeRoot : nodeOf.get(node.parent) || importedOf.get(node.parent);
     x.push(parent.x, node.x, null);
     y.push(parent.y, node.y, null);
@@ -18,7 +18,7 @@ function treeEdges() {
     mode: "lines",
     hoverinfo: "skip",
     showlegend: false,
-    line: { color: colour("edge"), width: data.nodes.length > 200 ? 0.7 : 1.2 },
+    line: { color: colour("edge"), width: wholeNodes.length > 200 ? 0.7 : 1.2 },
   };
 }
 
@@ -33,33 +33,36 @@ function treeLabel(node) {
 }
 
 function treeNodes(metric) {
-  const many = data.nodes.length,
+  const many = wholeNodes.length,
     size = many <= 60 ? 15 : many <= 400 ? 10 : 7;
-  const values = data.nodes.map((node) => measured(node, metric));
+  const values = wholeNodes.map((node) => measured(node, metric));
   const [low, high] = scaleEnds(metric);
   return {
     showlegend: false,
-    x: data.nodes.map((node) => node.x),
-    y: data.nodes.map((node) => node.y),
+    x: wholeNodes.map((node) => node.x),
+    y: wholeNodes.map((node) => node.y),
     mode: many <= 60 ? "markers+text" : "markers",
-    text: data.nodes.map((node) => String(node.id)),
+    text: wholeNodes.map((node) => String(node.id)),
     textposition: "top center",
     textfont: { size: 10, color: colour("quiet") },
-    hovertext: data.nodes.map(treeLabel),
+    hovertext: wholeNodes.map(treeLabel),
     hoverinfo: "text",
-    customdata: data.nodes.map((node) => node.id),
+    customdata: wholeNodes.map((node) => node.id),
     marker: {
       size,
-      symbol: data.nodes.map((node) => (node.failure ? "x" : data.shapes[node.role])),
+      symbol: wholeNodes.map((node) => (node.failure ? "x" : data.shapes[node.role])),
       color: values.map((value, i) =>
-        data.nodes[i].status === "cut"
+        wholeNodes[i].status === "cut"
           ? colour("quiet")
-          : data.nodes[i].failure || value === null
+          : wholeNodes[i].failure || value === null
             ? colour("bad")
             : scaleColour(value, low, high),
       ),
-      opacity: data.nodes.map((node) => (passes(node) ? 1 : 0.12)),
-      line: { width: 1, color: colour("edge") },
+      opacity: wholeNodes.map((node) => (passes(node) ? 1 : 0.12)),
+      line: {
+        width: wholeNodes.map((node) => (isNew(node) ? 2.5 : 1)),
+        color: wholeNodes.map((node) => colour(isNew(node) ? "ink" : "edge")),
+      },
     },
   };
 }
@@ -72,8 +75,8 @@ function scaleEnds(metric) {
       .map((node) => measured(node, metric))
       .filter((value) => value !== null)
       .sort((a, b) => a - b);
-  const good = of(data.nodes.filter((node) => node.status !== "failed")),
-    known = good.length ? good : of(data.nodes);
+  const good = of(wholeNodes.filter((node) => node.status !== "failed")),
+    known = good.length ? good : of(wholeNodes);
   if (!known.length) return [0, 1];
   const [low, high] = [0.25, 0.75].map((share) => known[Math.floor((known.length - 1) * share)]);
   return [known.find((value) => value >= low - 1.5 * (high - low)), known[known.length - 1]];
@@ -127,17 +130,21 @@ function treeImported() {
   };
 }
 
+// Up to 30 batches each has its number, and root where nothing imported lies there.
 function treeTicks() {
-  if (!data.tree.before) return { dtick: data.tree.batches > 30 ? undefined : 1 };
+  const many = data.tree.batches > 30;
+  if (many && !data.tree.before) return { tickformat: "d" };
   const step = Math.ceil(data.tree.batches / 30);
-  return { tickvals: Array.from({ length: data.tree.batches }, (_, i) => i + 1).filter((batch) => batch % step === 0) };
+  const batches = Array.from({ length: data.tree.batches }, (_, i) => i + 1).filter((batch) => batch % step === 0);
+  if (data.tree.before) return { tickvals: batches };
+  return { tickvals: [0, ...batches], ticktext: ["root", ...batches.map(String)] };
 }
 
 function treeRing() {
   const node = nodeOf.get(state.chosen);
   return {
-    x: node ? [node.x] : [],
-    y: node ? [node.y] : [],
+    x: node && node.x !== undefined ? [node.x] : [],
+    y: node && node.x !== undefined ? [node.y] : [],
     mode: "markers",
     hoverinfo: "skip",
     showlegend: false,
@@ -146,12 +153,12 @@ function treeRing() {
 }
 
 function treeLegend() {
-  const shown = [...new Set(data.nodes.map((node) => node.role))].map((role) => [
+  const shown = [...new Set(wholeNodes.map((node) => node.role))].map((role) => [
     role,
     data.shapes[role],
     colour("quiet"),
   ]);
-  const without = data.nodes.filter((node) => node.failure);
+  const without = wholeNodes.filter((node) => node.failure);
   if (without.some((node) => node.status !== "cut")) shown.push(["failed", "x", colour("bad")]);
   if (without.some((node) => node.status === "cut")) shown.push(["cut", "x", colour("quiet")]);
   return shown.map(([name, symbol, color]) => ({
@@ -164,8 +171,9 @@ function treeLegend() {
   }));
 }
 
+// Only batches that have been: before the first stands the root.
 function drawTree() {
-  if (!data.nodes.length) {
+  if (!wholeNodes.length) {
     byId("tree-plot").textContent = "Nothing has finished yet.";
     return;
   }
@@ -190,10 +198,9 @@ function drawTree() {
       margin: { l: 12, r: 12, t: onTouch ? 70 : 40, b: 40 },
       xaxis: {
         title: { text: "batch" },
-        range: [-0.4 - data.tree.before, Math.max(4, data.tree.batches) + 0.6],
+        range: [-0.4 - data.tree.before, data.tree.batches + 0.6],
         zeroline: false,
         ...treeTicks(),
-        tickformat: "d",
       },
       yaxis: { visible: false, range: [Math.max(lanes, 4) - 0.3, -1], zeroline: false },
     },
@@ -209,14 +216,14 @@ function setUpTree() {
   );
   byId("tree-metric").addEventListener("change", drawTree);
   drawTree();
-  if (!data.nodes.length) return;
+  if (!wholeNodes.length) return;
   byId("tree-plot").on("plotly_click", (event) => {
     const id = event.points[0].customdata;
     if (id !== undefined) choose(id, onTouch);
   });
   when("look", drawTree);
   when("filter", () =>
-    Plotly.restyle(byId("tree-plot"), { "marker.opacity": [data.nodes.map((n) => (passes(n) ? 1 : 0.12))] }, [2]),
+    Plotly.restyle(byId("tree-plot"), { "marker.opacity": [wholeNodes.map((n) => (passes(n) ? 1 : 0.12))] }, [2]),
   );
   when("choose", () => {
     const ring = treeRing();

@@ -105,7 +105,7 @@ def test_printing_draws_every_plot_as_wide_as_paper_and_gives_the_screen_its_own
     page.page.locator("#details summary", has_text="Log entry").click()
     assert len(page.page.pdf(format="A4")) > 50_000
     printed = dict(page.page.evaluate("window.printed"))
-    assert len(printed) == 5
+    assert len(printed) == 6
     assert set(printed.values()) == {660}
     page.until(f"Object.fromEntries({WIDTHS})['tree-plot'] === {before['tree-plot']}")
     assert before.items() <= dict(page.page.evaluate(WIDTHS)).items()

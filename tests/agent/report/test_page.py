@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 
 from agent.commands.rebuild import rebuild
 from agent.commands.status import describe, read_run
-from agent.ledger.standing import NOTHING, standing
+from agent.ledger.standing import NOTHING, candidate, standing
 from agent.report import data
+from agent.report.limits import Limits
 from agent.report.page import inert_json
 from agent.report.story import read_story
-from agent.report.tables import config_rows
+from agent.report.tables import config_rows, person_rows
 from agent.report.write import write_report
+from state.blobs import BlobStore
 from state.journal import Journal, Record, read_records
 from state.metrics import tabled
 from state.paths import RunPaths
@@ -140,18 +142,17 @@ def test_equal_journals_give_equal_pages(plain: Path, tmp_path: Path) -> None:
     assert one == two
 
 
-def test_a_page_too_full_keeps_the_runs_of_most_interest(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_too_full_keeps_the_runs_of_most_interest(plain: Path) -> None:
     ledger, story = read_story(RunPaths(plain))
-    monkeypatch.setattr(data, "ENTRY_CHARACTERS", 6000)
-    nodes = {node["id"]: node for node in data.page_data(ledger, story, {}, {})["nodes"]}
+    limits = Limits(entries=6000)
+    nodes = {node["id"]: node for node in data.page_data(ledger, story, {}, {}, limits)["nodes"]}
     kept = [number for number, node in nodes.items() if node["whole"]]
     assert 0 < len(kept) < len(nodes)
     assert max(nodes) in kept
     assert all(nodes[number]["entry"] for number in kept)
     assert all(not n["entry"] and n["curve"] == [] and n["verdict"] for n in nodes.values() if not n["whole"])
-    monkeypatch.undo()
-    monkeypatch.setattr(data, "CURVE_POINTS", 0)
-    assert not any(node["whole"] for node in data.page_data(ledger, story, {}, {})["nodes"] if node["curve"])
+    nodes = {node["id"]: node for node in data.page_data(ledger, story, {}, {}, Limits(points=0))["nodes"]}
+    assert not any(node["whole"] for node in nodes.values() if node["curve"])
 
 
 def test_configs_stand_in_the_order_of_the_variance_table(plain: Path) -> None:
@@ -302,3 +303,49 @@ def test_scores_of_config_means_are_those_of_the_score_file(tmp_path: Path) -> N
     shown = {node["id"]: node["ucb"] for node in data.page_data(ledger, story, {}, {})["nodes"]}
     stored = parse_scores(night.paths.scores.read_text()).scores
     assert {score.node: shown[score.node] for score in stored} == {score.node: score.ucb for score in stored}
+
+
+def test_what_a_person_told_the_night_stands_in_a_place_of_its_own(plain: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(plain, tmp_path / "run"))
+    text = BlobStore(RunPaths(root).blobs).put("Look at <b>V_rest</b>")
+    with Journal(RunPaths(root).journal, lambda record: None) as file:
+        file.append("user_input_taken", 5, {"kind": "instruction", "text": text})
+        file.append("user_input_taken", 5, {"kind": "instruction", "text": text})
+        file.append("user_input_taken", 5, {"kind": "acknowledged", "text": text, "answer": "I shall"})
+        file.append("user_input_taken", 5, {"kind": "pause"})
+        file.append("user_input_taken", 5, {"kind": "instruction", "text": "f" * 64})
+    rows = person_rows(*read_story(RunPaths(root)))
+    told = [(row["what"], row["text"], row["answer"]) for row in rows]
+    assert told == [
+        ("instruction for Claude", "Look at <b>V_rest</b>", "I shall"),
+        ("pause", "", ""),
+        ("instruction for Claude", "(its blob is missing or damaged)", "not acknowledged yet"),
+    ]
+    html = write_report(root, tmp_path / "report.html").read_text()
+    assert 'id="told"' in html
+    assert "Look at <b>" not in html
+    assert 'id="told"' not in write_report(plain, tmp_path / "plain.html").read_text()
+
+
+def test_the_page_opens_on_the_candidate_and_says_why(tmp_path: Path) -> None:
+    play(write_campaign(tmp_path / "c.yaml"), tmp_path / "run", 14)
+    seen = set()
+    for batches in range(1, 15):
+        root = Path(shutil.copytree(tmp_path / "run", tmp_path / f"cut{batches}"))
+        lines = RunPaths(root).journal.read_bytes().splitlines(keepends=True)
+        ends = [n for n, line in enumerate(lines) if b'"type":"batch_committed"' in line]
+        RunPaths(root).journal.write_bytes(b"".join(lines[: ends[batches] + 1]))
+        ledger, story = read_story(RunPaths(root))
+        page, won = data.page_data(ledger, story, {}, {}), ledger.views.confirmations.best
+        name = won.config_id if won else candidate(ledger.views)
+        if name is not None:
+            assert page["best"] == ledger.views.latest_node[name]
+            assert name in page["why"]
+            assert ("confirmed better" in page["why"]) == (won is not None)
+        seen.add(name)
+    assert len(seen) > 1
+
+
+def test_request_ids_are_on_the_page(hostile: Path) -> None:
+    talks = data.page_data(*read_story(RunPaths(hostile)), {}, {})["talks"]
+    assert {talk["request"] for talk in talks if talk["reply"]} == {"req_1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import random
 import struct
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.report.pictures import Album
+from agent.briefing.batch_picture import NAME
+from agent.report.limits import Limits
+from agent.report.pictures import API_EDGE, Album
 from agent.report.story import read_story
 from state.blobs import BlobStore
 from state.paths import RunPaths
+from tests.agent.replay.conftest import play as play_with_pictures
 
 
 def png(width: int = 40, height: int = 30) -> bytes:
@@ -36,7 +40,7 @@ def shown(root: Path, folder: Path, picture: bytes, budget: int) -> list[dict[st
     name = ledger.blobs.put(picture)
     for iteration in ledger.history.iterations.values():
         iteration.artifacts = {"activity.png": name, "stderr": name}
-    return Album(budget).pictures(ledger)[1]
+    return Album().pictures(ledger, Limits(pictures=budget))[1]
 
 
 def test_a_picture_is_copied_and_linked(plain: Path, tmp_path: Path) -> None:
@@ -69,4 +73,21 @@ def test_what_is_no_picture_costs_no_page(plain: Path, tmp_path: Path, broken: b
 def test_a_lost_picture_costs_no_page(plain: Path, tmp_path: Path) -> None:
     ledger, _ = read_story(RunPaths(plain))
     ledger.history.iterations[1].artifacts = {"activity.png": "0" * 64}
-    assert Album(10**6).pictures(ledger)[1][0]["source"] == ""
+    assert Album().pictures(ledger, Limits(pictures=10**6))[1][0]["source"] == ""
+
+
+def test_the_page_shows_what_claude_sees_of_a_batch(tmp_path: Path) -> None:
+    root = play_with_pictures(tmp_path / "run", 2)
+    ledger, story = read_story(RunPaths(root))
+    found = Album().of_batches(ledger, story, Limits())
+    assert found.keys() == {1, 2}
+    for number, source in found.items():
+        sent = next(talk.images[NAME] for talk in story.talks if talk.batch == number and NAME in talk.images)
+        with (
+            Image.open(io.BytesIO(ledger.blobs.get(sent))) as original,
+            Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as shown_here,
+        ):
+            # The API would make a larger one smaller, and its letters with it.
+            assert max(original.size) <= API_EDGE
+            assert shown_here.size == original.size
+    assert Album().of_batches(ledger, story, Limits(batch_pictures=0)) == {}
