@@ -46,9 +46,7 @@ def main_effects(groups: Sequence[Group], steps: Mapping[str, float], log: Mappi
     return [_effect(groups, key, slopes.get(key), steps[key], log[key]) for key in keys]
 
 
-def _effect(
-    groups: Sequence[Group], key: str, told: tuple[float, float] | None, step: float, log: bool
-) -> Effect:
+def _effect(groups: Sequence[Group], key: str, told: tuple[float, float] | None, step: float, log: bool) -> Effect:
     slope, error = told if told is not None else (None, None)
     return Effect(key, slope, error, step, log, _by_value(groups, key))
 
