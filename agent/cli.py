@@ -57,6 +57,10 @@ def run(
     allow_cpu: Annotated[
         bool, typer.Option("--allow-cpu", help="Run a campaign that asks for a GPU without one.")
     ] = False,
+    noise_from: Annotated[
+        Path | None,
+        typer.Option(help="Earlier run of the same campaign, whose noise a new run is begun with; default: none."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Start a night, or continue it where it stopped.
@@ -66,7 +70,7 @@ def run(
     """
     from agent.commands.run import run_campaign
 
-    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, allow_cpu, json))
+    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, allow_cpu, json, noise_from))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from state.shapes import (
     CampaignStarted,
     ClaudeAwaited,
     DriverStarted,
+    EarlierNoise,
     PromptRendered,
     Proposal,
     ReplyAccepted,
@@ -89,6 +90,7 @@ class History:
     instruction: str | None = None
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
+    earlier_noise: EarlierNoise | None = None
     committed: int = -1
     planned: int = 0
     proposals: list[Proposal] = field(default_factory=list)
@@ -134,6 +136,7 @@ class History:
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
         self.instruction = started.get("instruction")
+        self.earlier_noise = started.get("noise")
 
     def _driver_started(self, record: Record) -> None:
         self.drivers += 1

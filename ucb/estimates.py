@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ucb.cells import Cells, cells
 from ucb.compare import Comparison, compare
+from ucb.earlier_noise import with_earlier
 from ucb.noise import Noise, pool
 from ucb.shares import Share, bad_limit, bad_share, share
 from ucb.table import VarianceTable
@@ -33,6 +34,8 @@ class Estimates:
         self._shares: dict[str, tuple[ConfigStats, float, Share]] = {}
         self._noise: dict[str, Noise] = {}
         self._limit: float | None = None
+        # Of an earlier run of the same campaign, where the run was begun with it.
+        self.earlier: dict[str, Noise] = {}
 
     def changed(self, series: Sequence[list[Run]] | None = None) -> None:
         """A run was added to the table, or to ``series``."""
@@ -88,13 +91,15 @@ class Estimates:
         return known[2]
 
     def noise(self, metric: str) -> Noise:
-        """The noise pooled over the baseline and the latest configs."""
+        """The noise pooled over the baseline, the latest configs, and an earlier run if there is one."""
         if metric not in self._noise:
             names = [BASELINE, *(name for name in self._table.latest(POOLED_CONFIGS) if name != BASELINE)]
             crossed = [self._of_series(runs, metric) for runs in self._series[-POOLED_TRIALS:]]
             if crossed:
                 crossed.append(self.cells(BASELINE, metric))
-            self._noise[metric] = pool([self.cells(name, metric) for name in names], crossed)
+            made = pool([self.cells(name, metric) for name in names], crossed)
+            earlier = self.earlier.get(metric)
+            self._noise[metric] = made if earlier is None else with_earlier(made, earlier)
         return self._noise[metric]
 
     def compare(self, name: str, reference: str, metric: str) -> Comparison:

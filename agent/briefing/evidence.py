@@ -12,6 +12,7 @@ from agent.ledger.policy import slot_minutes
 from state.config import Scalar
 from state.history import Iteration
 from state.metrics import REWARD, main
+from state.shapes import EarlierNoise
 from ucb.effects import main_effects, render_effect
 from ucb.estimates import BASELINE
 from ucb.noise import Noise
@@ -69,6 +70,8 @@ def noise_lines(ledger: Ledger) -> list[str]:
     """The pooled noise of each metric, and how far a first run that was picked for its height flatters its config."""
     names = [metric.name for metric in main(ledger.campaign.format)]
     lines = [f"{name}: {_noise(noise)}" for name in names if (noise := _known(ledger, name)) is not None]
+    if (earlier := ledger.history.earlier_noise) is not None:
+        lines.insert(0, _origin(earlier, names))
     primary = _known(ledger, ledger.campaign.goal.primary)
     tried = len(ledger.views.table)
     if primary is not None and tried > 2:
@@ -84,6 +87,16 @@ def noise_lines(ledger: Ledger) -> list[str]:
 def _known(ledger: Ledger, metric: str) -> Noise | None:
     noise = ledger.views.estimates.noise(metric)
     return noise if noise.seeds.known else None
+
+
+def _origin(earlier: EarlierNoise, names: list[str]) -> str:
+    """From where the noise comes that is not this night's."""
+    told = {metric: data["seeds"][1] for metric, data in earlier["metrics"].items() if metric in names}
+    counts = ", ".join(f"{metric} {freedom}" for metric, freedom in told.items())
+    return (
+        f"pooled with the noise of the earlier run {earlier['run']} of this campaign, which brings these degrees "
+        f"of freedom: {counts}; a part that visibly differs tonight stays tonight's own"
+    )
 
 
 def _noise(noise: Noise) -> str:

@@ -21,6 +21,7 @@ from state.schema import validate
 from state.search import setting_key
 from state.shapes import BatchCommitted, SlotEnded
 from ucb.confirm import Confirmations
+from ucb.earlier_noise import noise_of
 from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
@@ -62,7 +63,9 @@ class Views:
 
     def apply(self, record: Record) -> None:
         """Fold in one record that `History` has already taken."""
-        if record.type == "batch_planned":
+        if record.type == "campaign_started" and (earlier := self.history.earlier_noise) is not None:
+            self.estimates.earlier = {metric: noise_of(data) for metric, data in earlier["metrics"].items()}
+        elif record.type == "batch_planned":
             batch = self.history.batch(record.batch)
             self.reports.clear()
             self.confirmations.plan([iteration.planned for iteration in batch])
