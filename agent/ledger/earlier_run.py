@@ -13,11 +13,15 @@ from state.metrics import judged
 from state.shapes import EarlierNoise
 from ucb.earlier_noise import noise_data
 
+# No night has so many iterations, each of which is offered the next data seed.
+REACH = 1000
+
 
 def earlier_noise(root: Path, campaign: Campaign) -> EarlierNoise:
     """The pooled noise of the run in ``root``, for a new run of ``campaign``.
 
-    RunError when that run is of another campaign (its defaults or its trainer differ), or tells of no noise yet.
+    RunError when that run is of another campaign (its defaults or its trainer differ), ran on data seeds that the new
+    one will be offered, or tells of no noise yet.
     """
     run = open_run(root)
     before = run.campaign()
@@ -27,6 +31,12 @@ def earlier_noise(root: Path, campaign: Campaign) -> EarlierNoise:
             f"{campaign.name}; name a run with the same defaults and trainer, or leave the option out"
         )
     ledger = run.ledger()
+    base = campaign.seeds.simulation_base
+    if any(base < one.planned.simulation_seed <= base + REACH for one in ledger.history.iterations.values()):
+        raise RunError(
+            f"{root}: ran on data seeds that {campaign.name} would use again, and the same data would count twice in "
+            f"the noise; give the campaign another seeds.simulation_base (now {base}), or leave --noise-from out"
+        )
     found = {metric: ledger.views.estimates.noise(metric) for metric in judged()}
     metrics = {metric: noise_data(noise) for metric, noise in found.items() if noise.seeds.known}
     if not metrics:

@@ -80,6 +80,13 @@ def test_a_run_of_another_campaign_is_refused(folder: Path, change: dict[str, ob
     assert "\n" not in str(caught.value)
 
 
+def test_data_that_would_count_twice_are_refused(folder: Path) -> None:
+    campaign = validate(Campaign, read_yaml(NULL), "null")
+    with pytest.raises(RunError, match=r"count twice.*seeds.simulation_base \(now 1000\)"):
+        earlier_noise(folder / "first" / "null", campaign)
+    assert earlier_noise(folder / "second" / "null", campaign)["metrics"]
+
+
 def test_a_run_that_has_begun_takes_nothing_over(folder: Path) -> None:
     assert "this one has begun" in command(folder, "first", "--noise-from", str(folder / "second" / "null"))
 
