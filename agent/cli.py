@@ -56,6 +56,10 @@ def run(
     on_cpu: Annotated[
         bool, typer.Option("--on-cpu", "--allow-cpu", help="Run a campaign that wishes for a GPU without one.")
     ] = False,
+    noise_from: Annotated[
+        Path | None,
+        typer.Option(help="Earlier run of the same campaign, whose noise a new run is begun with; default: none."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Start a night, or continue it where it stopped.
@@ -69,7 +73,9 @@ def run(
     with steps.step(f"reading {campaign}"):
         from agent.commands.run import run_campaign
 
-    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, on_cpu, json, steps))
+    raise typer.Exit(
+        run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, on_cpu, json, noise_from, steps)
+    )
 
 
 @app.command(epilog="Example:  nightfly status runs/quickstart --watch")

@@ -30,7 +30,8 @@ from trainer.engines.inline import InlineEngine
 from ucb import compare_runs
 from ucb.cells import Cells
 from ucb.compare import compare
-from ucb.noise import pool
+from ucb.earlier_noise import with_earlier
+from ucb.noise import Noise, pool
 from ucb.shares import share
 from ucb.variance import ConfigStats
 
@@ -175,13 +176,18 @@ def _first_try(found: Found) -> bool:
     return first[2] and first[1] <= 8
 
 
-def coverage(count: int, world: str) -> dict[str, Any]:
-    """How often the 95 % interval holds the true difference (0), unpaired and paired, by runs and data seeds."""
+def coverage(count: int, world: str, earlier: bool = False) -> dict[str, Any]:
+    """How often the 95 % interval holds the true difference (0), unpaired and paired, by runs and data seeds.
+
+    ``earlier``: with the noise of an earlier night pooled in.
+    """
     surface, rng = WORLDS[world], np.random.default_rng(7)
-    cells = {name: [_covers(rng, counts, surface, False) for _ in range(count)] for name, counts in SEEDS.items()}
-    for runs in (3, 4, 6, 12):
-        cells[f"{runs} paired"] = [_covers(rng, [1] * runs, surface, True) for _ in range(count)]
-    return {"world": world, "draws": count} | {name: _coverage(held) for name, held in cells.items()}
+    kinds = {name: (counts, False) for name, counts in SEEDS.items()}
+    kinds |= {f"{runs} paired": ([1] * runs, True) for runs in (3, 4, 6, 12)}
+    cells = {name: [_covers(rng, *kind, surface, earlier) for _ in range(count)] for name, kind in kinds.items()}
+    return {"world": world, "draws": count, "earlier_night": earlier} | {
+        name: _coverage(held) for name, held in cells.items()
+    }
 
 
 def _coverage(held: Sequence[bool | None]) -> Any:
@@ -189,15 +195,27 @@ def _coverage(held: Sequence[bool | None]) -> Any:
     return bounded(sum(told), len(told)) if told else "no interval"
 
 
-def _covers(rng: np.random.Generator, counts: list[int], surface: dict[str, Any], paired: bool) -> bool | None:
-    """One config, the baseline and six further configs of a night in which nothing differs; bad runs are left out."""
+def _covers(
+    rng: np.random.Generator, counts: list[int], paired: bool, surface: dict[str, Any], earlier: bool
+) -> bool | None:
+    """Whether the interval of a config in a night in which nothing differs holds 0; None where there is none."""
+    config, base, noise = _null_night(rng, counts, paired, surface)
+    if earlier:
+        noise = with_earlier(noise, _null_night(rng, [1] * 8, True, surface)[2])
+    found = compare(config, base, noise, "connectivity_R2")
+    return None if found.interval is None else found.interval[0] <= 0 <= found.interval[1]
+
+
+def _null_night(
+    rng: np.random.Generator, counts: list[int], paired: bool, surface: dict[str, Any]
+) -> tuple[Cells, Cells, Noise]:
+    """One config, the baseline, and the noise of both and six further configs; bad runs are left out."""
     data = {seed: rng.normal(0, surface["noise_data"]) for seed in range(12)}
     bad = {seed: _bad(rng, surface, "data_seed") for seed in range(12)}
     others = [_draw(rng, [1, 1, 1 + n % 3], 100 * n, surface, {}, {}) for n in range(1, 7)]
     base = _draw(rng, [1] * 12, 0, surface, data, bad)
     config = _draw(rng, counts, 0 if paired else 5000, surface, data, bad)
-    found = compare(config, base, pool([base, config, *others], [base, config] if paired else []), "connectivity_R2")
-    return None if found.interval is None else found.interval[0] <= 0 <= found.interval[1]
+    return config, base, pool([base, config, *others], [base, config] if paired else [])
 
 
 def _draw(
@@ -258,6 +276,7 @@ def _rows(part: str, worlds: Sequence[str], count: int, draws: int) -> Iterator[
     for world in worlds:
         if part == "coverage":
             yield coverage(draws, world)
+            yield coverage(draws, world, earlier=True)
         elif part == "power":
             yield from (power(count, 20, effect, world) for effect in EFFECTS)
         elif part == "long":

@@ -15,6 +15,7 @@ from state.shapes import (
     CampaignStarted,
     ClaudeAwaited,
     DriverStarted,
+    EarlierNoise,
     ImportedNode,
     PromptRendered,
     Proposal,
@@ -96,6 +97,7 @@ class History:
     first_iteration: int = 1
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
+    earlier_noise: EarlierNoise | None = None
     committed: int = -1
     planned: int = 0
     proposals: list[Proposal] = field(default_factory=list)
@@ -146,6 +148,7 @@ class History:
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
         self.instruction = started.get("instruction")
+        self.earlier_noise = started.get("noise")
 
     def _run_imported(self, record: Record) -> None:
         data = record.of(RunImported)

@@ -12,6 +12,17 @@ from state.config import Scalar
 from state.records import Role, SeedRationale, Status
 
 
+class EarlierNoise(TypedDict):
+    """Noise taken over from an earlier run of the same campaign: its name, the head of its journal then, the figures.
+
+    ``metrics``: metric -> part (seeds, training, crossed) -> variance and degrees of freedom; see `ucb.earlier_noise`.
+    """
+
+    run: str
+    head: str
+    metrics: dict[str, dict[str, Any]]
+
+
 class CampaignStarted(TypedDict):
     """The first record of every journal; ``campaign`` and ``instruction`` are blobs of their texts."""
 
@@ -21,6 +32,7 @@ class CampaignStarted(TypedDict):
     dry_run: bool
     format: NotRequired[int]
     instruction: NotRequired[str]
+    noise: NotRequired[EarlierNoise]
 
 
 class ImportedNode(TypedDict):

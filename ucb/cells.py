@@ -27,7 +27,7 @@ class Cells:
         """How many data seeds."""
         return len(self.values)
 
-    @property
+    @cached_property
     def runs(self) -> int:
         """How many runs."""
         return sum(map(len, self.values.values()))

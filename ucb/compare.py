@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from scipy.special import ndtri, stdtr, stdtrit
@@ -55,7 +56,7 @@ class Comparison:
         assert self.error is not None
         return float(stdtrit(self.freedom, level)) * self.error
 
-    @property
+    @cached_property
     def interval(self) -> tuple[float, float] | None:
         """The two-sided 95 % interval."""
         if self.difference is None or self.error is None:
@@ -70,7 +71,7 @@ class Comparison:
             return 1.0
         return float(stdtr(self.freedom, -self.difference / self.error))
 
-    @property
+    @cached_property
     def standing(self) -> Standing:
         """Ahead or behind when the interval leaves out 0."""
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:

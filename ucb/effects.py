@@ -1,6 +1,6 @@
 """What each explored key does to a metric over all runs: a linear regression, and the mean at each value.
 
-What a point is, a run or a data seed, is the caller's.
+A group is one config: its values of the keys, and its points. What a point is, a run or a data seed, is the caller's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 # Coefficients may be told from that many runs more than there are of them.
 SPARE = 6
 SHOWN_VALUES = 6
+Group = tuple[Mapping[str, float], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -31,43 +32,36 @@ class Effect:
     values: dict[float, tuple[float, int]]
 
 
-def main_effects(
-    points: Sequence[tuple[Mapping[str, float], float]], steps: Mapping[str, float], log: Mapping[str, bool]
-) -> list[Effect]:
+def main_effects(groups: Sequence[Group], steps: Mapping[str, float], log: Mapping[str, bool]) -> list[Effect]:
     """Ordinary least squares of the metric on all keys that took two values at least, main effects only.
 
-    ``points``: values of the keys and the metric of each run; ``steps``: key -> unit of the slope. The standard errors
-    are the classical ones: residual variance times the inverse of X'X (Draper and Smith, Applied Regression Analysis).
+    ``groups``: values of the keys, and the metric at each point; ``steps``: key -> unit of the slope. The standard
+    errors are the classical ones: residual variance times the inverse of X'X (Draper and Smith, Applied Regression
+    Analysis).
     """
-    keys = [key for key in steps if len({values[key] for values, _ in points}) > 1]
-    slopes = _regress(points, keys, steps, log) if len(points) >= len(keys) + 1 + SPARE else {}
-    return [_effect(points, key, slopes.get(key), steps[key], log[key]) for key in keys]
+    groups = [(values, metrics) for values, metrics in groups if metrics]
+    keys = [key for key in steps if len({values[key] for values, _ in groups}) > 1]
+    enough = sum(len(metrics) for _, metrics in groups) >= len(keys) + 1 + SPARE
+    slopes = _regress(groups, keys, steps, log) if enough else {}
+    return [_effect(groups, key, slopes.get(key), steps[key], log[key]) for key in keys]
 
 
-def _effect(
-    points: Sequence[tuple[Mapping[str, float], float]],
-    key: str,
-    told: tuple[float, float] | None,
-    step: float,
-    log: bool,
-) -> Effect:
+def _effect(groups: Sequence[Group], key: str, told: tuple[float, float] | None, step: float, log: bool) -> Effect:
     slope, error = told if told is not None else (None, None)
-    return Effect(key, slope, error, step, log, _by_value(points, key))
+    return Effect(key, slope, error, step, log, _by_value(groups, key))
 
 
 def _regress(
-    points: Sequence[tuple[Mapping[str, float], float]],
-    keys: Sequence[str],
-    steps: Mapping[str, float],
-    log: Mapping[str, bool],
+    groups: Sequence[Group], keys: Sequence[str], steps: Mapping[str, float], log: Mapping[str, bool]
 ) -> dict[str, tuple[float, float]]:
     """Key -> slope and standard error; keys that the others determine have none."""
-    columns = [[_scaled(values[key], steps[key], log[key]) for key in keys] for values, _ in points]
-    x = np.column_stack([np.ones(len(points)), np.array(columns)])
-    y = np.array([value for _, value in points])
+    rows = [[_scaled(values[key], steps[key], log[key]) for key in keys] for values, _ in groups]
+    y = np.array([value for _, metrics in groups for value in metrics])
+    columns = np.repeat(np.array(rows), [len(metrics) for _, metrics in groups], axis=0)
+    x = np.column_stack([np.ones(len(y)), columns])
     x[:, 1:] -= x[:, 1:].mean(axis=0)
     solution, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
-    freedom = len(points) - int(rank)
+    freedom = len(y) - int(rank)
     if rank < x.shape[1] or freedom < 1:
         return {}
     left = y - x @ solution
@@ -79,13 +73,13 @@ def _scaled(value: float, step: float, log: bool) -> float:
     return math.log10(value) if log else value / step
 
 
-def _by_value(points: Sequence[tuple[Mapping[str, float], float]], key: str) -> dict[float, tuple[float, int]]:
-    """The values with the most runs, in order."""
-    groups: dict[float, list[float]] = {}
-    for values, metric in points:
-        groups.setdefault(values[key], []).append(metric)
-    most = sorted(groups, key=lambda value: (-len(groups[value]), value))[:SHOWN_VALUES]
-    return {value: (math.fsum(groups[value]) / len(groups[value]), len(groups[value])) for value in sorted(most)}
+def _by_value(groups: Sequence[Group], key: str) -> dict[float, tuple[float, int]]:
+    """The values with the most points, in order."""
+    at: dict[float, list[float]] = {}
+    for values, metrics in groups:
+        at.setdefault(values[key], []).extend(metrics)
+    most = sorted(at, key=lambda value: (-len(at[value]), value))[:SHOWN_VALUES]
+    return {value: (math.fsum(at[value]) / len(at[value]), len(at[value])) for value in sorted(most)}
 
 
 def render_effect(effect: Effect) -> str:

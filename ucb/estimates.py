@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ucb.cells import Cells, cells
 from ucb.compare import Comparison, compare
+from ucb.earlier_noise import with_earlier
 from ucb.noise import Noise, pool
 from ucb.shares import Share, bad_limit, bad_share, share
 from ucb.table import VarianceTable
@@ -28,9 +29,13 @@ class Estimates:
     def __init__(self, table: VarianceTable, baseline_runs: int) -> None:
         self._table, self._baseline_runs = table, baseline_runs
         self._series: list[list[Run]] = []
+        self._series_cells: dict[tuple[int, str], tuple[int, float, Cells]] = {}
         self._cells: dict[tuple[str, str], tuple[ConfigStats, float, Cells]] = {}
+        self._shares: dict[str, tuple[ConfigStats, float, Share]] = {}
         self._noise: dict[str, Noise] = {}
         self._limit: float | None = None
+        # Of an earlier run of the same campaign, where the run was begun with it.
+        self.earlier: dict[str, Noise] = {}
 
     def changed(self, series: Sequence[list[Run]] | None = None) -> None:
         """A run was added to the table, or to ``series``."""
@@ -68,18 +73,33 @@ class Estimates:
         """Seed means of some runs."""
         return cells(runs, metric, self.limit)
 
+    def _of_series(self, runs: Sequence[Run], metric: str) -> Cells:
+        """Seed means of one of the series, which grows at its end."""
+        key = runs[0].iteration, metric
+        known = self._series_cells.get(key)
+        if known is None or known[:2] != (len(runs), self.limit):
+            known = self._series_cells[key] = (len(runs), self.limit, self.of_runs(runs, metric))
+        return known[2]
+
     def share(self, name: str) -> Share:
         """The share of bad runs of one config."""
-        return bad_share(self.runs(name), self.limit) if name in self._table else share(0, 0)
+        if name not in self._table:
+            return share(0, 0)
+        known, stats = self._shares.get(name), self._table[name]
+        if known is None or known[0] is not stats or known[1] != self.limit:
+            known = self._shares[name] = (stats, self.limit, bad_share(self.runs(name), self.limit))
+        return known[2]
 
     def noise(self, metric: str) -> Noise:
-        """The noise pooled over the baseline and the latest configs."""
+        """The noise pooled over the baseline, the latest configs, and an earlier run if there is one."""
         if metric not in self._noise:
             names = [BASELINE, *(name for name in self._table.latest(POOLED_CONFIGS) if name != BASELINE)]
-            crossed = [self.of_runs(runs, metric) for runs in self._series[-POOLED_TRIALS:]]
+            crossed = [self._of_series(runs, metric) for runs in self._series[-POOLED_TRIALS:]]
             if crossed:
                 crossed.append(self.cells(BASELINE, metric))
-            self._noise[metric] = pool([self.cells(name, metric) for name in names], crossed)
+            made = pool([self.cells(name, metric) for name in names], crossed)
+            earlier = self.earlier.get(metric)
+            self._noise[metric] = made if earlier is None else with_earlier(made, earlier)
         return self._noise[metric]
 
     def compare(self, name: str, reference: str, metric: str) -> Comparison:

@@ -20,6 +20,7 @@ from agent.ledger.standard import standard_lines
 from agent.ledger.standing import verdict_lines
 from prompts.context import Context, MetricView, Rule
 from prompts.memory import empty_memory
+from state.campaign import Campaign
 from state.explorable import protected
 from state.metrics import described
 from state.search import setting_key
@@ -46,22 +47,16 @@ def build_context(ledger: Ledger) -> Context:
         campaign=campaign.name,
         mission=_mission(ledger),
         instruction=_instruction(ledger),
-        two_stage=campaign.base_config().training.alternate_training,
         n_parallel=campaign.search.n_parallel,
         n_iter_block=campaign.search.n_iter_block,
         batch=history.planned,
         block=block.number,
         block_iterations=(block.first, block.last),
         block_end=bool(slots) and views.is_block_end(slots[-1].planned.iteration),
-        base_config=campaign.base_config().yaml(),
-        rules=_rules(ledger),
-        settings=_settings(ledger),
         setting_values=dict(sorted(views.settings.items())),
-        protected=list(protected(campaign.format, campaign.training.alternate_training).items()),
         design=campaign.policy.design,
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
-        replication=replication(campaign),
         pictures=campaign.claude.pictures,
         slots=[slot_view(ledger, iteration) for iteration in slots],
         configs=config_views(ledger, demand),
@@ -69,6 +64,7 @@ def build_context(ledger: Ledger) -> Context:
         more_nodes=max(0, len(scores) - SHOWN_NODES),
         variance_table=render_table(views.table, SHOWN_CONFIGS),
         comparisons=comparisons(ledger, slots),
+        **_of_campaign(ledger),
         **_judgement(ledger, scores, bool(slots)),
         demand=demand,
         seeds=seed_offers(ledger),
@@ -83,21 +79,45 @@ def build_context(ledger: Ledger) -> Context:
     )
 
 
-def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[str, Any]:
-    """What prompts show since the first release."""
-    campaign = ledger.campaign
+def _of_campaign(ledger: Ledger) -> dict[str, Any]:
+    """What is the same in every prompt of a run: made once."""
+    if not ledger.views.unchanging:
+        campaign = ledger.campaign
+        ledger.views.unchanging = {
+            "two_stage": campaign.base_config().training.alternate_training,
+            "base_config": campaign.base_config().yaml(),
+            "rules": _rules(ledger),
+            "settings": _settings(ledger),
+            "protected": list(protected(campaign.format, campaign.training.alternate_training).items()),
+            "replication": replication(campaign),
+            **_aims(campaign),
+        }
+    return ledger.views.unchanging
+
+
+def _aims(campaign: Campaign) -> dict[str, Any]:
+    """What prompts say of goal and rules since the first release."""
     if campaign.format == 1:
         return {}
     margins = ", ".join(f"{metric} {margin:g}" for metric, margin in campaign.goal.margins.items())
-    told: dict[str, Any] = {"goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}"}
-    metrics = [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)]
-    told["baseline_standard"] = campaign.policy.baseline_standard
-    told["shorter_by"], told["cut"] = shorter_by(campaign), cut_words(campaign)
-    told |= {"thresholds": campaign.thresholds.model_dump(), "metrics": metrics, "demands": demands(campaign)}
-    if not any_run:
-        return told
+    return {
+        "goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}",
+        "shorter_by": shorter_by(campaign),
+        "baseline_standard": campaign.policy.baseline_standard,
+        "cut": cut_words(campaign),
+        "thresholds": campaign.thresholds.model_dump(),
+        "metrics": [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)],
+        "demands": demands(campaign),
+    }
+
+
+def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[str, Any]:
+    """What prompts show of the runs since the first release."""
+    campaign = ledger.campaign
+    if campaign.format == 1 or not any_run:
+        return {}
     puct, c = campaign.search.ucb_formula == "puct", float(ledger.views.settings[setting_key("ucb_c")])
-    return told | {
+    return {
         "verdicts": verdict_lines(ledger.views),
         "standard": standard_lines(ledger.views),
         "block_summaries": [

@@ -13,6 +13,7 @@ from state.config import Scalar
 from state.history import Iteration
 from state.metrics import REWARD, main
 from state.records import STANDARD_ROLE
+from state.shapes import EarlierNoise
 from ucb.effects import main_effects, render_effect
 from ucb.estimates import BASELINE
 from ucb.noise import Noise
@@ -25,7 +26,17 @@ REGRESSED_RUNS = 160
 def run_lines(ledger: Ledger) -> list[str]:
     """One line a run, the newest last; of a long night the latest ones."""
     done = [iteration for iteration in _latest(ledger, SHOWN_RUNS) if iteration.result is not None]
-    return [_run_line(ledger, iteration) for iteration in done]
+    return [_kept_line(ledger, iteration) for iteration in done]
+
+
+def _kept_line(ledger: Ledger, iteration: Iteration) -> str:
+    """Made anew only when the limit of bad runs has moved: most lines of a prompt stood in the last one."""
+    number, limit, kept = iteration.planned.iteration, ledger.views.estimates.limit, ledger.views.run_lines
+    known = kept.get(number)
+    if known is None or known[0] != limit:
+        known = kept[number] = (limit, _run_line(ledger, iteration))
+        kept.pop(number - SHOWN_RUNS, None)
+    return known[1]
 
 
 def _latest(ledger: Ledger, count: int) -> list[Iteration]:
@@ -63,6 +74,8 @@ def noise_lines(ledger: Ledger) -> list[str]:
     """The pooled noise of each metric, and how far a first run that was picked for its height flatters its config."""
     names = [metric.name for metric in main(ledger.campaign.format)]
     lines = [f"{name}: {_noise(noise)}" for name in names if (noise := _known(ledger, name)) is not None]
+    if (earlier := ledger.history.earlier_noise) is not None:
+        lines.insert(0, _origin(earlier, names))
     primary = _known(ledger, ledger.campaign.goal.primary)
     tried = len(ledger.views.table)
     if primary is not None and tried > 2:
@@ -78,6 +91,16 @@ def noise_lines(ledger: Ledger) -> list[str]:
 def _known(ledger: Ledger, metric: str) -> Noise | None:
     noise = ledger.views.estimates.noise(metric)
     return noise if noise.seeds.known else None
+
+
+def _origin(earlier: EarlierNoise, names: list[str]) -> str:
+    """From where the noise comes that is not this night's."""
+    told = {metric: data["seeds"][1] for metric, data in earlier["metrics"].items() if metric in names}
+    counts = ", ".join(f"{metric} {freedom}" for metric, freedom in told.items())
+    return (
+        f"pooled with the noise of the earlier run {earlier['run']} of this campaign, which brings these degrees "
+        f"of freedom: {counts}; a part that visibly differs tonight stays tonight's own"
+    )
 
 
 def _noise(noise: Noise) -> str:
@@ -100,24 +123,25 @@ def effect_lines(ledger: Ledger) -> list[str]:
     }
     log = {key: rule.scale == "log" for key, rule in numbers.items()}
     steps = {key: _step(float(flat[key])) for key in numbers}
+    configs = _latest_configs(ledger, list(numbers))
     lines = []
     for metric in dict.fromkeys((ledger.campaign.goal.primary, REWARD)):
-        effects = main_effects(_points(ledger, metric, list(numbers)), steps, log)
+        # One point for each config and data seed; bad runs are left out.
+        cells = {name: ledger.views.estimates.cells(name, metric) for name in configs}
+        effects = main_effects([(configs[name], list(one.means.values())) for name, one in cells.items()], steps, log)
         lines += [f"{metric}: {render_effect(effect)}" for effect in effects]
     return lines
 
 
-def _points(ledger: Ledger, metric: str, keys: list[str]) -> list[tuple[dict[str, float], float]]:
-    """Values of the keys and the metric, one point for each config and data seed; bad runs are left out."""
-    latest = dict.fromkeys(iteration.planned.config_id for iteration in _latest(ledger, REGRESSED_RUNS))
-    points = []
-    for name in latest:
+def _latest_configs(ledger: Ledger, keys: list[str]) -> dict[str, dict[str, float]]:
+    """The configs of the latest runs, with their values of ``keys``."""
+    configs = {}
+    for name in dict.fromkeys(iteration.planned.config_id for iteration in _latest(ledger, REGRESSED_RUNS)):
         if name in ledger.views.latest_node:
             node = ledger.history.iterations[ledger.views.latest_node[name]]
             values = explored_values(ledger, ledger.views.config(node))
-            numbers = {key: float(values[key]) for key in keys}
-            points += [(numbers, mean) for mean in ledger.views.estimates.cells(name, metric).means.values()]
-    return points
+            configs[name] = {key: float(values[key]) for key in keys}
+    return configs
 
 
 def _step(default: float) -> float:

@@ -12,7 +12,7 @@ from state.history import Iteration
 from state.metrics import Trace, recorded, traced
 from state.records import SlotResult, TrajectoryPoint
 from ucb.shares import is_bad
-from ucb.trajectory import Moves, PatternReport, curve, pattern, peak
+from ucb.trajectory import Moves, PatternReport, curve, peak
 
 SHOWN_PHASES = 12
 STDERR_END = 800
@@ -36,7 +36,7 @@ def slot_view(ledger: Ledger, iteration: Iteration) -> SlotView:
     assert result is not None
     minutes, limit = slot_minutes(result, ledger.campaign.format), ledger.campaign.policy.time_limit_min
     stderr = iteration.artifacts.get("stderr")
-    report = pattern(result.trajectory, ledger.campaign.thresholds, ledger.campaign.format == 1)
+    report = ledger.views.reports[planned.iteration]
     followed = _followed(ledger, result.trajectory)
     return SlotView(
         slot=planned.slot,

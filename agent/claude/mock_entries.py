@@ -10,6 +10,7 @@ from prompts.memory import HEADINGS
 
 ENOUGH = 3  # runs before anything is said of their spread
 STEADY_CV = 0.05
+UNSEEN = "not looked at: the mock reads figures only"
 
 
 def judge(context: Context, view: SlotView) -> dict[str, Any]:
@@ -21,10 +22,11 @@ def judge(context: Context, view: SlotView) -> dict[str, Any]:
             "verdict": "inconclusive",
             "verdict_reason": "a run that was cut has no final value",
         }
+    seen = context.pictures or context.format == 1
     if view.failure is not None:
         what = f"{view.failure.kind}: {view.failure.message}"
         return {
-            "embedding": "none: the slot failed",
+            "embedding": "none: the slot failed" if seen else None,
             "observation": f"The slot failed ({what}); it counts as a very low value.",
             "verdict": "inconclusive",
             "verdict_reason": "a failed slot measures nothing but its own failure",
@@ -32,7 +34,7 @@ def judge(context: Context, view: SlotView) -> dict[str, Any]:
     verdict, reason = _verdict(context, view)
     cluster = view.metrics.get("cluster_accuracy")
     return {
-        "embedding": f"not looked at: the mock reads figures only; cluster_accuracy {_figure(cluster)}",
+        "embedding": f"{UNSEEN}; cluster_accuracy {_figure(cluster)}" if seen else None,
         "observation": _observation(view),
         "verdict": verdict,
         "verdict_reason": reason,

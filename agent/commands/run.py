@@ -20,7 +20,7 @@ from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
 from agent.night.loop import run_night
-from agent.night.night import Night, open_night, restore_campaign
+from agent.night.night import Night, noise_for, open_night, restore_campaign
 from agent.people.alarms import Alarms, Notifier, check_notify
 from agent.people.background import BackgroundWork
 from agent.people.costs import Costs
@@ -47,6 +47,7 @@ def run_campaign(
     new: bool,
     on_cpu: bool,
     as_json: bool,
+    noise_from: Path | None = None,
     steps: Steps | None = None,
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
@@ -59,6 +60,7 @@ def run_campaign(
         root = choose_root(runs_dir, campaign.name, new)
         restore_campaign(RunPaths(root), _tell)
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
+    noise = None if noise_from is None else noise_for(RunPaths(root), campaign, noise_from)
     check_notify(campaign.notify)
     llm = make_llm(campaign, dry_run)
     begun, campaign = RunPaths(root).campaign, with_earlier_threads(campaign, root)
@@ -67,7 +69,7 @@ def run_campaign(
         _tell(warning)
     prepared = prepare(campaign, begun if begun.is_file() else file, on_cpu, steps)
     engine = make_engine(with_threads(campaign, prepared))
-    night = open_night(file, root, dry_run)
+    night = open_night(file, root, dry_run, noise)
     try:
         night.inbox.clear()
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
@@ -178,6 +180,8 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
         f"{night.campaign.search.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
     )
+    if (earlier := history.earlier_noise) is not None:
+        display.say(f"noise: pooled with that of the earlier run {earlier['run']}, as it stands in the journal")
     if first.exists() and first.resolve() != night.paths.root.resolve():
         display.say(f"the earlier run in {first} is untouched; to continue it: nightfly run {first}")
     for note in night.derived.log.notes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from agent.guard.confirmation import confirmation_slots, furthest
 from agent.guard.owed_rules import served
-from agent.guard.reply import Reply
+from agent.guard.reply import EntryReply, Reply
 from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
 from agent.ledger.ledger import Ledger
@@ -26,12 +27,13 @@ NO_ENTRY = {
     "verdict": "inconclusive",
     "verdict_reason": "no accepted reply",
 }
+UNSEEN = "none: this campaign sends no pictures"
 
 
 def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling: Ruling) -> ReplyAccepted:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
     accepted, proposals, replaced = settled_proposals(ledger, context, ruling)
-    entries = [NO_ENTRY if entry is None else entry.model_dump() for entry in ruling.entries]
+    entries = [NO_ENTRY if entry is None else _judgement(entry) for entry in ruling.entries]
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
     if reply is None:
@@ -55,6 +57,10 @@ def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling:
     if context.last_batch:
         data["suggestions"] = True
     return data
+
+
+def _judgement(entry: EntryReply) -> dict[str, Any]:
+    return entry.model_dump() | {"embedding": UNSEEN if entry.embedding is None else entry.embedding}
 
 
 def settled_proposals(

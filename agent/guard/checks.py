@@ -22,7 +22,7 @@ def wrong_figures(ledger: Ledger, context: Context, reply: Reply) -> Figures:
         return Figures()
     slots = []
     for view, entry in zip(context.slots, reply.entries, strict=False):
-        text = "" if entry is None else "\n".join((entry.embedding, entry.observation, entry.verdict_reason))
+        text = "" if entry is None else "\n".join((entry.embedding or "", entry.observation, entry.verdict_reason))
         slots.append(contradictions(text, view.iteration, ledger)[:MOST])
     return Figures(slots, contradictions(without_table(reply.memory), None, ledger)[:MOST])
 

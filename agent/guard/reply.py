@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError, create_model
 
 from state.added import FORMAT
+from state.campaign import Campaign
 from state.records import Edit, SeedRationale
 from state.schema import Section, explain
 
@@ -19,10 +20,16 @@ ProposalRole = Literal["exploit", "explore", "replicate", "baseline", "principle
 class EntryReply(Section):
     """Claude's part of a log section, written after the run."""
 
-    embedding: str
+    embedding: str | None  # None: no picture of it was sent
     observation: str
     verdict: Literal["supported", "falsified", "inconclusive"]
     verdict_reason: str
+
+
+class PicturedEntry(EntryReply):
+    """The same where pictures are sent: there is something to say of the embedding."""
+
+    embedding: str
 
 
 class ProposalReply(Section):
@@ -51,6 +58,12 @@ class SlotReply(Section):
     proposal: ProposalReply
 
 
+class PicturedSlot(SlotReply):
+    """The same where pictures are sent."""
+
+    entry: PicturedEntry
+
+
 class SlotStart(Section):
     """One slot of the start reply: nothing has run yet."""
 
@@ -71,13 +84,19 @@ class Unreadable(ValueError):
     """A reply that is not of the form asked for; the text says where it departs from it."""
 
 
+def pictured(campaign: Campaign) -> bool:
+    """Whether an entry has to say something of the embedding; the first release asked for it in every campaign."""
+    return campaign.claude.pictures or campaign.format == 1
+
+
 @lru_cache(maxsize=8)
-def reply_model(n_parallel: int, start: bool, partial: bool = False) -> type[BaseModel]:
+def reply_model(n_parallel: int, start: bool, partial: bool = False, pictured: bool = False) -> type[BaseModel]:
     """The model of a reply with ``n_parallel`` named slots, constant within a campaign.
 
+    ``pictured``: `pictured` of the campaign.
     ``partial``: a slot or the memory may be null, which in a repair keeps what was sent of it before (`completed`).
     """
-    slot: Any = SlotStart if start else SlotReply
+    slot: Any = SlotStart if start else PicturedSlot if pictured else SlotReply
     slots: dict[str, Any] = {f"slot_{n}": (slot | None if partial else slot, ...) for n in range(n_parallel)}
     slots["memory"] = (str | None if partial else str, ...)
     if start:
@@ -87,9 +106,9 @@ def reply_model(n_parallel: int, start: bool, partial: bool = False) -> type[Bas
 
 
 @lru_cache(maxsize=8)
-def reply_schema(n_parallel: int, start: bool, format: int = FORMAT) -> dict[str, Any]:
+def reply_schema(n_parallel: int, start: bool, format: int = FORMAT, pictured: bool = False) -> dict[str, Any]:
     """JSON schema of the reply; one for the first prompt and its repairs, so that the prompt stays cached."""
-    return reply_model(n_parallel, start, partial=format > 1).model_json_schema()
+    return reply_model(n_parallel, start, partial=format > 1, pictured=pictured).model_json_schema()
 
 
 def completed(sent: Sequence[str]) -> str:
@@ -109,9 +128,9 @@ def completed(sent: Sequence[str]) -> str:
     return json.dumps(now | kept, ensure_ascii=False)
 
 
-def parse_reply(text: str, n_parallel: int, start: bool) -> Reply:
+def parse_reply(text: str, n_parallel: int, start: bool, pictured: bool = False) -> Reply:
     """The reply in ``text``; Unreadable says which field is wrong and what is expected."""
-    model = reply_model(n_parallel, start)
+    model = reply_model(n_parallel, start, pictured=pictured)
     try:
         # This parser refuses lone surrogates, which no file could hold.
         value = model.model_validate_json(text)

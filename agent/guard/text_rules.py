@@ -16,7 +16,7 @@ def _entry_prose(case: Case) -> Iterator[Breach]:
     for slot, entry in enumerate(case.reply.entries):
         for place, key in enumerate(("embedding", "observation", "verdict_reason") if entry else ()):
             text = getattr(entry, key)
-            if not 0 < len(text.strip()) <= MAX_PROSE:
+            if text is not None and not 0 < len(text.strip()) <= MAX_PROSE:
                 yield Breach(slot, key, f"{len(text)} characters", f"1 to {MAX_PROSE} characters", place)
 
 
@@ -59,7 +59,8 @@ TEXT_RULES = (
     Rule(
         "entry_prose",
         Step.ENTRY,
-        "`embedding`, `observation` and `verdict_reason` have 1 to {max_prose:,} characters each.",
+        "`observation`, `verdict_reason` and, where pictures are sent, `embedding` have 1 to {max_prose:,} characters "
+        "each.",
         _entry_prose,
     ),
     Rule(

@@ -28,6 +28,7 @@ class Tree:
         self._told = LogTree(self._base)
         self._unread = [render_header(campaign.title())]
         self._awaiting: dict[int, Known] = {}
+        self._sections: tuple[BatchCommitted, str] | None = None
         self._imported = 0
 
     def imported(self, data: RunImported) -> None:
@@ -48,7 +49,13 @@ class Tree:
     def committed(self, data: BatchCommitted) -> None:
         """The log tells of a batch."""
         if not self.follows_file:
-            self._unread.append(log_sections(self._campaign, data))
+            self._unread.append(self.sections(data))
+
+    def sections(self, data: BatchCommitted) -> str:
+        """`log_sections` of the batch committed last, made once."""
+        if self._sections is None or self._sections[0] is not data:
+            self._sections = data, log_sections(self._campaign, data)
+        return self._sections[1]
 
     def read(self, text: str) -> None:
         """Grow by what the log's file holds beyond what was read of it; TreeError when that is another tree."""

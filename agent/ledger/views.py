@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from agent.ledger.policy import FirstTimes, Standing
 from agent.ledger.times import QuietTimes
@@ -21,10 +22,11 @@ from state.schema import validate
 from state.search import setting_key
 from state.shapes import BatchCommitted, RunImported, SlotEnded
 from ucb.confirm import Confirmations
+from ucb.earlier_noise import noise_of
 from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
-from ucb.trajectory import pattern, run_status
+from ucb.trajectory import PatternReport, pattern, run_status
 from ucb.variance import STANDARD, ConfigStats, run_from
 
 KEPT_CONFIGS = 512
@@ -56,13 +58,20 @@ class Views:
         self.courses: dict[int, Courses] = {}
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
+        self.run_lines: dict[int, tuple[float, str]] = {}
+        self.unchanging: dict[str, Any] = {}
+        # Of the batch in hand.
+        self.reports: dict[int, PatternReport] = {}
         self._configs: dict[str, SlotConfig] = {}
         self._imported: dict[int, SlotConfig] = {}
 
     def apply(self, record: Record) -> None:
         """Fold in one record that `History` has already taken."""
-        if record.type == "batch_planned":
+        if record.type == "campaign_started" and (earlier := self.history.earlier_noise) is not None:
+            self.estimates.earlier = {metric: noise_of(data) for metric, data in earlier["metrics"].items()}
+        elif record.type == "batch_planned":
             batch = self.history.batch(record.batch)
+            self.reports.clear()
             self.confirmations.plan([iteration.planned for iteration in batch])
             for iteration in batch:
                 run = run_key(self.config(iteration))
@@ -83,7 +92,7 @@ class Views:
         self.tree.finished(planned, result, self.status(result), self.config(iteration))
         self.latest_node[planned.config_id] = planned.iteration
         report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
-        self.patterns[planned.iteration] = report.pattern
+        self.patterns[planned.iteration], self.reports[planned.iteration] = report.pattern, report
         self.courses[planned.iteration] = _courses(result)
         if result.failure is not None and not result.failure.counts and self.campaign.format > 1:
             # The same run may be made again: it has measured nothing.

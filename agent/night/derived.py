@@ -51,7 +51,7 @@ class Derived:
             self.log.add(imported_sections(self.campaign, record.of(RunImported)))
         elif record.type == "batch_committed":
             data = record.of(BatchCommitted)
-            self.log.add(log_sections(self.campaign, data))
+            self.log.add(self.views.tree.sections(data))
             last = max((entry["iteration"] for entry in data["entries"]), default=None)
             if not replaced_later or (last is not None and self.views.is_block_end(last)):
                 self._commit(data["memory"], last)

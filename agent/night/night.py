@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.ledger.earlier_run import earlier_noise
 from agent.ledger.ledger import Ledger
 from agent.night.derived import Derived
 from agent.night.inbox import Inbox
@@ -27,7 +28,7 @@ from state.files import keep_aside, remove_half_written, sha256, write_atomic
 from state.journal import Journal, Record, RecordType
 from state.lock import DriverLock
 from state.paths import RunPaths
-from state.shapes import CampaignStarted, Shape
+from state.shapes import CampaignStarted, EarlierNoise, Shape
 
 
 class Night(Ledger):
@@ -77,15 +78,18 @@ class Night(Ledger):
         self._lock.release()
 
 
-def open_night(campaign_file: Path, root: Path, dry_run: bool) -> Night:
-    """Open ``root`` for the campaign in ``campaign_file``: a new run, or the continuation of its own earlier one."""
+def open_night(campaign_file: Path, root: Path, dry_run: bool, noise: EarlierNoise | None = None) -> Night:
+    """Open ``root`` for the campaign in ``campaign_file``: a new run, or the continuation of its own earlier one.
+
+    ``noise``: what a new run takes over from an earlier one, see `noise_for`.
+    """
     paths = RunPaths(root)
     campaign = load_campaign(campaign_file, format=format_of_run(paths.journal))
     _refuse_foreign(paths, campaign, campaign_file)
     night = Night(paths, _as_begun(paths, campaign))
     try:
         if night.history.campaign_blob is None:
-            _begin(night, campaign_file.read_text(encoding="utf-8"), dry_run)
+            _begin(night, campaign_file.read_text(encoding="utf-8"), dry_run, noise)
         _refuse_changed(night, campaign, campaign_file, dry_run)
         night.derived.flush()
     except BaseException:
@@ -130,7 +134,20 @@ def restore_campaign(paths: RunPaths, tell: Callable[[str], None]) -> None:
     )
 
 
-def _begin(night: Night, text: str, dry_run: bool) -> None:
+def noise_for(paths: RunPaths, campaign: Campaign, earlier: Path) -> EarlierNoise:
+    """The noise that a run takes over from ``earlier`` as it is begun; RunError when it has begun already.
+
+    Later the figures stand in its journal and do not change.
+    """
+    if run_started(paths) is not None:
+        raise RunError(
+            f"{paths.root}: --noise-from is for a run that is begun, and this one has begun; leave the option out, or "
+            "begin a new run with --new"
+        )
+    return earlier_noise(earlier, campaign)
+
+
+def _begin(night: Night, text: str, dry_run: bool, noise: EarlierNoise | None) -> None:
     write_atomic(night.paths.campaign, text)
     if not night.paths.user_input.exists():
         write_atomic(night.paths.user_input, HEADER)
@@ -143,6 +160,8 @@ def _begin(night: Night, text: str, dry_run: bool) -> None:
     }
     if night.campaign.instruction_text:
         started["instruction"] = night.blobs.put(night.campaign.instruction_text)
+    if noise is not None:
+        started["noise"] = noise
     night.record("campaign_started", started, batch=0)
 
 

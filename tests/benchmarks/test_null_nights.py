@@ -35,3 +35,9 @@ def test_intervals_cover_what_they_say() -> None:
     for name in ("4", "6", "12", "12 on 4 seeds", "12 paired"):
         assert 91 <= found[name]["percent"] <= 98.5, name
     assert found["6 on one seed"] == "no interval"
+
+
+def test_intervals_with_the_noise_of_an_earlier_night_cover_what_they_say() -> None:
+    found = coverage(300, "one run in six bad", earlier=True)
+    for name in ("4", "6", "12", "12 on 4 seeds", "12 paired"):
+        assert 91 <= found[name]["percent"] <= 98.5, name

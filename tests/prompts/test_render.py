@@ -97,3 +97,10 @@ def test_every_template_is_hashed() -> None:
 def test_a_missing_figure_is_never_a_number() -> None:
     assert [figure(None), figure(0.0), figure(1.23456, 2)] == ["missing", "0.0000", "1.23"]
     assert "V_rest_R2=missing" in render_prompt(batch_context())
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_the_embedding_is_asked_for_only_where_pictures_are_sent(pictures: bool) -> None:
+    text = render_system(batch_context().model_copy(update={"pictures": pictures}))
+    assert ("In `embedding` say what the picture of the learned embedding shows" in text) is pictures
+    assert ("`embedding` is null: this campaign sends no pictures" in text) is not pictures

@@ -232,3 +232,11 @@ def test_text_that_poses_as_something_else_changes_neither_log_nor_tree(tmp_path
     assert same_tree(build_tree(entries), night.views.tree.graph) is None
     assert same_tree(night.views.tree.graph, clean.views.tree.graph) is None
     assert [record.type for record in read_records(night.paths.journal)].count("reply_rejected") == 1
+
+
+def test_the_log_says_that_no_pictures_were_sent_where_the_embedding_is_null(nights: list[Night]) -> None:
+    reply = good(nights[2])
+    reply["slot_0"]["entry"]["embedding"] = None
+    reply["slot_1"]["entry"]["embedding"] = "two clusters"
+    told = [judgement["embedding"] for judgement in settled(nights[2], reply)["judgements"]]
+    assert told[:2] == ["none: this campaign sends no pictures", "two clusters"]

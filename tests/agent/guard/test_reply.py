@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.guard.reply import Unreadable, parse_reply, reply_schema
+from agent.guard.reply import Unreadable, parse_reply, pictured, reply_schema
+from state.campaign import Campaign
 
 PROPOSAL: dict[str, Any] = {
     "role": "exploit",
@@ -119,3 +120,26 @@ def test_the_schema_allows_no_other_field_anywhere() -> None:
             assert part["additionalProperties"] is False
             assert set(part["required"]) == set(part["properties"])
     assert {"slot_0", "slot_1", "memory"} == set(reply_schema(2, True)["properties"])
+
+
+def test_the_embedding_may_be_null_only_where_no_pictures_are_sent() -> None:
+    unseen = json.dumps(BATCH | {"slot_0": {"entry": ENTRY | {"embedding": None}, "proposal": PROPOSAL}})
+    first = parse_reply(unseen, 2, False, pictured=False).entries[0]
+    assert first is not None
+    assert first.embedding is None
+    with pytest.raises(Unreadable, match=r"slot_0.entry.embedding"):
+        parse_reply(unseen, 2, False, pictured=True)
+    kinds = {
+        pictured: reply_schema(2, False, pictured=pictured)["$defs"]["PicturedEntry" if pictured else "EntryReply"]
+        for pictured in (False, True)
+    }
+    assert {"type": "null"} in kinds[False]["properties"]["embedding"]["anyOf"]
+    assert kinds[True]["properties"]["embedding"]["type"] == "string"
+
+
+@pytest.mark.parametrize(("pictures", "format", "due"), [(True, 2, True), (False, 2, False), (False, 1, True)])
+def test_the_first_release_asked_for_the_embedding_in_every_campaign(pictures: bool, format: int, due: bool) -> None:
+    tree = {"name": "one", "claude": {"pictures": pictures}, "explorable": {"training.n_epochs": {"choices": [2, 3]}}}
+    campaign = Campaign.model_validate(tree)
+    campaign._format = format
+    assert pictured(campaign) is due
