@@ -44,6 +44,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Mocked Claude: everything else is real; no key needed.")
     ] = False,
+    explorer: Annotated[
+        str | None,
+        typer.Option(help="Who proposes: claude, rules (as --dry-run), random, tpe or gp; default: the campaign's."),
+    ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where run directories live.")] = Path("runs"),
     batches: Annotated[
         int | None, typer.Option(min=1, help="End after this many batches in all; default: the campaign's budget.")
@@ -66,7 +70,7 @@ def run(
     """
     from agent.commands.run import run_campaign
 
-    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, allow_cpu, json))
+    raise typer.Exit(run_campaign(campaign, runs_dir, dry_run, explorer, batches, finish_by, new, allow_cpu, json))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import Any
 
 from state.config import Scalar
 from state.evening import Budget
+from state.explorer import Explorer, explorer_of
 from state.journal import Record
 from state.records import Planned, SlotResult
 from state.shapes import (
@@ -86,6 +87,7 @@ class History:
     campaign_blob: str | None = None
     campaign_identity: str = ""
     dry_run: bool = False
+    explorer: Explorer = "claude"
     instruction: str | None = None
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
@@ -133,6 +135,7 @@ class History:
         self.campaign_blob = started["campaign"]
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
+        self.explorer = explorer_of(started)
         self.instruction = started.get("instruction")
 
     def _driver_started(self, record: Record) -> None:

@@ -9,11 +9,15 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from state.config import Scalar
+from state.explorer import Explorer
 from state.records import Role, SeedRationale
 
 
 class CampaignStarted(TypedDict):
-    """The first record of every journal; ``campaign`` and ``instruction`` are blobs of their texts."""
+    """The first record of every journal; ``campaign`` and ``instruction`` are blobs of their texts.
+
+    ``explorer``: who proposes; ``dry_run``: that it is the mocked Claude.
+    """
 
     name: str
     campaign: str
@@ -21,6 +25,7 @@ class CampaignStarted(TypedDict):
     dry_run: bool
     format: NotRequired[int]
     instruction: NotRequired[str]
+    explorer: NotRequired[Explorer]
 
 
 class DriverStarted(TypedDict):

@@ -33,8 +33,7 @@ ALSO = {
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
     "tests/agent/test_cli.py": (
-        "state/errors agent/claude/choose agent/commands/provenance agent/commands/run "
-        "agent/commands/status agent/people/progress"
+        "state/errors agent/commands/provenance agent/commands/run agent/commands/status agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
@@ -49,7 +48,10 @@ ALSO = {
         "agent/briefing/comparisons agent/briefing/config_view agent/briefing/facts agent/briefing/slot_view"
     ),
     "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
-    "tests/agent/claude/test_mock.py": "agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles",
+    "tests/agent/claude/test_mock.py": (
+        "agent/claude/mock_changes agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles"
+    ),
+    "tests/agent/explorers/test_sampler.py": "state/explorer agent/briefing/results agent/explorers/choose",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/prepare",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",
     "tests/agent/guard/test_claims.py": "agent/guard/checks",

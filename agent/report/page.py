@@ -20,6 +20,8 @@ from agent.report.learned import lessons, principles
 from agent.report.pictures import Album
 from agent.report.story import Story
 from agent.report.tables import SHOWN, check_rows, config_rows, failure_rows, guard_rows, provenance
+from state.explorer import TITLES
+from state.history import History
 from state.metrics import tabled
 from ucb.variance import RANKED_FROM
 
@@ -115,7 +117,13 @@ def _digest(script: str) -> str:
 
 def _badges(ledger: Ledger) -> list[str]:
     badges = ["SURROGATE: no network was trained"] if ledger.campaign.trainer != "gnn" else []
-    return badges + (["dry run: mocked Claude"] if ledger.history.dry_run else [])
+    return badges + _explorer_badge(ledger.history)
+
+
+def _explorer_badge(history: History) -> list[str]:
+    if history.explorer == "claude":
+        return []
+    return ["dry run: mocked Claude" if history.dry_run else f"explored by {TITLES[history.explorer]}"]
 
 
 def _summary(ledger: Ledger, story: Story) -> str:
