@@ -302,6 +302,30 @@ def export_connectome(
 
 
 @app.command()
+def bench(
+    campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/surrogate.yaml.")],
+    out: Annotated[Path, typer.Option(help="Directory of the bench; a bench that was stopped goes on there.")],
+    explorers: Annotated[str, typer.Option(help="Of claude, rules, random, tpe, gp.")] = "rules,tpe,random",
+    nights: Annotated[int, typer.Option(min=1, help="Nights of each explorer, each with seeds of its own.")] = 8,
+    batches: Annotated[int, typer.Option(min=1, help="Batches of a night.")] = 9,
+    jobs: Annotated[int, typer.Option(min=1, help="Nights at the same time.")] = 1,
+    fresh: Annotated[
+        int, typer.Option(min=1, help="Data seeds on which the picks of trained nights meet at the end.")
+    ] = 8,
+    allow_cpu: Annotated[
+        bool, typer.Option("--allow-cpu", help="Run a campaign that asks for a GPU without one.")
+    ] = False,
+) -> None:
+    """Compare explorers: whole nights of each on the same seeds, then one page of what their picks are worth.
+
+    Every night is an ordinary run in OUT/nights. The same command goes on where a bench was stopped or killed.
+    """
+    from agent.bench.command import bench as compare
+
+    raise typer.Exit(compare(campaign, explorers, nights, batches, jobs, out, fresh, allow_cpu))
+
+
+@app.command()
 def audit(
     log: Annotated[Path, typer.Argument(help="A log in markdown, e.g. runs/quickstart/analysis.md, or another's.")],
     ucb_scores: Annotated[Path | None, typer.Option(help="The score file to recompute and compare with.")] = None,

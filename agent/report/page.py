@@ -47,7 +47,8 @@ def template(name: str) -> Template:
 
 
 @lru_cache(maxsize=1)
-def _plotly() -> str:
+def plotly_script() -> str:
+    """The plotting library, to stand in the page itself."""
     from plotly.offline import get_plotlyjs
 
     script: str = get_plotlyjs()
@@ -64,7 +65,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
     """The page; ``base`` leads from it to the run directory, ``live`` lets it ask its own server for news."""
     texts = shown_texts(ledger, story, TEXT_CHARACTERS)
     data = page_data(ledger, story, (album or Album(PICTURE_BYTES)).pictures(ledger), texts)
-    scripts = [_plotly(), _own_script()]
+    scripts = [plotly_script(), _own_script()]
     facts = {
         "title": ledger.campaign.name,
         "badges": _badges(ledger),
@@ -86,7 +87,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
     return template("index.html.j2").render(
         **facts,
         root=base,
-        policy=_policy(scripts, live),
+        policy=content_policy(scripts, live),
         scripts=[Markup(script) for script in scripts],
         data=Markup(inert_json(data | {"base": base, "live": live, "head": story.head})),
     )
@@ -100,7 +101,7 @@ def inert_json(value: Any) -> str:
     return text
 
 
-def _policy(scripts: list[str], live: bool) -> str:
+def content_policy(scripts: list[str], live: bool) -> str:
     """The content security policy: these scripts by their hashes, no others, and no address to fetch from."""
     digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     connect = " connect-src 'self';" if live else ""
