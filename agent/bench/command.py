@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.bench.fresh import fresh_values
 from agent.bench.layout import BenchPaths, settle, write_night
-from agent.bench.measure import Measured, measure
+from agent.bench.measure import Measured, measure, true_value
 from agent.bench.nights import Night, run_all
 from agent.bench.page import render_bench
 from agent.bench.summary import pairs, spread
@@ -21,7 +21,6 @@ from state.errors import RunError, UserError
 from state.explorer import EXPLORERS, TITLES, Explorer
 from state.files import write_atomic
 from state.lock import DriverLock
-from trainer.engines.surrogate import true_metrics
 
 
 def bench(
@@ -140,7 +139,7 @@ def bench_data(
         defaults, slots = values[base.identity()], [batches * campaign.search.n_parallel]
     else:
         curves = {arm: [one.values for one in some] for arm, some in found.items()}
-        defaults = true_metrics(base, campaign.surrogate)[campaign.goal.primary] or 0.0
+        defaults = true_value(campaign, base)
         slots = [(n + 1) * campaign.search.n_parallel for n in range(batches)]
     finals = {arm: [curve[-1] for curve in some] for arm, some in curves.items()}
     return {
@@ -160,11 +159,13 @@ def bench_data(
 
 def _arm(arm: Explorer, curves: list[list[float]], nights: Sequence[Measured]) -> dict[str, Any]:
     idle = [one.idle for one in nights if one.idle is not None]
+    best = [one.best for one in nights if one.best is not None]
     proposals, replies = (sum(getattr(one, name) for one in nights) for name in ("proposals", "replies"))
     return {
         "title": TITLES[arm],
         "curves": curves,
         "by_slots": [spread(column) for column in zip(*curves, strict=True)],
+        "best_tried": sum(best) / len(best) if best else None,
         "changed": sum(one.picks[-1].identity() != one.picks[0].identity() for one in nights),
         "gpu_hours": sum(one.gpu_hours for one in nights),
         "paid_hours": sum(one.paid_hours for one in nights),

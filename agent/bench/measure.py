@@ -10,6 +10,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.spending import elapsed_s
 from agent.ledger.standing import picked
+from state.campaign import Campaign
 from state.config import SlotConfig
 from state.journal import Record
 from state.paths import RunPaths
@@ -21,12 +22,15 @@ from trainer.engines.surrogate import true_metrics
 class Measured:
     """Figures of one night. ``picks``: the pick after each batch, ``values``: its true primary metric on a surrogate.
 
+    ``best``: the highest true value of a config that ran at all, None where it cannot be known.
+
     ``gpu_hours`` are those that the night would have taken alone, ``paid_hours`` without results of other explorers;
     ``idle``: share of the time from the first start to the last end in which no slot ran, None on a surrogate.
     """
 
     picks: list[SlotConfig] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    best: float | None = None
     gpu_hours: float = 0.0
     paid_hours: float = 0.0
     dollars: float = 0.0
@@ -57,6 +61,7 @@ def measure(paths: RunPaths, batches: int) -> Measured:
         else:
             _count(record, found)
     found.gpu_hours, found.dollars = ledger.spending.gpu_hours, ledger.spending.dollars
+    found.best = _best_tried(ledger) if ledger.campaign.trainer == "surrogate" else None
     found.idle = idle_share(spans) if ledger.campaign.trainer == "gnn" else None
     return found
 
@@ -66,7 +71,18 @@ def _take_pick(ledger: Ledger, found: Measured) -> None:
     config = views.config(ledger.history.iterations[views.latest_node[picked(views)]])
     found.picks.append(config)
     if campaign.trainer == "surrogate":
-        found.values.append(true_metrics(config, campaign.surrogate)[campaign.goal.primary] or 0.0)
+        found.values.append(true_value(campaign, config))
+
+
+def _best_tried(ledger: Ledger) -> float:
+    nodes = ledger.views.latest_node.values()
+    configs = (ledger.views.config(ledger.history.iterations[node]) for node in nodes)
+    return max(true_value(ledger.campaign, config) for config in configs)
+
+
+def true_value(campaign: Campaign, config: SlotConfig) -> float:
+    """The primary metric of ``config`` on the surface of a surrogate campaign, without noise."""
+    return true_metrics(config, campaign.surrogate)[campaign.goal.primary] or 0.0
 
 
 def _count(record: Record, found: Measured) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -27,7 +27,7 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     return {"n": len(values), "mean": float(np.mean(values)), "sd": sd, "interval": interval(values)}
 
 
-def pairs(finals: dict[str, Sequence[float]]) -> list[dict[str, Any]]:
+def pairs(finals: Mapping[Any, Sequence[float]]) -> list[dict[str, Any]]:
     """Every two explorers, night by night: mean difference, its interval, Wilcoxon's signed-rank test (two-sided).
 
     Both lists of a pair are of the same nights in the same order. Nights without a difference are left out of the test

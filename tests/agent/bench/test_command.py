@@ -71,6 +71,7 @@ def test_the_figures_are_those_of_the_journals(done: tuple[Path, BenchPaths]) ->
         told = data["arms"][arm]
         assert [len(curve) for curve in told["curves"]] == [6, 6]
         assert (told["refused"], told["dollars"], told["idle"]) == (0.0, 0.0, None)
+        assert told["best_tried"] >= max(told["by_slots"][-1]["mean"], data["defaults"])
         for number, curve in zip((1, 2), told["curves"], strict=True):
             ledger = open_run(paths.run(number, arm).root).ledger()
             views = ledger.views

@@ -14,7 +14,15 @@ from tests.agent.report.browser import Page, find_browser
 
 def figures(slots: int) -> dict[str, Any]:
     curves = {"rules": [[0.3] * slots, [0.3] * (slots - 1) + [0.5]], "tpe": [[0.3] * slots, [0.3] * slots]}
-    arm = {"changed": 1, "gpu_hours": 2.0, "paid_hours": 1.0, "dollars": 0.0, "idle": 0.1, "refused": 0.0}
+    arm = {
+        "changed": 1,
+        "gpu_hours": 2.0,
+        "paid_hours": 1.0,
+        "dollars": 0.0,
+        "idle": 0.1,
+        "best_tried": None,
+        "refused": 0.0,
+    }
     return {
         "campaign": "c<script>alert(1)</script>",
         "identity": "0" * 64,
