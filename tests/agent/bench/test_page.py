@@ -34,7 +34,7 @@ def figures(slots: int) -> dict[str, Any]:
         "baseline_slots": 4,
         "defaults": 0.3,
         "arms": {
-            name: arm | {"title": name, "curves": some, "sent_back": 0.0}
+            name: arm | {"title": name, "curves": some, "sent_back": 0.0, "best_tried": None}
             | {"by_slots": [spread(column) for column in zip(*some, strict=True)]}
             for name, some in curves.items()
         },
