@@ -39,6 +39,9 @@ def bench(
         settle(paths, file, campaign)
         stopped = _run(paths, file, campaign, arms, nights, batches, jobs, allow_cpu)
         return _conclude(paths, campaign, arms, nights, batches, fresh, stopped)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on with it")
+        return 130
     finally:
         lock.release()
 

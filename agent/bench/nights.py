@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -53,20 +54,22 @@ class Night:
 
 
 def run_all(nights: Sequence[Night], jobs: int) -> Iterator[tuple[Night, str]]:
-    """Run what is not done; yields each night as it ends, with '' or the sentence that says what stopped it."""
-    waiting = [night for night in nights if not night.done()]
+    """Run what is not done; yields each night as it ends, with '' or the sentence that says what stopped it.
+
+    No more than ``jobs`` are ever handed out, so that none begins after Ctrl-C.
+    """
+    waiting = [night for night in nights if not night.done()][::-1]
     if not waiting:
         return
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("fork"), initializer=_end_with, initargs=(os.getpid(),)
-    ) as pool:
-        futures = {pool.submit(play, night): night for night in waiting}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    own = os.getpid()
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_end_with, initargs=(own,)) as pool:
+        running: dict[Future[str], Night] = {}
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                night = waiting.pop()
+                running[pool.submit(play, night)] = night
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
 
 
 def play(night: Night) -> str:
@@ -102,7 +105,11 @@ def _engine(night: Night) -> Dispatcher:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when the bench is killed: a night goes on from any place, and must not do so unseen."""
+    """End this process when the bench is killed: a night goes on from any place, and must not do so unseen.
+
+    Ctrl-C is the business of a night while it runs, and between two nights of nobody.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def look() -> None:
         while os.getppid() == parent:
