@@ -25,7 +25,8 @@ class Measured:
     ``best``: the highest true value of a config that ran at all, None where it cannot be known.
 
     ``gpu_hours`` are those that the night would have taken alone, ``paid_hours`` without results of other explorers;
-    ``idle``: share of the time from the first start to the last end in which no slot ran, None on a surrogate.
+    ``idle``: share of the time from the first start to the last end in which no slot of its own ran,
+    None on a surrogate.
     """
 
     picks: list[SlotConfig] = field(default_factory=list)
@@ -53,9 +54,9 @@ def measure(paths: RunPaths, batches: int) -> Measured:
             begun[record.of(SlotStarted)["iteration"]] = record.time
         elif record.type in ("slot_finished", "slot_failed"):
             ended = record.of(SlotEnded)
-            spans.append((begun[ended["iteration"]], record.time))
-            seconds = sum(ended["result"]["seconds"].values())
-            found.paid_hours += 0 if MARK in ended["result"]["device"] else seconds / 3600
+            if MARK not in ended["result"]["device"]:
+                spans.append((begun[ended["iteration"]], record.time))
+                found.paid_hours += sum(ended["result"]["seconds"].values()) / 3600
         elif record.type == "batch_committed" and record.batch:
             _take_pick(ledger, found)
         else:
