@@ -181,9 +181,8 @@ def _arm(arm: Explorer, curves: list[list[float]], nights: Sequence[Measured]) -
 
 def told(data: dict[str, Any]) -> list[str]:
     """The result in lines: each explorer, then each pair."""
-    lines = [
-        f"{data['metric']} of the pick ({data['value']}), nights: {len(data['nights'])}; defaults {data['defaults']:.3f}"
-    ]
+    nights, defaults = len(data["nights"]), data["defaults"]
+    lines = [f"{data['metric']} of the pick ({data['value']}), nights: {nights}, defaults: {defaults:.3f}"]
     for arm in data["arms"].values():
         lines.append(f"{arm['title']}: {with_interval(arm['by_slots'][-1])}, {100 * arm['refused']:.1f} % refused")
     for pair in data["pairs"]:
