@@ -43,6 +43,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Mocked Claude: everything else is real; no key needed.")
     ] = False,
+    explorer: Annotated[
+        str | None,
+        typer.Option(help="Who proposes: claude, rules (as --dry-run), random, tpe or gp; default: the campaign's."),
+    ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where run directories live.")] = Path("runs"),
     batches: Annotated[
         int | None, typer.Option(min=1, help="End after this many batches in all; default: the campaign's budget.")
@@ -74,7 +78,7 @@ def run(
         from agent.commands.run import run_campaign
 
     raise typer.Exit(
-        run_campaign(campaign, runs_dir, dry_run, batches, finish_by, new, on_cpu, json, noise_from, steps)
+        run_campaign(campaign, runs_dir, dry_run, explorer, batches, finish_by, new, on_cpu, json, noise_from, steps)
     )
 
 
@@ -349,6 +353,30 @@ def export_connectome(
     from agent.commands.prepare import export_connectome as export
 
     print(export(config, out))
+
+
+@app.command(epilog="Example:  nightfly bench campaigns/surrogate.yaml --out bench --nights 4")
+def bench(
+    campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/surrogate.yaml.")],
+    out: Annotated[Path, typer.Option(help="Directory of the bench; a bench that was stopped goes on there.")],
+    explorers: Annotated[str, typer.Option(help="Of claude, rules, random, tpe, gp.")] = "rules,tpe,random",
+    nights: Annotated[int, typer.Option(min=1, help="Nights of each explorer, each with seeds of its own.")] = 8,
+    batches: Annotated[int, typer.Option(min=1, help="Batches of a night.")] = 9,
+    jobs: Annotated[int, typer.Option(min=1, help="Nights at the same time.")] = 1,
+    fresh: Annotated[
+        int, typer.Option(min=1, help="Data seeds on which the picks of trained nights meet at the end.")
+    ] = 8,
+    on_cpu: Annotated[
+        bool, typer.Option("--on-cpu", "--allow-cpu", help="Run a campaign that wishes for a GPU without one.")
+    ] = False,
+) -> None:
+    """Compare explorers: whole nights of each on the same seeds, then one page of what their picks are worth.
+
+    Every night is an ordinary run in OUT/nights. The same command goes on where a bench was stopped or killed.
+    """
+    from agent.bench.command import bench as compare
+
+    raise typer.Exit(compare(campaign, explorers, nights, batches, jobs, out, fresh, on_cpu))
 
 
 @app.command(epilog="Example:  nightfly audit runs/quickstart/analysis.md --ucb-scores runs/quickstart/ucb_scores.txt")

@@ -153,6 +153,18 @@ class ConfigView(Section):
     values: dict[str, Scalar]
 
 
+class ConfigResult(Section):
+    """What a config came to in the terms of the goal: all that a sampler is told of it."""
+
+    config_id: str
+    nodes: list[int] = Field(description="iterations that ran it, newest first")
+    values: dict[str, Scalar] = Field(description="value of every explorable key")
+    score: float = Field(description="the primary metric, its mean over data seeds; a failed run counts as the worst")
+    data_seeds: int
+    losses: dict[str, float] = Field(description="metric -> what it lost beyond its margin; 0 or less: kept")
+    minutes: float | None = Field(description="a run, predicted from the slots so far")
+
+
 class NodeView(Section):
     """One node of the current block with its UCB score."""
 
@@ -277,6 +289,7 @@ class Context(Section):
     metrics: list[MetricView] = Field(default_factory=list, description="in the order of tables")
     thresholds: dict[str, float] = Field(default_factory=dict, description="the campaign's limits of every judgement")
     runs: list[str] = Field(default_factory=list, description="one row of the flat table each, the newest last")
+    results: list[ConfigResult] = Field(default_factory=list, description="every config, where a sampler is asked")
     noise: list[str] = Field(default_factory=list)
     effects: list[str] = Field(default_factory=list, description="what each explored key does over all runs")
     ucb_bonus: float | None = Field(None, description="what a node without children gets beside its reward (puct)")

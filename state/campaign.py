@@ -24,6 +24,7 @@ from state.engine import EngineConfig
 from state.errors import ConfigError, RunError
 from state.evening import Budget, Notify, TrackerKind
 from state.explorable import Explorable, protection
+from state.explorer import Explorer
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.goal import Goal
 from state.journal import read_records
@@ -105,11 +106,12 @@ class Policy(Growing):
     time: Mode = "reject"
 
 
-class Seeds(Section):
+class Seeds(Growing):
     """Iteration N is offered simulation seed ``simulation_base + N`` and training seed ``training_base + N``."""
 
     simulation_base: int = Field(1000, ge=0, lt=10**9)
     training_base: int = Field(500_000, ge=0, lt=10**9)
+    explorer: int = added(0, before=0, ge=0, lt=2**31, description="of a sampler that explores")
 
 
 LONGEST_INSTRUCTION = 100_000  # characters; it goes with every prompt of a night
@@ -135,6 +137,7 @@ class Campaign(Section):
     graph_model: GraphModelConfig = GraphModelConfig()
     training: TrainingConfig = TrainingConfig()
     explorable: dict[str, Explorable]
+    explorer: Explorer = Field("claude", description="who proposes; the mocked Claude's rules and samplers need no key")
     search: SearchConfig = SearchConfig()
     claude: ClaudeConfig = ClaudeConfig()
     policy: Policy = Policy()
@@ -213,7 +216,8 @@ class Campaign(Section):
 
     def shaping(self) -> dict[str, Any]:
         """The sections that shape results and decisions."""
-        shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description"})
+        # Who explores is journaled by itself, since the command line may say it.
+        shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description", "explorer"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
         # When a night gives up decides on no result, and a person must be able to change it after a stop.
         shaping["policy"].pop("max_failed_batches")

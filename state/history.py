@@ -7,6 +7,7 @@ from typing import Any
 
 from state.config import Scalar
 from state.evening import Budget
+from state.explorer import Explorer, explorer_of
 from state.journal import Record
 from state.records import Planned, SlotResult
 from state.shapes import (
@@ -91,6 +92,7 @@ class History:
     campaign_blob: str | None = None
     campaign_identity: str = ""
     dry_run: bool = False
+    explorer: Explorer = "claude"
     instruction: str | None = None
     imported: dict[int, ImportedNode] = field(default_factory=dict)
     imported_from: str = ""
@@ -147,6 +149,7 @@ class History:
         self.campaign_blob = started["campaign"]
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
+        self.explorer = explorer_of(started)
         self.instruction = started.get("instruction")
         self.earlier_noise = started.get("noise")
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from state.config import Scalar
+from state.explorer import Explorer
 from state.records import Role, SeedRationale, Status
 
 
@@ -24,7 +25,10 @@ class EarlierNoise(TypedDict):
 
 
 class CampaignStarted(TypedDict):
-    """The first record of every journal; ``campaign`` and ``instruction`` are blobs of their texts."""
+    """The first record of every journal; ``campaign`` and ``instruction`` are blobs of their texts.
+
+    ``explorer``: who proposes; ``dry_run``: that it is the mocked Claude.
+    """
 
     name: str
     campaign: str
@@ -33,6 +37,7 @@ class CampaignStarted(TypedDict):
     format: NotRequired[int]
     instruction: NotRequired[str]
     noise: NotRequired[EarlierNoise]
+    explorer: NotRequired[Explorer]
 
 
 class ImportedNode(TypedDict):

@@ -33,7 +33,7 @@ ALSO = {
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
     "tests/agent/test_cli.py": (
-        "state/errors agent/claude/choose agent/commands/provenance agent/commands/run agent/people/progress"
+        "state/errors agent/commands/provenance agent/commands/run agent/people/progress"
     ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
@@ -44,11 +44,15 @@ ALSO = {
     "tests/agent/audit/test_rules.py": "agent/audit/reward",
     "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
     "tests/agent/audit/test_command.py": "agent/audit/report",
+    "tests/agent/bench/test_command.py": ("agent/bench/layout agent/bench/measure agent/bench/nights"),
     "tests/agent/briefing/test_context.py": (
         "agent/briefing/comparisons agent/briefing/config_view agent/briefing/facts agent/briefing/slot_view"
     ),
     "tests/agent/claude/test_client.py": "agent/claude/protocol agent/claude/provider",
-    "tests/agent/claude/test_mock.py": "agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles",
+    "tests/agent/claude/test_mock.py": (
+        "agent/claude/mock_changes agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles"
+    ),
+    "tests/agent/explorers/test_sampler.py": "state/explorer agent/briefing/results agent/explorers/choose",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",
     "tests/agent/guard/test_claims.py": "agent/guard/checks",

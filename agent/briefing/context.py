@@ -10,6 +10,7 @@ from agent.briefing.config_view import SHOWN_CONFIGS, config_views, node_view
 from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.imported import imported_views
 from agent.briefing.next_batch import barred, next_demand, replication, room, seed_offers
+from agent.briefing.results import results
 from agent.briefing.slot_view import slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
@@ -22,6 +23,7 @@ from prompts.context import Context, MetricView, Rule
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.explorable import protected
+from state.explorer import SAMPLERS
 from state.metrics import described
 from state.search import setting_key
 from ucb.score import Score
@@ -126,6 +128,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         ],
         "room": room(ledger),
         "runs": run_lines(ledger),
+        "results": results(ledger) if ledger.history.explorer in SAMPLERS else [],
         "noise": noise_lines(ledger),
         "effects": effect_lines(ledger),
         "machine_load": ledger.views.times.load(ledger.history.planned),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agent.claude.mock_changes import ByRule
 from agent.claude.mock_designs import DESIGNS
 from agent.claude.mock_entries import judge, memory_text
-from agent.claude.mock_moves import Slot, baseline
+from agent.claude.mock_moves import Changes, Slot, baseline
 from agent.claude.mock_roles import roles
 from agent.claude.protocol import Completion, Prompt
 from prompts.context import Context
@@ -39,8 +40,12 @@ class MockLLM:
 
 
 def answer(context: Context, fresh_data: bool = False) -> dict[str, Any]:
-    """The whole reply as plain data."""
-    proposals = propose(context, fresh_data)
+    """The mock's whole reply as plain data."""
+    return reply_with(context, propose(context, ByRule(context), fresh_data))
+
+
+def reply_with(context: Context, proposals: list[Slot]) -> dict[str, Any]:
+    """A whole reply that proposes ``proposals``; the entries and the memory say what the figures say."""
     if context.kind == "start":
         slots: Slot = {f"slot_{n}": {"proposal": proposal} for n, proposal in enumerate(proposals)}
         return slots | {"memory": memory_text(context)}
@@ -54,8 +59,11 @@ def answer(context: Context, fresh_data: bool = False) -> dict[str, Any]:
     }
 
 
-def propose(context: Context, fresh_data: bool = False) -> list[Slot]:
-    """One proposal a slot, by the design of the campaign's batches."""
-    if context.demand.baseline:
+def propose(context: Context, changes: Changes, fresh_data: bool = False) -> list[Slot]:
+    """One proposal a slot, by the design of the campaign's batches; what is tried anew comes from ``changes``."""
+    # No config is known where every slot so far was lost through no fault of its own.
+    if context.demand.baseline or not context.configs:
         return [baseline(context, slot) for slot in range(context.n_parallel)]
-    return roles(context, fresh_data) if context.design == "roles" else DESIGNS[context.design](context)
+    if context.design == "roles":
+        return roles(context, changes, fresh_data)
+    return DESIGNS[context.design](context, changes)

@@ -5,48 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from agent.claude.mock_moves import (
+    Changes,
     Slot,
+    Step,
     as_node,
     change,
     changes_of,
     confirm,
-    identity_of,
     owed_seeds,
     promise,
     repeat,
-    tried,
 )
 from agent.ledger.policy import node_to_repeat
 from prompts.context import ConfigView, Context
-from state.config import Scalar
-
-Step = tuple[str, tuple[Scalar, Scalar]]
 
 
-def one_config(context: Context) -> list[Slot]:
+def one_config(context: Context, changes: Changes) -> list[Slot]:
     """All slots confirm the candidate that is owed runs, else try one change of a promising config, else repeat it."""
     if context.demand.owed is not None:
         return _confirmations(context)
     for config in _reachable(context):
-        for step in _untried(context, config):
+        for step in changes.untried(config):
             return [_changed(context, slot, config, step) for slot in range(context.n_parallel)]
     best = next(_reachable(context))
     return [_repeated(context, slot, best) for slot in range(context.n_parallel)]
 
 
-def one_change(context: Context) -> list[Slot]:
+def one_change(context: Context, changes: Changes) -> list[Slot]:
     """Slot 0 repeats a config, the one that is owed runs or the most promising; the others change a key of it."""
     candidate = context.demand.owed.candidates[0].config_id if context.demand.owed else None
     reachable = list(_reachable(context))
     config = next((view for view in reachable if view.config_id == candidate), reachable[0])
     control = confirm(context, 0, owed_seeds(context)) if config.config_id == candidate else None
-    steps = list(_untried(context, config)) or list(_steps(context, config))
+    steps = list(changes.untried(config)) or list(steps_of(context, config))
     others = range(1, context.n_parallel)
     changed = [_changed(context, slot, config, steps[(slot - 1) % len(steps)]) for slot in others]
     return [control or _repeated(context, 0, config), *changed]
 
 
-DESIGNS: dict[str, Callable[[Context], list[Slot]]] = {"forced_seeds": one_config, "one_change": one_change}
+DESIGNS: dict[str, Callable[[Context, Changes], list[Slot]]] = {"forced_seeds": one_config, "one_change": one_change}
 
 
 def _reachable(context: Context) -> Iterator[ConfigView]:
@@ -56,16 +53,10 @@ def _reachable(context: Context) -> Iterator[ConfigView]:
             yield config
 
 
-def _steps(context: Context, config: ConfigView) -> Iterator[Step]:
+def steps_of(context: Context, config: ConfigView) -> Iterator[Step]:
+    """The changes of one key of ``config`` to a neighbouring value."""
     for _, rule, value in changes_of(context, as_node(config)):
         yield rule.key, (config.values[rule.key], value)
-
-
-def _untried(context: Context, config: ConfigView) -> Iterator[Step]:
-    done = tried(context)
-    for key, (old, new) in _steps(context, config):
-        if identity_of(config.values | {key: new}) not in done:
-            yield key, (old, new)
 
 
 def _changed(context: Context, slot: int, config: ConfigView, step: Step) -> Slot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from agent.ledger.policy import LENGTH_KEYS, node_to_repeat
 from prompts.context import ConfigView, Context, NodeView, Rule
@@ -11,6 +11,18 @@ from state.config import Scalar
 from ucb.grammar import render_mutation
 
 Slot = dict[str, Any]
+# A key, its value in the parent and in the child.
+Step = tuple[str, tuple[Scalar, Scalar]]
+
+
+class Changes(Protocol):
+    """What is new in a batch; all else (baseline, replicates, confirmation runs) follows from the demand."""
+
+    def explore(self, slot: int) -> Slot | None:
+        """One changed key of a node of this explorer's choice, for ``slot``; None when there is none left."""
+
+    def untried(self, config: ConfigView) -> Iterator[Step]:
+        """Changes of ``config`` that lead to a config that has not run, the most promising first."""
 
 
 def owed_seeds(context: Context) -> list[int]:

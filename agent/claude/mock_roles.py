@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from agent.claude.mock_moves import (
-    Slot,
-    as_node,
-    change,
-    changes_of,
-    confirm,
-    identity_of,
-    owed_seeds,
-    promise,
-    repeat,
-    tried,
-    verify_imported,
-)
-from agent.ledger.policy import next_slot_node, node_to_repeat
-from prompts.context import ConfigView, Context, NodeView, Rule
-from state.config import Scalar
+from agent.claude.mock_moves import Changes, Slot, confirm, owed_seeds, promise, repeat
+from agent.ledger.policy import node_to_repeat
+from prompts.context import ConfigView, Context
 
 SHARED_EVERY = 3
 
 
-def roles(context: Context, fresh_data: bool = False) -> list[Slot]:
+def roles(context: Context, changes: Changes, fresh_data: bool = False) -> list[Slot]:
     """One proposal a slot: baseline, or exploit, exploit, then replicates (the addendum's table of slots).
 
     Of the replicates, those come first that are owed to a candidate.
     """
     replicates = max(context.demand.min_replicates, 1)
     explorers = context.n_parallel - replicates
-    moves, done = list(_moves(context)), tried(context)
     slots, turns, owed = [], list(range(replicates)), owed_seeds(context)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
         if slot < explorers:
-            first = verify_imported(context, slot, done) if slot == 0 else None
-            proposal = first or _explore(context, slot, moves, done)
+            proposal = changes.explore(slot)
         else:
             proposal = confirm(context, slot, owed) or _build_up(context, slot, short)
         slots.append(proposal or _replicate(context, slot, _turn(context, slot, turns), fresh_data))
@@ -105,32 +89,3 @@ def _replicate(context: Context, slot: int, turn: int, fresh_data: bool) -> Slot
     )
     assert run is not None
     return run
-
-
-def _explore(
-    context: Context, slot: int, moves: list[tuple[NodeView, Rule, Scalar]], done: set[tuple[Any, ...]]
-) -> Slot | None:
-    """The next untried single change of the best nodes; None when every neighbour has been tried."""
-    barred = next_slot_node(slot, context.n_parallel, context.last_node)
-    for move in [move for move in moves if move[0].node != barred]:
-        moves.remove(move)
-        node, rule, value = move
-        child = identity_of(node.values | {rule.key: value})
-        if child in done:
-            continue
-        done.add(child)
-        why = f"UCB {node.ucb:.3f} in this block, pattern {node.pattern}"
-        return change(context, slot, node.node, why, rule.key, (node.values[rule.key], value))
-    return None
-
-
-def _moves(context: Context) -> Iterator[tuple[NodeView, Rule, Scalar]]:
-    """Candidate changes, best node first, alternating between the two best nodes; the pattern says which key first."""
-    nodes = context.nodes[:2] or [as_node(max(context.configs, key=promise))]
-    queues = [list(changes_of(context, node)) for node in nodes]
-    turn = 0
-    while any(queues):
-        queue = queues[turn % len(queues)]
-        if queue:
-            yield queue.pop(0)
-        turn += 1

@@ -22,6 +22,7 @@ PACKAGES = (
     "torch_geometric",
     "flyvis",
     "numpy",
+    "optuna",
     "scipy",
     "scikit-learn",
     "pydantic",

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agent.claude.choose import make_llm
 from agent.claude.protocol import LLMClient, LLMUnavailable
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.commands.prepare import prepare, with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
+from agent.explorers.choose import make_explorer
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
@@ -30,6 +30,7 @@ from agent.people.steps import Steps
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import NightflyError, RunError, Standstill, UserError
 from state.evening import Budget
+from state.explorer import EXPLORERS, TITLES, Explorer, explorer_of
 from state.paths import RunPaths
 from state.schema import validate
 from state.shapes import Stopped
@@ -42,6 +43,7 @@ def run_campaign(
     file: Path,
     runs_dir: Path,
     dry_run: bool,
+    explorer: str | None,
     batches: int | None,
     finish_by: str | None,
     new: bool,
@@ -51,9 +53,11 @@ def run_campaign(
     steps: Steps | None = None,
 ) -> int:
     """Run the campaign in ``file``, or continue the run directory ``file``; returns the exit code."""
+    who = chosen(dry_run, explorer)
     if file.is_dir():
         restore_campaign(RunPaths(file), _tell)
-        file, root, dry_run = file / RunPaths(file).campaign.name, file, open_run(file).started()["dry_run"]
+        who = who or explorer_of(open_run(file).started())
+        file, root = file / RunPaths(file).campaign.name, file
         campaign = load_campaign(file)
     else:
         campaign = load_campaign(file, _tell)
@@ -62,14 +66,15 @@ def run_campaign(
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     noise = None if noise_from is None else noise_for(RunPaths(root), campaign, noise_from)
     check_notify(campaign.notify)
-    llm = make_llm(campaign, dry_run)
+    who = who or campaign.explorer
+    llm = make_explorer(campaign, who)
     begun, campaign = RunPaths(root).campaign, with_earlier_threads(campaign, root)
     budget = tonight(campaign, batches, finish_by)
-    if not dry_run and (warning := unlimited(budget)):
+    if who == "claude" and (warning := unlimited(budget)):
         _tell(warning)
     prepared = prepare(campaign, begun if begun.is_file() else file, on_cpu, steps)
     engine = make_engine(with_threads(campaign, prepared))
-    night = open_night(file, root, dry_run, noise)
+    night = open_night(file, root, who == "rules", who, noise)
     try:
         night.inbox.clear()
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
@@ -94,6 +99,15 @@ def run_campaign(
         return _conclude(night, reason, as_json)
     finally:
         night.close()
+
+
+def chosen(dry_run: bool, explorer: str | None) -> Explorer | None:
+    """Who is to explore by the options of the command line; None where they leave it to campaign or run."""
+    if explorer is not None and explorer not in EXPLORERS:
+        raise UserError(f"--explorer {explorer}: no such explorer; choose one of {', '.join(EXPLORERS)}")
+    if dry_run and explorer not in (None, "rules"):
+        raise UserError(f"--dry-run is the mocked Claude and --explorer {explorer} is not; leave out one of them")
+    return "rules" if dry_run else next((one for one in EXPLORERS if one == explorer), None)
 
 
 def _tell(note: str) -> None:
@@ -141,7 +155,7 @@ def background_work(night: Night, campaign: Campaign, say: Callable[[str], None]
 
 def look_ahead(night: Night, llm: LLMClient, display: Display, budget: Budget) -> None:
     """With the real Claude: check key, model, prompt and price, and say what the night will take."""
-    if night.history.dry_run:
+    if night.history.explorer != "claude":
         return
     from agent.claude.client import ClaudeClient
 
@@ -178,7 +192,7 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
         display.say(f"truth: {prepared['truth']}; stimulus: {prepared['stimulus']}")
     display.say(
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
-        f"{night.campaign.search.n_parallel} slots a batch, model: {'mocked Claude' if history.dry_run else 'Claude'}"
+        f"{night.campaign.search.n_parallel} slots a batch, explorer: {TITLES[history.explorer]}"
     )
     if (earlier := history.earlier_noise) is not None:
         display.say(f"noise: pooled with that of the earlier run {earlier['run']}, as it stands in the journal")

@@ -71,10 +71,11 @@ def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:
 
 
 def node_to_repeat(context: Context, slot: int, config: ConfigView) -> int | None:
-    """A node of ``config`` that ``slot`` may name as parent: the latest, else one of batch or block, else None."""
+    """A node of ``config`` that ``slot`` may name as parent: the latest, else one that is known, else None."""
     barred = next_slot_node(slot, context.n_parallel, context.last_node)
     shown = [(view.iteration, view.config_id) for view in context.slots]
     shown += [(view.node, view.config_id) for view in context.nodes]
+    shown += [(node, result.config_id) for result in context.results for node in result.nodes]
     nodes = [config.node, *(node for node, config_id in shown if config_id == config.config_id)]
     return next((node for node in nodes if node != barred), None)
 

@@ -40,6 +40,12 @@ def candidate(views: Views) -> str | None:
     return confirmations.leaders[0].config_id if confirmations.leaders else None
 
 
+def picked(views: Views) -> str:
+    """The config to go on with: the confirmed one, else the candidate, else the baseline."""
+    best = views.confirmations.best
+    return best.config_id if best is not None else candidate(views) or BASELINE
+
+
 def no_use(history: History) -> str:
     """That the last conversations brought nothing that was accepted, with the reason; '' when the last one did."""
     many = history.useless

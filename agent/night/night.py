@@ -24,6 +24,7 @@ from state.campaign import (
 )
 from state.config import flatten
 from state.errors import RunError
+from state.explorer import TITLES, Explorer
 from state.files import keep_aside, remove_half_written, sha256, write_atomic
 from state.journal import Journal, Record, RecordType
 from state.lock import DriverLock
@@ -78,19 +79,27 @@ class Night(Ledger):
         self._lock.release()
 
 
-def open_night(campaign_file: Path, root: Path, dry_run: bool, noise: EarlierNoise | None = None) -> Night:
+def open_night(
+    campaign_file: Path,
+    root: Path,
+    dry_run: bool,
+    explorer: Explorer | None = None,
+    noise: EarlierNoise | None = None,
+) -> Night:
     """Open ``root`` for the campaign in ``campaign_file``: a new run, or the continuation of its own earlier one.
 
+    ``dry_run``: the mocked Claude explores; else ``explorer`` does, or where that is None the campaign's own.
     ``noise``: what a new run takes over from an earlier one, see `noise_for`.
     """
     paths = RunPaths(root)
     campaign = load_campaign(campaign_file, format=format_of_run(paths.journal))
+    who: Explorer = "rules" if dry_run else explorer or campaign.explorer
     _refuse_foreign(paths, campaign, campaign_file)
     night = Night(paths, _as_begun(paths, campaign))
     try:
         if night.history.campaign_blob is None:
-            _begin(night, campaign_file.read_text(encoding="utf-8"), dry_run, noise)
-        _refuse_changed(night, campaign, campaign_file, dry_run)
+            _begin(night, campaign_file.read_text(encoding="utf-8"), who, noise)
+        _refuse_changed(night, campaign, campaign_file, who)
         night.derived.flush()
     except BaseException:
         night.close()
@@ -147,7 +156,7 @@ def noise_for(paths: RunPaths, campaign: Campaign, earlier: Path) -> EarlierNois
     return earlier_noise(earlier, campaign)
 
 
-def _begin(night: Night, text: str, dry_run: bool, noise: EarlierNoise | None) -> None:
+def _begin(night: Night, text: str, who: Explorer, noise: EarlierNoise | None) -> None:
     write_atomic(night.paths.campaign, text)
     if not night.paths.user_input.exists():
         write_atomic(night.paths.user_input, HEADER)
@@ -155,7 +164,8 @@ def _begin(night: Night, text: str, dry_run: bool, noise: EarlierNoise | None) -
         "name": night.campaign.name,
         "campaign": night.blobs.put(text),
         "identity": night.campaign.identity(),
-        "dry_run": dry_run,
+        "dry_run": who == "rules",
+        "explorer": who,
         "format": FORMAT,
     }
     if night.campaign.instruction_text:
@@ -180,7 +190,7 @@ def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
     return begun.model_copy(update=evening | sections)
 
 
-def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_run: bool) -> None:
+def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, who: Explorer) -> None:
     root, history = night.paths.root, night.history
     if history.campaign_identity != campaign.identity():
         key = changed_key(_begun(night.paths) or campaign, campaign)
@@ -193,9 +203,13 @@ def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, dry_r
             f"{campaign_file}: {campaign.instruction} is not the instruction that {root} was started with; undo the "
             "change, or start a new run with --new"
         )
-    if history.dry_run != dry_run:
-        was, now = ("a dry run", "with Claude") if history.dry_run else ("with Claude", "as a dry run")
+    if history.explorer != who:
+        was, now = (_as_told(one) for one in (history.explorer, who))
         raise RunError(f"{root}: was started {was} and cannot go on {now}; start a new run with --new")
+
+
+def _as_told(explorer: Explorer) -> str:
+    return "as a dry run" if explorer == "rules" else f"with {TITLES[explorer]}"
 
 
 def _begun(paths: RunPaths) -> Campaign | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from agent.ledger.standing import candidate, verdict_lines
+from agent.ledger.standing import picked, verdict_lines
 from agent.ledger.views import Views
 from state.metrics import shown
 from ucb.estimates import BASELINE
@@ -15,8 +15,7 @@ def render_winner(views: Views, block: int) -> str | None:
 
     The comment on top says which of the three it is: a candidate is not called a winner.
     """
-    best = views.confirmations.best
-    name = best.config_id if best is not None else candidate(views) or BASELINE
+    best, name = views.confirmations.best, picked(views)
     if name not in views.latest_node:
         return None
     node = views.latest_node[name]

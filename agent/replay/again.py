@@ -14,6 +14,7 @@ from agent.ledger.open_run import Run, open_run
 from agent.night.ask import conversation, read_reply
 from agent.replay.records import Replay
 from state.errors import RunError
+from state.explorer import Explorer, explorer_of
 from state.shapes import ReplyReceived
 
 
@@ -59,11 +60,12 @@ def _proposals(text: str, n: int, start: bool, seen: bool) -> list[ProposalReply
 
 
 def client_of(root: Path, dry_run: bool | None) -> LLMClient:
-    """The model that the run itself used, or the mocked one when ``dry_run`` says so."""
-    from agent.claude.choose import make_llm
+    """The explorer of the run itself; the mocked Claude or the real one when ``dry_run`` says so."""
+    from agent.explorers.choose import make_explorer
 
     run = open_run(root)
-    return make_llm(run.campaign(), run.started()["dry_run"] if dry_run is None else dry_run)
+    given: dict[bool, Explorer] = {True: "rules", False: "claude"}
+    return make_explorer(run.campaign(), explorer_of(run.started()) if dry_run is None else given[dry_run])
 
 
 def as_data(answers: Answers) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from agent.ledger.standing import candidate
 from agent.ledger.waiting import waiting_words
 from agent.report.story import Story
 from state.errors import RunError
+from state.explorer import TITLES
 from state.records import STANDARD_ROLE
 from ucb.estimates import BASELINE
 from ucb.trial import render_trial
@@ -158,8 +159,8 @@ def cost(ledger: Ledger, story: Story) -> str:
     replies = sum(talk.reply is not None for talk in story.talks)
     lost = sum(talk.answered is not None and talk.reply is None for talk in story.talks)
     silent = f" ({lost} more request{'s' if lost > 1 else ''} without a reply)" if lost else ""
-    if ledger.history.dry_run:
-        money = f"no money: {replies} replies of the mocked Claude{silent}"
+    if ledger.history.explorer != "claude":
+        money = f"no money: {replies} replies of {TITLES[ledger.history.explorer]}{silent}"
     else:
         unknown = f" and {used.unpriced} replies of unknown price" if used.unpriced else ""
         money = f"${used.dollars:.2f}{unknown} for {replies} replies{silent}, {used.tokens:,} tokens"

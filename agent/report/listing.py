@@ -8,6 +8,8 @@ from agent.ledger.ledger import Ledger
 from agent.report.page import template
 from agent.report.story import read_story
 from state.errors import NightflyError
+from state.explorer import TITLES
+from state.history import History
 from state.lock import is_held
 from state.metrics import REWARD
 from state.paths import RunPaths
@@ -29,6 +31,12 @@ class RunLine:
     fault: str = ""
 
 
+def _explorer(history: History) -> tuple[str, ...]:
+    if history.explorer == "claude":
+        return ()
+    return ("dry run",) if history.dry_run else (TITLES[history.explorer],)
+
+
 def run_line(paths: RunPaths) -> RunLine:
     """The line of one run, all but its state."""
     name = paths.root.name
@@ -37,7 +45,7 @@ def run_line(paths: RunPaths) -> RunLine:
     except (NightflyError, OSError) as error:
         return RunLine(name, fault=str(error))
     best = ledger.views.table.leading(1)
-    badges = ("surrogate",) * (ledger.campaign.trainer != "gnn") + ("dry run",) * bool(ledger.history.dry_run)
+    badges = ("surrogate",) * (ledger.campaign.trainer != "gnn") + _explorer(ledger.history)
     return RunLine(
         name=name,
         stopped=ledger.history.stopped or "the driver died",

@@ -32,6 +32,8 @@ from agent.report.tables import (
     person_rows,
     provenance,
 )
+from state.explorer import TITLES
+from state.history import History
 from state.metrics import tabled
 from ucb.variance import RANKED_FROM
 
@@ -54,7 +56,8 @@ def template(name: str) -> Template:
 
 
 @lru_cache(maxsize=1)
-def _plotly() -> str:
+def plotly_script() -> str:
+    """The plotting library, to stand in the page itself."""
     from plotly.offline import get_plotlyjs
 
     script: str = get_plotlyjs()
@@ -74,7 +77,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
     album = album or Album()
     data = page_data(ledger, story, album.pictures(ledger, limits), texts, limits)
     data["batch_pictures"] = album.of_batches(ledger, story, limits)
-    scripts = [_plotly(), _own_script()]
+    scripts = [plotly_script(), _own_script()]
     facts = {
         "title": ledger.campaign.name,
         "badges": _badges(ledger),
@@ -105,7 +108,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
     return template("index.html.j2").render(
         **facts,
         root=base,
-        policy=_policy(scripts, live),
+        policy=content_policy(scripts, live),
         scripts=[Markup(script) for script in scripts],
         data=Markup(inert_json(data | {"base": base, "live": live, "head": story.head})),
     )
@@ -119,7 +122,7 @@ def inert_json(value: Any) -> str:
     return text
 
 
-def _policy(scripts: list[str], live: bool) -> str:
+def content_policy(scripts: list[str], live: bool) -> str:
     """The content security policy: these scripts by their hashes, no others, and no address to fetch from."""
     digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     connect = " connect-src 'self';" if live else ""
@@ -140,7 +143,13 @@ def _beyond(many: int, shown: int | None) -> int:
 
 def _badges(ledger: Ledger) -> list[str]:
     badges = ["SURROGATE: no network was trained"] if ledger.campaign.trainer != "gnn" else []
-    return badges + (["dry run: mocked Claude"] if ledger.history.dry_run else [])
+    return badges + _explorer_badge(ledger.history)
+
+
+def _explorer_badge(history: History) -> list[str]:
+    if history.explorer == "claude":
+        return []
+    return ["dry run: mocked Claude" if history.dry_run else f"explored by {TITLES[history.explorer]}"]
 
 
 def _summary(ledger: Ledger, story: Story) -> str:

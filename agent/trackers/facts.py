@@ -99,6 +99,7 @@ def _tags(ledger: Ledger, genesis: str, iteration: Iteration, result: SlotResult
         "device": result.device,
         "surrogate": str(ledger.campaign.trainer != "gnn").lower(),
         "dry_run": str(bool(ledger.history.dry_run)).lower(),
+        "explorer": ledger.history.explorer,
     }
     return {PREFIX + name: str(value) for name, value in facts.items() if value != ""}
 

@@ -162,6 +162,12 @@ def test_a_campaign_of_one_s_own(workspace: Workspace) -> None:
     assert (workspace.folder / "try" / "result.json").exists()
 
 
+def test_who_explores(workspace: Workspace) -> None:
+    pytest.importorskip("optuna")
+    assert follow("explorers", workspace) >= 2
+    assert (workspace.folder / "bench" / "index.html").exists()
+
+
 def test_every_piece_of_yaml_is_valid() -> None:
     pieces = [text for guide in ROOT.glob("docs/*.md") for kind, file, text in fences(guide.stem) if kind == "yaml"]
     assert len(pieces) >= 2
@@ -181,7 +187,7 @@ def test_every_command_that_is_named_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "guide", ["evening", "morning", "auditor", "campaign", "cluster", "predecessor", "architecture"]
+    "guide", ["evening", "morning", "auditor", "campaign", "cluster", "explorers", "predecessor", "architecture"]
 )
 def test_paths_that_are_named_exist(guide: str) -> None:
     text = (ROOT / "docs" / f"{guide}.md").read_text()

@@ -40,9 +40,10 @@ def surrogate_result(config: SlotConfig, run_id: str, surface: SurrogateConfig =
     if rng.random() < surface.failure_share:
         failure = Failure(kind="diverged", message="surrogate: a failure drawn at random")
         return SlotResult(run_id=run_id, config_hash=config.hash(), status="failed", failure=failure, device="none")
-    conn, vrest, tau = _surface(config, surface, data, rng)
-    two_stage = config.training.alternate_training
-    vrest = vrest if two_stage else _clip(vrest - surface.standard_loss)
+    draws = [_draw(one, surface) for one in (data, rng)]
+    noise = [float(x) for x in surface.noise_data * draws[0] + surface.noise_training * draws[1]]
+    conn, vrest, tau = _surface(config, surface, noise)
+    vrest = vrest if config.training.alternate_training else _clip(vrest - surface.standard_loss)
     if _is_bad(run, surface):
         conn, vrest, tau = 0.5 * conn, 0.2 * vrest, 0.9 * tau
     work = config.training.n_epochs * config.training.data_augmentation_loop
@@ -72,11 +73,12 @@ def _metrics(conn: float, vrest: float, tau: float, minutes: float) -> dict[str,
     return {name: values[name] for name in METRICS}
 
 
-def _surface(
-    config: SlotConfig, surface: SurrogateConfig, data: np.random.Generator, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    draws = [_draw(one, surface) for one in (data, rng)]
-    noise = [float(x) for x in surface.noise_data * draws[0] + surface.noise_training * draws[1]]
+def true_metrics(config: SlotConfig, surface: SurrogateConfig = PEAK) -> dict[str, float | None]:
+    """What ``config`` would have without noise, failures and bad runs."""
+    return _metrics(*_surface(config, surface, [0.0, 0.0, 0.0]), minutes=0.0)
+
+
+def _surface(config: SlotConfig, surface: SurrogateConfig, noise: list[float]) -> tuple[float, float, float]:
     if surface.surface != "peak":
         conn, vrest, tau = (_clip(level + share * one) for (level, share), one in zip(FLAT, noise, strict=True))
         gains = surface.surface == "ridge" and config.training.alternate_joint_ratio >= RIDGE_FROM

@@ -11,6 +11,7 @@ import pytest
 
 from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, propose
+from agent.claude.mock_changes import ByRule
 from agent.claude.mock_entries import judge
 from agent.claude.mock_moves import neighbours
 from agent.claude.protocol import Prompt
@@ -63,7 +64,12 @@ def test_later_batches_exploit_first_and_replicate_after(night: Night) -> None:
         assert sum(role in REPLICATE_ROLES for role in roles) >= 1
     context = build_context(night)
     later = context.model_copy(update={"demand": context.demand.model_copy(update={"min_replicates": 1})})
-    assert [proposal["role"] for proposal in propose(later)] == ["exploit", "exploit", "exploit", "replicate"]
+    assert [proposal["role"] for proposal in propose(later, ByRule(later))] == [
+        "exploit",
+        "exploit",
+        "exploit",
+        "replicate",
+    ]
 
 
 def test_no_entry_names_the_node_of_the_next_slot(night: Night) -> None:

@@ -1,0 +1,1 @@
+"""Whole nights of several explorers on the same seeds, and what each was worth."""

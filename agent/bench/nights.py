@@ -1,0 +1,119 @@
+"""Runs the nights of a bench, several at a time, each in a process of its own and an ordinary run directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+from agent.bench.layout import BenchPaths
+from agent.bench.shared_engine import SharedEngine
+from agent.commands.provenance import driver_facts
+from agent.explorers.choose import make_explorer
+from agent.night.loop import run_night
+from agent.night.night import open_night
+from state.campaign import load_campaign
+from state.errors import NightflyError
+from state.evening import Budget
+from state.explorer import Explorer
+from state.journal import read_records
+from trainer.engines.contract import Dispatcher
+from trainer.engines.factory import make_engine
+
+
+@dataclass(frozen=True)
+class Night:
+    """One explorer's night, up to ``batches`` batches in all; ``prepared``: what was found out of the campaign."""
+
+    paths: BenchPaths
+    number: int
+    explorer: Explorer
+    batches: int
+    prepared: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """How it is told of."""
+        return f"night {self.number}, {self.explorer}"
+
+    def done(self) -> bool:
+        """Whether all its batches are committed."""
+        journal = self.paths.run(self.number, self.explorer).journal
+        if not journal.is_file():
+            return False
+        return (
+            max((one.batch for one in read_records(journal) if one.type == "batch_committed"), default=-1)
+            >= self.batches
+        )
+
+
+def run_all(nights: Sequence[Night], jobs: int) -> Iterator[tuple[Night, str]]:
+    """Run what is not done; yields each night as it ends, with '' or the sentence that says what stopped it.
+
+    No more than ``jobs`` are ever handed out, so that none begins after Ctrl-C.
+    """
+    waiting = [night for night in nights if not night.done()][::-1]
+    if not waiting:
+        return
+    own = os.getpid()
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_end_with, initargs=(own,)) as pool:
+        running: dict[Future[str], Night] = {}
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                night = waiting.pop()
+                running[pool.submit(play, night)] = night
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+def play(night: Night) -> str:
+    """Run one night; returns '' or the sentence that says what stopped it."""
+    file, root = night.paths.campaign(night.number), night.paths.run(night.number, night.explorer).root
+    budget = Budget(max_batches=night.batches)
+    try:
+        run = open_night(file, root, night.explorer == "rules", night.explorer)
+        try:
+            run.record("driver_started", driver_facts(run, night.prepared, budget))
+            with run.interrupt:
+                run_night(run, make_explorer(run.campaign, night.explorer), _engine(night), lambda *_: None, budget)
+            run.derived.flush(draw=True)
+        except NightflyError as error:
+            run.record("driver_stopped", {"reason": str(error)})
+            return str(error)
+        except KeyboardInterrupt:
+            run.record("driver_stopped", {"reason": "stopped by the user"})
+            return "stopped by the user"
+        finally:
+            run.close()
+    except NightflyError as error:
+        return str(error)
+    return ""
+
+
+def _engine(night: Night) -> Dispatcher:
+    campaign = load_campaign(night.paths.campaign(night.number))
+    engine = make_engine(campaign)
+    if campaign.trainer == "surrogate":
+        return engine
+    return SharedEngine(engine, night.paths.trained(night.number), night.explorer)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the bench is killed: a night goes on from any place, and must not do so unseen.
+
+    Ctrl-C is the business of a night while it runs, and between two nights of nobody.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
