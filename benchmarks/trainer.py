@@ -34,6 +34,9 @@ from trainer.slot import runtime
 # extent -> neurons, edges, input neurons of flyvis's connectome
 SIZES = {1: (443, 8_174, 56), 2: (1_203, 28_904, 152), 3: (2_345, 63_209, 296), 8: (13_741, 434_112, 1_736)}
 N_FRAMES, XNORM = 256, 0.5
+# How many times the per-edge yardstick's time the predecessor's own step takes, by extent: ratios of the fast path to each,
+# measured once, alternating in one process on one thread (7, 11 and 20 to the predecessor; 12, 21 and 23 to the yardstick).
+PREDECESSOR = {1: 7 / 12, 2: 11 / 21, 8: 20 / 23}
 
 
 @dataclass

@@ -101,7 +101,7 @@ class SignalPenalties:
         elif subset is None:
             self._of_data(d_signal).add_(drop)
         else:
-            add_columns(self._of_data(d_signal), subset, drop)
+            self._add_columns(self._of_data(d_signal), subset, drop)
 
     def embedding_gradient(self, d_rows: Tensor, subset: Tensor | None) -> None:
         """Set the embedding's gradient from ``d_rows`` [D, R], the gradients of the rows' a parts."""
@@ -116,17 +116,24 @@ class SignalPenalties:
         if self.n_norm:
             parts.append(d_rows[:, self._level])
         for part in parts:
-            d_a.add_(part) if subset is None else add_columns(d_a, subset, part)
+            d_a.add_(part) if subset is None else self._add_columns(d_a, subset, part)
+
+    def _add_columns(self, to: Tensor, subset: Tensor, part: Tensor) -> None:
+        add_columns(to, subset, part, self.stride, self.model.gpu_way)
 
     def _of_data(self, rows: Tensor) -> Tensor:
         """What the penalties look at in the data part of ``rows`` [R]: a view [frames, N]."""
         return rows[: self.frames * self.model.n_neurons].view(self.frames, -1)
 
 
-def add_columns(to: Tensor, columns: Tensor, part: Tensor) -> None:
-    """to[:, columns] += part for columns that are all different, in the same order of sums at every call."""
-    if to.device.type == "cpu":
+def add_columns(to: Tensor, columns: Tensor, part: Tensor, stride: int, gpu_way: bool) -> None:
+    """to[:, columns] += part for the ``columns`` of a subset, in the same order of sums at every call."""
+    if not gpu_way:
         to.index_add_(1, columns, part)
-    else:
-        # On a GPU index_add_ uses atomics, or a slow sort in deterministic mode; distinct columns need neither.
-        to.index_copy_(1, columns, to.index_select(1, columns).add_(part))
+        return
+    # A GPU sorts the indices of index_add_ and index_copy_ at each call when it has to be deterministic. The subset is
+    # every stride-th column from its first one, so each column can be told where in it to look.
+    n = to.shape[1]
+    place = torch.arange(n, device=to.device).sub_(columns[:1]).remainder_(n)
+    place = torch.where(place.remainder(stride) == 0, place.div(stride, rounding_mode="floor"), len(columns))
+    to.add_(torch.nn.functional.pad(part, (0, 1)).index_select(1, place))
