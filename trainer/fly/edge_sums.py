@@ -149,5 +149,5 @@ def _csr(pointer: Tensor, column: Ints, values: Tensor, n: int) -> Tensor:
     """A CSR matrix [n, n] whose values alias ``values``."""
     columns = torch.as_tensor(column.astype(np.int32), device=values.device)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        warnings.filterwarnings("ignore", message="Sparse (CSR tensor support is in beta|invariant checks)")
         return torch.sparse_csr_tensor(pointer.to(values.device), columns, values, size=(n, n), check_invariants=False)
