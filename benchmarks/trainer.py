@@ -36,7 +36,7 @@ from trainer.slot import runtime
 SIZES = {1: (443, 8_174, 56), 2: (1_203, 28_904, 152), 3: (2_345, 63_209, 296), 8: (13_741, 434_112, 1_736)}
 N_FRAMES, XNORM = 256, 0.5
 # The time of the predecessor's own step as a share of the per-edge yardstick's, by extent. Measured once, alternating
-# in one process on one thread: the fast path was 7, 11 and 20 times as fast as the one, 12, 21 and 23 times as the other.
+# in one process on one thread: the fast path was 7, 11 and 20 times as fast as the one, 12, 21 and 23 as the other.
 PREDECESSOR = {1: 7 / 12, 2: 11 / 21, 8: 20 / 23}
 
 

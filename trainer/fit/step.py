@@ -60,6 +60,7 @@ class Step:
         self.signal_penalties.gradient(signal, self._d_signal, subset)
         d_g = self._d_signal.mul_(g).mul_(2.0)
         model.g_phi.backward(d_g[None], self._d_g_in, first_row=1)
+        self.signal_penalties.leave_out(self._d_g_in)
         self._d_g_in[:, :n_data].add_(self._d_f_in[:-1, :n_data])
         self.signal_penalties.embedding_gradient(self._d_g_in, subset)
         self.weight_penalties.add_gradient()
