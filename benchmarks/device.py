@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -27,13 +28,13 @@ from trainer.fit.schedule import BLOCK, iterations_per_epoch
 from trainer.fit.step import Step
 from trainer.fit.training import set_rates
 from trainer.fly.connectome import load_connectome
-from trainer.fly.simulate import generate
+from trainer.fly.simulate import Recording, generate
 from trainer.model.gnn import GNN
 from trainer.slot import runtime
 from trainer.slot.worker import train_slot
 
 Part = dict[str, Any]
-SIDE_BY_SIDE, SIDE_S, SIDE_LIMIT_S = 4, 5.0, 60.0
+SIDE_BY_SIDE, SIDE_S, SIDE_LIMIT_S = 4, 5.0, 90.0
 KERNELS_SHOWN = 20
 EVALUATION_S = 45.0  # kept free for what follows training in a slot
 DEFAULT_LOOP = SlotConfig().training.data_augmentation_loop
@@ -50,7 +51,7 @@ def loop_of(extent: int, device: torch.device, changes: dict[str, Scalar]) -> tu
     case = problem(extent, changes)
     model = GNN(case.config.graph_model, case.truth, device)
     model.initialise(case.config.training)
-    data = SimpleNamespace(**{name: part.to(device) for name, part in vars(case.data).items()})
+    data = Recording(**{name: part.to(device) for name, part in vars(case.data).items()})
     step, adam = Step(model, data, case.config.training, XNORM), Adam(model.theta, model.gradient)
     set_rates(adam, model, case.config.training, 1.0)
     return GraphedIterations(step, adam, BLOCK, capture=device.type == "cuda"), adam, step
@@ -199,7 +200,8 @@ def main() -> None:
     if given.one:
         print(ms_per_iteration(given.one, device, SIDE_S))
         return
-    end, found = time.monotonic() + given.seconds, {}
+    end = time.monotonic() + given.seconds
+    found: dict[str, Part] = {}
     given.out.mkdir(parents=True, exist_ok=True)
 
     def take(name: str, measure: Callable[[], Part]) -> None:
@@ -215,8 +217,8 @@ def main() -> None:
     largest = given.extents[-1]
     take("machine", lambda: machine(device))
     for extent in given.extents:
-        take(f"extent{extent}", lambda extent=extent: iteration(extent, device, found["machine"]["copy_gbytes_per_s"]))
-        take(f"breakdown{extent}", lambda extent=extent: breakdown(extent, device))
+        take(f"extent{extent}", partial(iteration, extent, device, found["machine"].get("copy_gbytes_per_s", math.nan)))
+        take(f"breakdown{extent}", partial(breakdown, extent, device))
     take("side_by_side", lambda: side_by_side(largest, device))
     config = full_slot_config(largest, device, given.frames, given.pack.resolve())
     take("data", lambda: data(config, device))
