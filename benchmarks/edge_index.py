@@ -36,8 +36,7 @@ def measure(extent: int, device: torch.device) -> dict[str, float]:
     truth = problem(extent, {}).truth
     weight = torch.randn(truth.n_edges, device=device)
     signal, d_message = (torch.randn(truth.n_neurons, BATCH, device=device) for _ in range(2))
-    source, target = (torch.as_tensor(x, device=device) for x in (truth.source, truth.target))
-    sums, edges = EdgeSums(source, target, truth.n_neurons, weight), travelling(truth, device).edge_index
+    sums, edges = EdgeSums(truth.source, truth.target, truth.n_neurons, weight), travelling(truth, device).edge_index
     out = torch.empty_like(weight)
 
     def ours() -> Tensor:

@@ -13,6 +13,7 @@ from trainer.model.gnn import GNN
 STEP_UP = 1.05  # relative step: the message at 1.05 v must not be smaller than at v
 STEP = 0.05  # additive step, in units of xnorm
 TINY = 1e-12
+TRACE = 1e-20
 
 
 class SignalPenalties:
@@ -25,8 +26,9 @@ class SignalPenalties:
     every k-th neuron, starting one further at each iteration, and are scaled by sqrt(k), so that a penalty spread
     evenly over the neurons keeps its size.
 
-    Their rows follow those of the data: n_base (s(v), only where the data's own rows cannot serve because the embedding
-    is fixed), n_diff (s(v')), n_norm.
+    s(v) is there with the data's own rows; further rows follow those: n_diff (s(v')), n_norm. g_phi's output is one
+    number a row, so whatever comes of a row is in proportion to the gradient of that number: where the embedding is
+    fixed, its gradient is that of the whole row times the share that is not the penalty's (`leave_out`).
     """
 
     def __init__(self, training: TrainingConfig, model: GNN, batch: int, xnorm: float) -> None:
@@ -43,14 +45,13 @@ class SignalPenalties:
         self._subsets = [(every + offset) % model.n_neurons for offset in range(stride)]
         self.n_subset = len(every)
         self.n_diff = self.frames * self.n_subset if self.diff > 0 else 0
-        self.n_base = self.n_diff if self.fixed else 0
         self.n_norm = self.n_subset if self.norm > 0 else 0
-        self.n_rows = self.n_base + self.n_diff + self.n_norm
+        self.n_rows = self.n_diff + self.n_norm
         start = batch * model.n_neurons
-        self._base = slice(start, start + self.n_base)
-        self._next = slice(self._base.stop, self._base.stop + self.n_diff)
+        self._next = slice(start, start + self.n_diff)
         self._level = slice(self._next.stop, start + self.n_rows)
         self.loss = model.theta.new_zeros(2)
+        self._share = model.theta.new_zeros(self.frames, model.n_neurons)
 
     def table(self) -> Tensor | None:
         """All subsets [stride, n_subset] in their turn, for a device that picks its own; None = no turns."""
@@ -65,13 +66,10 @@ class SignalPenalties:
         v, a = self._of_data(rows[0]), self.model.a
         if subset is not None:
             v, a = v.index_select(1, subset), a.index_select(1, subset)
-        if self.n_base:
-            rows[0, self._base].view_as(v).copy_(v)
         if self.n_diff:
             scale, shift = self._step
             torch.mul(v, scale, out=rows[0, self._next].view_as(v)).add_(shift)
-            both = rows[1:-1, self._base.start : self._next.stop]
-            both.view(len(a), -1, self.n_subset).copy_(a[:, None, :])
+            rows[1:-1, self._next].view(len(a), -1, self.n_subset).copy_(a[:, None, :])
         if self.n_norm:
             rows[0, self._level].fill_(self.level)
             rows[1:-1, self._level].copy_(a)
@@ -87,21 +85,25 @@ class SignalPenalties:
             torch.mul(length, self.norm, out=self.loss[1])
 
     def _diff_gradient(self, signal: Tensor, d_signal: Tensor, subset: Tensor | None) -> None:
-        if self.fixed:
-            here = signal[self._base].view(self.frames, -1)
-        else:
-            here = self._of_data(signal) if subset is None else self._of_data(signal).index_select(1, subset)
+        here = self._of_data(signal) if subset is None else self._of_data(signal).index_select(1, subset)
         drop = torch.relu_(here - signal[self._next].view_as(here))
         length = torch.linalg.vector_norm(drop)
         drop.mul_(self.diff / length.clamp_min(TINY))
         torch.neg(drop, out=d_signal[self._next].view_as(drop))
         torch.mul(length, self.diff, out=self.loss[0])
+        total = self._of_data(d_signal)
         if self.fixed:
-            d_signal[self._base].view_as(drop).copy_(drop)
-        elif subset is None:
-            self._of_data(d_signal).add_(drop)
-        else:
-            add_columns(self._of_data(d_signal), subset, drop)
+            self._share.copy_(total)
+        total.add_(drop) if subset is None else self._add_columns(total, subset, drop)
+        if self.fixed:
+            # Where the two parts cancel, a trace of the row is kept, from which its data's part can be found again.
+            total.masked_fill_(total == 0, TRACE)
+            self._share.div_(total)
+
+    def leave_out(self, d_rows: Tensor) -> None:
+        """With fixed embeddings, take the penalty's part from ``d_rows`` [D, R], the gradients of the rows' a parts."""
+        if self.fixed and self.n_diff:
+            d_rows[:, : self._share.numel()].mul_(self._share.view(1, -1))
 
     def embedding_gradient(self, d_rows: Tensor, subset: Tensor | None) -> None:
         """Set the embedding's gradient from ``d_rows`` [D, R], the gradients of the rows' a parts."""
@@ -116,17 +118,24 @@ class SignalPenalties:
         if self.n_norm:
             parts.append(d_rows[:, self._level])
         for part in parts:
-            d_a.add_(part) if subset is None else add_columns(d_a, subset, part)
+            d_a.add_(part) if subset is None else self._add_columns(d_a, subset, part)
+
+    def _add_columns(self, to: Tensor, subset: Tensor, part: Tensor) -> None:
+        add_columns(to, subset, part, self.stride, self.model.gpu_way)
 
     def _of_data(self, rows: Tensor) -> Tensor:
         """What the penalties look at in the data part of ``rows`` [R]: a view [frames, N]."""
         return rows[: self.frames * self.model.n_neurons].view(self.frames, -1)
 
 
-def add_columns(to: Tensor, columns: Tensor, part: Tensor) -> None:
-    """to[:, columns] += part for columns that are all different, in the same order of sums at every call."""
-    if to.device.type == "cpu":
+def add_columns(to: Tensor, columns: Tensor, part: Tensor, stride: int, gpu_way: bool) -> None:
+    """to[:, columns] += part for the ``columns`` of a subset, in the same order of sums at every call."""
+    if not gpu_way:
         to.index_add_(1, columns, part)
-    else:
-        # On a GPU index_add_ uses atomics, or a slow sort in deterministic mode; distinct columns need neither.
-        to.index_copy_(1, columns, to.index_select(1, columns).add_(part))
+        return
+    # A GPU sorts the indices of index_add_ and index_copy_ at each call when it has to be deterministic. The subset is
+    # every stride-th column from its first one, so each column can be told where in it to look.
+    n = to.shape[1]
+    place = torch.arange(n, device=to.device).sub_(columns[:1]).remainder_(n)
+    place = torch.where(place.remainder(stride) == 0, place.div(stride, rounding_mode="floor"), len(columns))
+    to.add_(torch.nn.functional.pad(part, (0, 1)).index_select(1, place))

@@ -60,10 +60,8 @@ class Simulator:
         self.v_rest = torch.as_tensor(connectome.V_rest, device=device)[:, None]
         self.inputs = torch.as_tensor(connectome.input_index, device=device).long()
         self.columns = torch.as_tensor(connectome.input_column, device=device).long()
-        target, source, weight = (
-            torch.as_tensor(x, device=device) for x in (connectome.target, connectome.source, connectome.weight)
-        )
-        self.weights = SparseMatrix(target, source, weight, self.n)
+        weight = torch.as_tensor(connectome.weight, device=device)
+        self.weights = SparseMatrix(connectome.target, connectome.source, weight, self.n)
 
     def derivative(self, v: Tensor, light: Tensor) -> Tensor:
         """Clean dv/dt [N, S] at states [N, S] under light [n_in, S]."""

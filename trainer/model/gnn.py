@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from state.config import GraphModelConfig, TrainingConfig
-from trainer.fly.edge_sums import EdgeSums
+from trainer.fly.edge_sums import EdgeSums, light_of
 from trainer.model.perceptron import Perceptron, layer_shapes
 from trainer.model.start import draw_perceptron, draw_weights
 
@@ -24,7 +24,8 @@ class GNN:
 
     ``theta`` [P] holds W [E], a [D, N], g_phi and f_theta (see `layer_shapes`) one after the other, ``gradient`` [P]
     likewise; everything else here is a view of these two. Input rows are feature-major: (v, a, 1) for g_phi and
-    (v, a, msg, I, 1) for f_theta, a column per frame and neuron (frame-major).
+    (v, a, msg, I, 1) for f_theta, a column per frame and neuron (frame-major). ``gpu_way``: the order in which a GPU
+    sums, on whatever device; None = as the device is.
     """
 
     def __init__(
@@ -33,15 +34,17 @@ class GNN:
         connectome: Connectome,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
+        gpu_way: bool | None = None,
     ) -> None:
         device = device or torch.device("cpu")
+        self.gpu_way = device.type == "cuda" if gpu_way is None else gpu_way
         self.n_neurons, self.n_edges = connectome.n_neurons, connectome.n_edges
         self.embedding_dim, self._init = model.embedding_dim, model.init
         shapes_g = layer_shapes(model.input_size, model.hidden_dim, model.n_layers)
         shapes_f = layer_shapes(model.input_size_update, model.hidden_dim_update, model.n_layers_update)
         sizes = [self.n_edges, self.embedding_dim * self.n_neurons]
         sizes += [sum(rows * columns for rows, columns in shapes) for shapes in (shapes_g, shapes_f)]
-        bounds = [0, *torch.tensor(sizes).cumsum(0).tolist()]
+        bounds = list(accumulate(sizes, initial=0))
         self.groups = {name: slice(start, end) for name, (start, end) in zip(GROUPS, pairwise(bounds), strict=True)}
         self.theta = torch.zeros(bounds[-1], device=device, dtype=dtype)
         self.gradient = torch.zeros_like(self.theta)
@@ -55,9 +58,9 @@ class GNN:
         for name in ("g_phi", "f_theta"):
             for row in self._constant_rows(name, self.trained):
                 row.zero_()
-        self.input_index = torch.as_tensor(connectome.input_index, device=device).long()
-        self.source, self.target = (torch.as_tensor(x, device=device) for x in (connectome.source, connectome.target))
-        self.edges = EdgeSums(self.source, self.target, self.n_neurons, self.W)
+        self._light_of = light_of(connectome.input_index, self.n_neurons, self.theta.device)
+        self.edges = EdgeSums(connectome.source, connectome.target, self.n_neurons, self.W, self.gpu_way)
+        self.source, self.target = self.edges.source, self.edges.target
 
     def initialise(self, training: TrainingConfig) -> None:
         """Draw all parameters from ``training.seed`` on the CPU, so that every device starts alike; a: ones."""
@@ -100,8 +103,15 @@ class GNN:
         rows = v.new_ones(self.embedding_dim + 4, *v.shape)
         rows[0], rows[1:-3], rows[-3], rows[-2] = v, self.a[:, None, :], message, 0.0
         if stimulus is not None:
-            rows[-2].index_copy_(1, self.input_index, stimulus)
+            self.light(stimulus, rows[-2])
         return rows.view(len(rows), -1)
+
+    def light(self, stimulus: Tensor, out: Tensor) -> None:
+        """The light on each neuron: ``out`` [B, N] from the stimulus [B, n_in] of the input neurons, elsewhere 0.
+
+        Gathered, for on a GPU `index_copy_` sorts its indices at each call when it has to be deterministic.
+        """
+        torch.index_select(torch.nn.functional.pad(stimulus, (0, 1)), 1, self._light_of, out=out)
 
     def _both(self, name: str, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         part = self.groups[name]
@@ -113,7 +123,7 @@ class GNN:
         for flat in (self.theta, self.gradient):
             parts = flat[self.groups[name]].split(sizes)  # type: ignore[no-untyped-call]
             views.append([part.view(shape) for part, shape in zip(parts, shapes, strict=True)])
-        return Perceptron(*views)
+        return Perceptron(views[0], views[1], self.gpu_way)
 
     def _constant_rows(self, name: str, flat: Tensor) -> list[Tensor]:
         shapes = [matrix.shape for matrix in getattr(self, name).matrices]

@@ -11,6 +11,8 @@ from torch import Tensor
 CPU_CHUNK = 8192
 # With fewer multiply-adds, setting up a oneDNN product takes longer than it saves.
 _SMALL_PRODUCT = 1_500_000
+# Columns of one of the many small products into which a GPU's weight gradient is split; see `Perceptron`.
+SPLIT = 256
 
 
 def layer_shapes(n_in: int, hidden: int, n_layers: int) -> list[tuple[int, int]]:
@@ -21,6 +23,11 @@ def layer_shapes(n_in: int, hidden: int, n_layers: int) -> list[tuple[int, int]]
     """
     widths = [n_in] + [hidden] * (n_layers - 1)
     return [(hidden + 1, width + 1) for width in widths[:-1]] + [(1, widths[-1] + 1)]
+
+
+def padded(n: int, gpu_way: bool) -> int:
+    """Columns to lay out for ``n`` that count: on a GPU whole splits, which are also aligned for its loads."""
+    return -(-n // SPLIT) * SPLIT if gpu_way else n
 
 
 def _onednn_linear(device: torch.device, dtype: torch.dtype) -> bool:
@@ -34,16 +41,23 @@ class Perceptron:
 
     ``matrices`` and ``gradients`` are views (see `layer_shapes`) of one flat parameter and gradient vector; `backward`
     ADDS to ``gradients``, except for the constant rows, which it never touches.
+
+    A weight gradient sums over all R columns into few numbers. On a GPU (or with ``gpu_way``, the same sums in another
+    order) each SPLIT columns are one product of a batch, whose results are then summed, so that every multiprocessor
+    has work; R is a multiple of SPLIT there, see `padded`. Product and ReLU of a layer are one kernel.
     """
 
-    def __init__(self, matrices: list[Tensor], gradients: list[Tensor]) -> None:
+    def __init__(self, matrices: list[Tensor], gradients: list[Tensor], gpu_way: bool | None = None) -> None:
         self.matrices = matrices
         self.gradients = gradients
         # Views made once: weights without biases, transposed, and gradients without the constant rows.
         self._back = [matrix[:-1, :-1].t() for matrix in matrices[:-1]] + [matrices[-1][:, :-1].t()]
         self._gradients = [gradient[:-1] for gradient in gradients[:-1]] + [gradients[-1]]
-        self._onednn = _onednn_linear(matrices[0].device, matrices[0].dtype)
-        self._chunk = CPU_CHUNK if matrices[0].device.type == "cpu" else 2**62
+        device = matrices[0].device
+        self._gpu_way = device.type == "cuda" if gpu_way is None else gpu_way
+        self._onednn = not self._gpu_way and _onednn_linear(device, matrices[0].dtype)
+        self._chunk = 2**62 if self._gpu_way else CPU_CHUNK
+        self._zeros: dict[int, Tensor] = {}  # by length; kept for ever, since a CUDA graph reads them where they lie
         self._kept: list[list[Tensor]] = []
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
@@ -66,13 +80,13 @@ class Perceptron:
         ``d_out`` [1, R] is the gradient of the output of the last `forward`.
         """
         for chunk, kept in zip(self._chunks(d_out.shape[1]), self._kept, strict=True):
-            self._gradients[-1].addmm_(d_out[:, chunk], kept[-1].t())
+            self._add_products(d_out[:, chunk], kept[-1], len(self.matrices) - 1)
             d = self._through_last(d_out[:, chunk], kept[-1])
             for layer in range(len(self.matrices) - 2, 0, -1):
-                self._gradients[layer].add_(self._product(d, kept[layer].t()))
+                self._add_products(d, kept[layer], layer)
                 d = self._product(self._back[layer], d)
                 _mask(d, kept[layer])
-            self._gradients[0].addmm_(d, kept[0].t())
+            self._add_products(d, kept[0], 0)
             self._to_inputs(d, d_x, first_row, chunk)
 
     def input_gradient(self, x: Tensor, row: int) -> Tensor:
@@ -92,6 +106,17 @@ class Perceptron:
         for matrix in self.matrices[:-1]:
             kept.append(self._relu_product(matrix, kept[-1]))
         return kept
+
+    def _add_products(self, d: Tensor, h: Tensor, layer: int) -> None:
+        """Add d h^T to the gradient of ``layer``, from ``d`` [o, R] and the layer's inputs ``h`` [i, R]."""
+        gradient = self._gradients[layer]
+        if self._gpu_way:
+            left, right = (rows.view(len(rows), -1, SPLIT) for rows in (d, h))
+            gradient.add_(torch.bmm(left.transpose(0, 1), right.permute(1, 2, 0)).sum(0))
+        elif 0 < layer < len(self.matrices) - 1:
+            gradient.add_(self._product(d, h.t()))
+        else:
+            gradient.addmm_(d, h.t())
 
     def _through_last(self, d_out: Tensor, h: Tensor) -> Tensor:
         d = torch.mul(self._back[-1], d_out)
@@ -114,6 +139,11 @@ class Perceptron:
         return torch.mm(a, b)
 
     def _relu_product(self, a: Tensor, b: Tensor) -> Tensor:
+        if self._gpu_way:
+            if b.shape[1] not in self._zeros:
+                self._zeros[b.shape[1]] = b.new_zeros(b.shape[1])
+            # cuBLASLt has a product with bias and ReLU in one; the bias here is already a column of a.
+            return torch._addmm_activation(self._zeros[b.shape[1]], a, b)
         if self._onednn and (a.shape[0] * a.shape[1] * b.shape[1] >= _SMALL_PRODUCT or b.shape[1] >= 3000):
             found: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "relu", [], "")
             return found

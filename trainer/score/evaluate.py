@@ -15,7 +15,7 @@ from trainer.model.protocol import Model
 from trainer.score.cluster import cluster_accuracy, neuron_features
 from trainer.score.comparable import identity_scores, pearson_of_moving, raw_weights
 from trainer.score.metrics import Activity, Recovered, active_score, recover, recovery_scores, signal_curves
-from trainer.score.prediction import one_step_pearson, one_step_score, rollout, rollout_scores
+from trainer.score.prediction import one_step_scores, rollout, rollout_scores
 
 if TYPE_CHECKING:
     from trainer.fly.connectome import Connectome
@@ -59,8 +59,7 @@ def evaluate(model: Model, data: Dataset, truth: Connectome, stats: Activity, co
         )
         types = np.asarray(truth.type_index)
         result.set("cluster_accuracy", *cluster_accuracy(features, types, config.training.cluster_features))
-        one_step = one_step_score(model, data.test)
-        nearby = one_step_pearson(model, data.test, config.simulation.delta_t)
+        one_step, nearby = one_step_scores(model, data.test, config.simulation.delta_t)
         result.set("test_R2", one_step.r2, one_step.reason, test_slope=one_step.slope, onestep_pearson=nearby)
         traces = rollout(model, data, config.simulation.delta_t)
         rolled = rollout_scores(traces, data.rollout_voltage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,11 +28,28 @@ class RolloutScore:
     reason: str = ""
 
 
-def one_step_score(model: Model, test: Recording, batch: int = 64) -> Score:
-    """R2 of the predicted against the true derivative over all held-out frames and neurons."""
-    sums = torch.zeros(6, dtype=torch.float64, device=test.voltage.device)
-    for _, x, y in _predictions(model, test, batch):
+def one_step_scores(model: Model, test: Recording, delta_t: float, batch: int = 64) -> tuple[Score, float | None]:
+    """Two figures of all held-out frames from one pass of the model over them, ``batch`` frames at a time.
+
+    R2 of the predicted against the true derivative over all frames and neurons; and, the newest predecessor's
+    `onestep_pearson`, the mean over neurons of Pearson r between the true next voltage and v + delta_t * the predicted
+    derivative, where neurons whose true next voltage does not vary are left out.
+    """
+    sums = test.voltage.new_zeros(6, dtype=torch.float64)
+    of_neurons = test.voltage.new_zeros(5, test.voltage.shape[1], dtype=torch.float64)
+    middle = test.voltage.mean(0).double()  # each neuron's sums are taken about it, so that no digits are lost
+    for start in range(0, len(test.voltage), batch):
+        part = slice(start, start + batch)
+        predicted = derivative(model, test.voltage[part], test.stimulus[part])
+        v, x, y = (rows.double() for rows in (test.voltage[part], test.derivative[part], predicted))
         sums += torch.stack([x.new_tensor(x.numel()), x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()])
+        x, y = (v + delta_t * change - middle for change in (x, y))  # from here on the next voltages
+        of_neurons += torch.stack([one.sum(0) for one in (x, y, x * x, x * y, y * y)])
+    return _line(sums), _mean_correlation(of_neurons, len(test.voltage))
+
+
+def _line(sums: Tensor) -> Score:
+    """R2 and slope from the sums of 1, x, y, x^2, xy, y^2."""
     n, x1, y1, xx, xy, yy = sums.tolist()
     if not all(np.isfinite((y1, xy, yy))):
         return Score(None, reason="the predicted derivative is not finite")
@@ -43,31 +59,15 @@ def one_step_score(model: Model, test: Recording, batch: int = 64) -> Score:
     return Score(min(1.0, cov * cov / (var_x * var_y)), cov / var_x)
 
 
-def one_step_pearson(model: Model, test: Recording, delta_t: float, batch: int = 64) -> float | None:
-    """Mean over neurons of Pearson r between the true next voltage and v + delta_t * the predicted derivative.
-
-    Neurons whose true next voltage does not vary are left out. The newest predecessor's `onestep_pearson`.
-    """
-    sums = torch.zeros(5, test.voltage.shape[1], dtype=torch.float64, device=test.voltage.device)
-    middle = test.voltage.mean(0).double()  # the sums are taken about it, so that no digits are lost
-    for v, true, predicted in _predictions(model, test, batch):
-        x, y = (v + delta_t * change - middle for change in (true, predicted))
-        sums += torch.stack([one.sum(0) for one in (x, y, x * x, x * y, y * y)])
-    x1, y1, xx, xy, yy = sums / len(test.voltage)
+def _mean_correlation(sums: Tensor, n: int) -> float | None:
+    """Mean r over the columns that vary, from the sums [5, N] of x, y, x^2, xy, y^2 over ``n`` frames."""
+    x1, y1, xx, xy, yy = sums / n
     sx, sy = (xx - x1 * x1).clamp_min(0).sqrt(), (yy - y1 * y1).clamp_min(0).sqrt()
     moving = sx > TRACE_STD
     if not bool(torch.isfinite(sums).all()) or not bool(moving.any()):
         return None
     r = torch.where(sy > TRACE_STD, (xy - x1 * y1) / (sx * sy).clamp_min(1e-300), 0.0)
     return float(r[moving].mean())
-
-
-def _predictions(model: Model, test: Recording, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Voltage, true and predicted derivative of ``batch`` frames at a time, in double precision."""
-    for start in range(0, len(test.voltage), batch):
-        part = slice(start, start + batch)
-        predicted = derivative(model, test.voltage[part], test.stimulus[part])
-        yield test.voltage[part].double(), test.derivative[part].double(), predicted.double()
 
 
 def rollout(model: Model, data: Dataset, delta_t: float) -> Tensor:

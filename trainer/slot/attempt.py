@@ -43,7 +43,7 @@ class Attempt:
     def run(self, run_id: str, config_hash: str) -> SlotResult:
         """All stages, timed."""
         device = runtime.choose_device(self.config.training.device)
-        with runtime.prepared(device):
+        with runtime.prepared(device, self.config.training.matmul):
             return self._run(device, run_id, config_hash)
 
     def _run(self, device: torch.device, run_id: str, config_hash: str) -> SlotResult:

@@ -8,13 +8,15 @@ import platform
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch.utils import deterministic
 
 from state.errors import ConfigError
 
 _OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "ALLOC_FAILED")
+_DETERMINISTIC: Any = deterministic  # its setting is a property that no type checker sees
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # names of glibc's malloc.h
 
 
@@ -27,19 +29,28 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
 
 
 @contextmanager
-def prepared(device: torch.device) -> Iterator[None]:
-    """Make runs repeatable, and keep denormal numbers (the tails of Adam's averages) from slowing the CPU tenfold."""
+def prepared(device: torch.device, matmul: Literal["float32", "tf32"] = "float32") -> Iterator[None]:
+    """Make runs repeatable, and keep denormal numbers (the tails of Adam's averages) from slowing the CPU tenfold.
+
+    ``matmul``: how a GPU rounds the factors of its products; a CPU takes no notice of it.
+    """
     _keep_freed_memory()
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    repeatable = torch.are_deterministic_algorithms_enabled()
+    fill, precision = _DETERMINISTIC.fill_uninitialized_memory, torch.backends.cuda.matmul.fp32_precision
     torch.set_flush_denormal(True)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        # Else each new tensor would be filled with NaN first; nothing here reads what it has not written.
+        _DETERMINISTIC.fill_uninitialized_memory = False
+        torch.backends.cuda.matmul.fp32_precision = "tf32" if matmul == "tf32" else "ieee"
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(repeatable)
+        _DETERMINISTIC.fill_uninitialized_memory = fill
+        torch.backends.cuda.matmul.fp32_precision = precision
 
 
 def _keep_freed_memory() -> None:

@@ -47,7 +47,7 @@ def try_training(config: SlotConfig) -> Trial:
     short = shortened(config)
     device = runtime.choose_device(config.training.device)
     truth = load_connectome(short.connectome, short.simulation.extent, short.simulation.delta_t)
-    with runtime.prepared(device):
+    with runtime.prepared(device, config.training.matmul):
         data = generate(short, truth, device)
         model = make_model(short.graph_model, truth, device)
         model.initialise(short.training)

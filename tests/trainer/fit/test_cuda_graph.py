@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.trainer import N_FRAMES, XNORM, Problem, problem
+from state.config import Scalar
 from trainer.fit.adam import Adam
 from trainer.fit.cuda_graph import GraphedIterations
+from trainer.fit.limits import limit
 from trainer.fit.step import Step
 from trainer.fit.training import set_rates
-from trainer.fly.edge_sums import EdgeSums, SparseMatrix
 from trainer.model.gnn import GNN
 from trainer.slot import runtime
 
@@ -63,16 +68,45 @@ def test_tables_on_the_device_give_the_same_bits_as_the_plain_loop(stride: int) 
     assert torch.equal(plain(small(stride), blocks, cpu), graphed(small(stride), blocks, cpu, capture=False))
 
 
-def test_segmented_sums_equal_sparse_products_also_for_empty_rows() -> None:
-    row, column = torch.tensor([0, 0, 2, 2, 2, 4]), torch.tensor([1, 4, 0, 1, 3, 4])
-    values, x = torch.randn(6, dtype=torch.float64), torch.randn(6, 3, dtype=torch.float64)[:5]
-    both = [SparseMatrix(row, column, values, 5, segmented).dot(x) for segmented in (False, True)]
-    torch.testing.assert_close(*both)
-    assert torch.equal(both[1][1], torch.zeros(3, dtype=torch.float64))
-    edges = [EdgeSums(column, row, 5, values, segmented) for segmented in (False, True)]
-    torch.testing.assert_close(edges[0].back(x), edges[1].back(x))
-    values.mul_(3.0)
-    torch.testing.assert_close(edges[0].send(x), edges[1].send(x))
+class Launches(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Names of the operations that compute something, and the devices of what they return."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.devices: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if not func.is_view and func.namespace == "aten":
+            self.names.append(func.overloadpacket.__name__)
+            self.devices |= {part.device.type for part in pytree.tree_leaves(found) if isinstance(part, torch.Tensor)}
+        return found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"training.penalty_stride": 4, "training.penalty_embedding": "trained", "training.batch_size": 3},
+        {"training.grad_clip_W": 1.0, "training.coeff_W_L1_proximal": 1e-4, "training.perceptron_norms": "per_network"},
+    ],
+)
+def test_the_body_reads_nothing_back_and_asks_for_nothing_slow(changes: dict[str, Scalar]) -> None:
+    """With tensors that have a device, a GPU, but no content: whatever needs a value on the host raises."""
+    case, device = problem(1, changes), torch.device("cuda")
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        model, step, adam = build(case, device)
+        limit(adam, model.groups["W"], case.config.training)
+        loop = GraphedIterations(step, adam, 4, capture=False)
+        assert model.gpu_way
+        with Launches() as launches:
+            loop._body()
+    assert launches.devices == {"cuda"}
+    assert len(launches.names) > 50
+    # Sorts, atomics or serial sums on a GPU that has to be deterministic, and what stops a capture.
+    slow = {"index_copy", "index_copy_", "index_add", "index_add_", "index_put_", "segment_reduce", "mv", "sort"}
+    assert not (slow | {"_local_scalar_dense", "nonzero", "diff"}) & set(launches.names)
 
 
 @gpu

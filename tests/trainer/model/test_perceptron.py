@@ -10,7 +10,7 @@ from trainer.model import perceptron as module
 from trainer.model.perceptron import Perceptron, layer_shapes
 
 
-def build(n_in: int, hidden: int, n_layers: int, dtype: torch.dtype) -> Perceptron:
+def build(n_in: int, hidden: int, n_layers: int, dtype: torch.dtype, gpu_way: bool = False) -> Perceptron:
     generator = torch.Generator().manual_seed(n_layers)
     matrices = []
     shapes = layer_shapes(n_in, hidden, n_layers)
@@ -20,7 +20,7 @@ def build(n_in: int, hidden: int, n_layers: int, dtype: torch.dtype) -> Perceptr
             matrix[-1] = 0.0
             matrix[-1, -1] = 1.0
         matrices.append(matrix)
-    return Perceptron(matrices, [torch.zeros_like(matrix) for matrix in matrices])
+    return Perceptron(matrices, [torch.zeros_like(matrix) for matrix in matrices], gpu_way)
 
 
 def plain(perceptron: Perceptron, x: Tensor) -> tuple[nn.Sequential, Tensor]:
@@ -45,10 +45,11 @@ def rows(n_in: int, n: int, dtype: torch.dtype) -> Tensor:
 
 
 @pytest.mark.parametrize("n_layers", [2, 3, 6])
-@pytest.mark.parametrize("chunk", [7, 10**6])
-def test_equals_autograd(n_layers: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("chunk", "gpu_way"), [(7, False), (10**6, False), (10**6, True)])
+def test_equals_autograd(n_layers: int, chunk: int, gpu_way: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CPU_CHUNK", chunk)
-    perceptron = build(4, 9, n_layers, torch.float64)
+    monkeypatch.setattr(module, "SPLIT", 10)  # five splits of the 50 columns below
+    perceptron = build(4, 9, n_layers, torch.float64, gpu_way)
     x = rows(4, 50, torch.float64)
     x_leaf = x.clone().requires_grad_()
     network, expected = plain(perceptron, x_leaf)

@@ -15,7 +15,7 @@ from state.config import GraphModelConfig
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
 from trainer.score.metrics import Activity, Recovered, active_score, activity, recover, recovery_scores, score
-from trainer.score.prediction import RolloutScore, one_step_score, rollout, rollout_scores
+from trainer.score.prediction import RolloutScore, one_step_scores, rollout, rollout_scores
 
 GATE = 100.0  # larger than any |v - V_rest| here
 
@@ -115,7 +115,7 @@ def test_a_network_whose_two_perceptrons_are_the_true_functions_scores_one_every
     assert float(data.train.voltage.max()) < V_MAX
     stats = activity(data.train)
     scores = recovery_scores(recover(model, data.train, stats), tiny_truth)
-    scores["test_R2"] = one_step_score(model, data.test)
+    scores["test_R2"], _ = one_step_scores(model, data.test, 0.02)
     for name, result in scores.items():
         assert result.r2 == pytest.approx(1.0, abs=1e-4), name
         assert result.slope == pytest.approx(1.0, rel=2e-3), name
@@ -228,7 +228,8 @@ def test_predictions_of_the_true_functions_are_perfect(
     data = SimpleNamespace(
         **{k: in_double(v) if isinstance(v, SimpleNamespace) else v.double() for k, v in vars(tiny_dataset).items()}
     )
-    result = one_step_score(model, data.test, batch=7)
+    result, nearby = one_step_scores(model, data.test, 0.02, batch=7)
+    assert nearby == pytest.approx(1.0, abs=1e-6)
     assert result.r2 == pytest.approx(1.0, abs=1e-6)
     assert result.slope == pytest.approx(1.0, rel=1e-4)
     rolled = rollout_scores(rollout(model, data, 0.02), data.rollout_voltage)

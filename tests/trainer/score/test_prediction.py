@@ -12,7 +12,7 @@ from state.config import SlotConfig
 from trainer.fly.connectome import Connectome
 from trainer.model.gnn import GNN
 from trainer.model.protocol import derivative
-from trainer.score.prediction import one_step_pearson
+from trainer.score.prediction import one_step_scores
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_one_step_pearson_is_the_mean_over_neurons(model: GNN, tiny_data: Simple
     with torch.inference_mode():
         predicted = tiny_data.voltage + dt * derivative(model, tiny_data.voltage, tiny_data.stimulus)
         true = tiny_data.voltage + dt * tiny_data.derivative
-        found = one_step_pearson(model, tiny_data, dt, batch)
+        _, found = one_step_scores(model, tiny_data, dt, batch)
     pairs = zip(true.double().T.numpy(), predicted.double().T.numpy(), strict=True)
     assert found == pytest.approx(np.mean([np.corrcoef(x, y)[0, 1] for x, y in pairs]), rel=1e-6)
 
@@ -40,4 +40,16 @@ def test_without_a_neuron_that_varies_there_is_none(model: GNN, tiny_data: Simpl
         stimulus=tiny_data.stimulus,
     )
     with torch.inference_mode():
-        assert one_step_pearson(model, still, 0.02) is None
+        score, nearby = one_step_scores(model, still, 0.02)
+    assert nearby is None
+    assert score.reason == "the true or the predicted derivative is constant"
+
+
+def test_the_model_passes_once_over_the_frames(
+    model: GNN, tiny_data: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, update = [], model.update
+    monkeypatch.setattr(model, "update", lambda v, *rest: seen.append(len(v)) or update(v, *rest))
+    with torch.inference_mode():
+        one_step_scores(model, tiny_data, 0.02, batch=150)
+    assert seen == [150, 150, 100]

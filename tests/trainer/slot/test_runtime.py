@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -36,6 +38,20 @@ def test_denormal_numbers_are_flushed_only_inside() -> None:
     with runtime.prepared(torch.device("cpu")):
         assert float(tiny * 0.5) == 0.0
     assert float(tiny * 0.5) != 0.0
+
+
+@pytest.mark.parametrize(("matmul", "precision"), [("float32", "ieee"), ("tf32", "tf32")])
+def test_a_gpu_is_deterministic_and_rounds_as_asked_only_inside(
+    matmul: Literal["float32", "tf32"], precision: str
+) -> None:
+    def found() -> tuple[bool, bool, str]:
+        fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+        return torch.are_deterministic_algorithms_enabled(), fill, torch.backends.cuda.matmul.fp32_precision
+
+    before = found()
+    with runtime.prepared(torch.device("cuda"), matmul):
+        assert found() == (True, False, precision)
+    assert found() == before
 
 
 def test_memory_and_name_are_reported() -> None:
