@@ -27,6 +27,7 @@ ADVICE = {
     errno.EROFS: "make it writable",
     errno.EACCES: "make it writable",
     errno.EPERM: "make it writable",
+    errno.EEXIST: "give a path that leads through directories only",
     errno.ENOTDIR: "give a path that leads through directories only",
     errno.ENAMETOOLONG: "give a shorter path",
 }

@@ -231,6 +231,7 @@ class ImportedView(Section):
     mutation: str
     changes: dict[str, Scalar] = Field(description="leaf keys that differ from the campaign's defaults")
     values: dict[str, Scalar] | None
+    has_run: bool = Field(False, description="whether its config was planned here")
 
 
 class Rule(Section):
@@ -304,6 +305,10 @@ class Context(Section):
         None, description="how many times longer than equal work before the batch took, where that is worth telling"
     )
     last_batch: bool = False
+    hopeless: list[dict[str, Scalar]] = Field(
+        default_factory=list,
+        description="value of every explorable key of configs of which a run was cut, and no other made",
+    )
     cut: str = Field("", description="when the program ends a run as hopeless, in words; '' where it never does")
     demand: Demand
     seeds: list[SeedOffer]

@@ -25,6 +25,7 @@ PROTECTED = {
     "claude": "how Claude is asked and how the night is cut into blocks is the user's choice",
     "policy": "the rules of the night are the user's choice",
     "training.cluster_features": "it changes how a run is measured, not the run",
+    "training.matmul": "it is a matter of speed, fixed for the campaign",
     "graph_model.backend": "it says how the passes are computed, not what is trained",
     "graph_model.input_size": "it follows from embedding_dim",
     "graph_model.input_size_update": "it follows from embedding_dim",
@@ -32,7 +33,7 @@ PROTECTED = {
 
 
 # Protected since the first release only: the prompts of its runs did not name them.
-ADDED = ("training.cluster_features", "graph_model.backend")
+ADDED = ("training.cluster_features", "training.matmul", "graph_model.backend")
 
 
 # The reason in a campaign of standard training.

@@ -89,6 +89,10 @@ class TrajectoryPoint(Section):
         return {name: getattr(self, trace.column) for name, trace in traced().items() if hasattr(self, trace.column)}
 
 
+# What `device` says behind the device where another explorer of a bench has trained the run.
+TAKEN_OVER = "; trained once, for "
+
+
 class SlotResult(Section):
     """result.json. ``metrics`` are the METRICS of its time; an undefined one is None, its reason in ``missing``."""
 
@@ -105,6 +109,11 @@ class SlotResult(Section):
     truth: str = Field("", description="one line: which ground truth was simulated")
     stimulus: str = Field("", description="one line: which movies were shown")
     peak_memory_mb: float | None = None
+
+    @property
+    def trained_on(self) -> str:
+        """The device that it was trained on, with the number of threads."""
+        return self.device.partition(TAKEN_OVER)[0]
 
     @property
     def failed(self) -> bool:

@@ -105,11 +105,14 @@ class Confirmations:
             self._untried[name] = None
         self.estimates.changed([trial.runs for trial in self.trials if trial.runs])
 
-    def lose(self, planned: Planned) -> None:
-        """A planned run will never be: its data seed is free again, and the baseline's runs are one fewer."""
+    def lose(self, planned: Planned, number: int) -> None:
+        """A planned run will never be: its data seed is free again, and the baseline's runs are one fewer.
+
+        ``number`` counts the runs of this night: its iterations may begin behind imported ones.
+        """
         for trial in self.trials:
             trial.expected.pop(planned.iteration, None)
-        if planned.config_id == BASELINE and planned.iteration <= self.baseline_runs + self._lost:
+        if planned.config_id == BASELINE and number <= self.baseline_runs + self._lost:
             self._lost += 1
 
     def decide(self) -> None:

@@ -63,9 +63,8 @@ class VarianceTable:
 
     def run(self, name: str, iteration: int) -> Run | None:
         """The run of one iteration of a config, None before it has finished."""
-        runs = self._runs.get(name, [])
-        place = bisect_left(runs, iteration, key=lambda run: run.iteration)
-        return runs[place] if place < len(runs) and runs[place].iteration == iteration else None
+        # In order of finish, which is not that of the iterations.
+        return next((run for run in reversed(self._runs.get(name, [])) if run.iteration == iteration), None)
 
     def names(self) -> list[str]:
         """All configs, in order of first use."""

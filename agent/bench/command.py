@@ -22,6 +22,7 @@ from state.errors import RunError, UserError
 from state.explorer import EXPLORERS, TITLES, Explorer
 from state.files import write_atomic
 from state.lock import DriverLock
+from trainer.engines.factory import find_gpus
 
 
 def bench(file: Path, explorers: str, nights: int, batches: int, jobs: int, out: Path, fresh: int, on_cpu: bool) -> int:
@@ -75,24 +76,26 @@ def _run(
 ) -> list[str]:
     """Play all nights; returns a sentence for each that could not be finished.
 
-    Where networks are trained, the first explorer makes the baseline runs of each night, and the others take them.
+    Where networks are trained, the first explorer's nights come first, and the others take what it has trained.
     """
+    if jobs > 1 and campaign.trainer == "gnn" and campaign.engine.kind == "local" and find_gpus():
+        raise UserError(
+            "--jobs: nights side by side would share this machine's GPUs; leave it out, each slot has its own"
+        )
     prepared = prepare(campaign, file, on_cpu, Steps())
     for number in range(1, nights + 1):
         write_night(paths, file, number)
     todo = [Night(paths, number, arm, batches, prepared) for number in range(1, nights + 1) for arm in arms]
-    first = -(-campaign.policy.baseline_runs // campaign.search.n_parallel)
-    if campaign.trainer == "gnn" and len(arms) > 1:
-        baselines = [Night(paths, n, arms[0], min(first, batches), prepared) for n in range(1, nights + 1)]
-        if stopped := _played(baselines, jobs, "baseline of "):
-            return stopped
-    return _played(todo, jobs)
+    # What the first explorer's night has trained, the baseline first of all, the others need not train again.
+    first = [night for night in todo if campaign.trainer == "gnn" and night.explorer == arms[0]]
+    stopped = _played(first, jobs)
+    return stopped + _played([night for night in todo if night not in first], jobs)
 
 
-def _played(nights: Sequence[Night], jobs: int, what: str = "") -> list[str]:
+def _played(nights: Sequence[Night], jobs: int) -> list[str]:
     stopped = []
     for night, why in run_all(nights, jobs):
-        say(f"{what}{night.name}: {why or 'done'}")
+        say(f"{night.name}: {why or 'done'}")
         if why:
             stopped.append(f"{night.name}: {why}")
     return stopped

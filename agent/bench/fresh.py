@@ -9,7 +9,9 @@ from pathlib import Path
 from agent.bench.layout import FRESH, BenchPaths
 from state.campaign import Campaign
 from state.config import SlotConfig
+from state.errors import RunError
 from state.paths import SlotPaths
+from state.records import SlotResult
 from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.factory import make_engine
 
@@ -21,15 +23,17 @@ def fresh_values(
 ) -> dict[str, float]:
     """Identity of a config -> its primary metric, the mean over ``seeds`` data seeds that no night has seen.
 
-    A failed run counts as 0. What was trained before is not trained again.
+    A failed run counts as 0. What was trained before is not trained again. RunError when runs were lost.
     """
     distinct = {config.identity(): config for config in configs}
     jobs = {(name, n): _job(paths, campaign, config, n) for name, config in distinct.items() for n in range(seeds)}
     missing = [job for job in jobs.values() if not SlotPaths(job.folder).result.exists()]
+    ended: dict[str, SlotResult] = {}
     if missing:
         say(f"training {len(missing)} runs of the picks on fresh data")
-        _train(campaign, missing)
-    results = {key: collect(Ended(job, 0)) for key, job in jobs.items()}
+        ended = _train(campaign, missing)
+        _refuse_lost(ended)
+    results = {key: ended.get(job.run_id) or collect(Ended(job, 0)) for key, job in jobs.items()}
     primary = campaign.goal.primary
     return {name: sum(results[name, n].metrics.get(primary) or 0.0 for n in range(seeds)) / seeds for name in distinct}
 
@@ -45,14 +49,24 @@ def _job(paths: BenchPaths, campaign: Campaign, config: SlotConfig, number: int)
     return job
 
 
-def _train(campaign: Campaign, jobs: list[Job]) -> None:
+def _refuse_lost(ended: dict[str, SlotResult]) -> None:
+    lost = [run_id for run_id, result in ended.items() if result.failure is not None and result.failure.blameless]
+    if lost:
+        raise RunError(
+            f"fresh/{lost[0]}: was lost through no fault of its config ({len(lost)} of {len(ended)} such runs); "
+            "the same command trains what is missing"
+        )
+
+
+def _train(campaign: Campaign, jobs: list[Job]) -> dict[str, SlotResult]:
     engine = make_engine(campaign)
+    results: dict[str, SlotResult] = {}
     try:
-        waiting = {job.run_id for job in engine.reattach(jobs)}
-        engine.submit([job for job in jobs if job.run_id not in waiting])
-        waiting = {job.run_id for job in jobs}
-        while waiting:
-            waiting -= {one.job.run_id for one in engine.poll()[1]}
-            time.sleep(POLL_S if waiting else 0)
+        running = {job.run_id for job in engine.reattach(jobs)}
+        engine.submit([job for job in jobs if job.run_id not in running])
+        while len(results) < len(jobs):
+            results |= {one.job.run_id: collect(one) for one in engine.poll()[1]}
+            time.sleep(POLL_S if len(results) < len(jobs) else 0)
     finally:
         engine.close()
+    return results

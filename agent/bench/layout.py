@@ -80,20 +80,22 @@ def settle(paths: BenchPaths, file: Path, campaign: Campaign) -> None:
 
 
 def write_night(paths: BenchPaths, file: Path, number: int) -> Path:
-    """The campaign of night ``number``: that of ``file`` with seeds of its own, written once."""
+    """The campaign of night ``number``: that of ``file`` with seeds of its own.
+
+    It is written anew each time, as engine and budget may have changed.
+    """
     target = paths.campaign(number)
-    if not target.exists():
-        campaign = load_campaign(file)
-        seeds = campaign.seeds
-        tree = read_yaml(file) | {
-            "seeds": {
-                "simulation_base": seeds.simulation_base + number * STRIDE,
-                "training_base": seeds.training_base + number * STRIDE,
-                "explorer": seeds.explorer + number,
-            }
+    campaign = load_campaign(file)
+    seeds = campaign.seeds
+    tree = read_yaml(file) | {
+        "seeds": {
+            "simulation_base": seeds.simulation_base + number * STRIDE,
+            "training_base": seeds.training_base + number * STRIDE,
+            "explorer": seeds.explorer + number,
         }
-        if campaign.instruction:
-            tree["instruction"] = str((file.parent / campaign.instruction).resolve())
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, dump_yaml(tree))
+    }
+    if campaign.instruction:
+        tree["instruction"] = str((file.parent / campaign.instruction).resolve())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, dump_yaml(tree))
     return target

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agent.bench.shared_engine import MARK
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.spending import elapsed_s
@@ -14,6 +13,7 @@ from state.campaign import Campaign
 from state.config import SlotConfig
 from state.journal import Record
 from state.paths import RunPaths
+from state.records import TAKEN_OVER
 from state.shapes import ReplyAccepted, SlotEnded, SlotStarted
 from trainer.engines.surrogate import true_metrics
 
@@ -54,7 +54,7 @@ def measure(paths: RunPaths, batches: int) -> Measured:
             begun[record.of(SlotStarted)["iteration"]] = record.time
         elif record.type in ("slot_finished", "slot_failed"):
             ended = record.of(SlotEnded)
-            if MARK not in ended["result"]["device"]:
+            if TAKEN_OVER not in ended["result"]["device"]:
                 spans.append((begun[ended["iteration"]], record.time))
                 found.paid_hours += sum(ended["result"]["seconds"].values()) / 3600
         elif record.type == "batch_committed" and record.batch:

@@ -9,18 +9,20 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Any
 
 from agent.bench.layout import BenchPaths
 from agent.bench.shared_engine import SharedEngine
+from agent.commands.prepare import with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
 from agent.explorers.choose import make_explorer
+from agent.ledger.budget import frozen
 from agent.night.loop import run_night
 from agent.night.night import open_night
 from state.campaign import load_campaign
 from state.errors import NightflyError
-from state.evening import Budget
 from state.explorer import Explorer
 from state.journal import read_records
 from trainer.engines.contract import Dispatcher
@@ -75,14 +77,19 @@ def run_all(nights: Sequence[Night], jobs: int) -> Iterator[tuple[Night, str]]:
 def play(night: Night) -> str:
     """Run one night; returns '' or the sentence that says what stopped it."""
     file, root = night.paths.campaign(night.number), night.paths.run(night.number, night.explorer).root
-    budget = Budget(max_batches=night.batches)
     try:
         run = open_night(file, root, night.explorer == "rules", night.explorer)
         try:
+            run.inbox.clear()
+            limits = run.campaign.budget.model_copy(update={"max_batches": night.batches})
+            budget = frozen(limits, datetime.now(UTC))
             run.record("driver_started", driver_facts(run, night.prepared, budget))
             with run.interrupt:
-                run_night(run, make_explorer(run.campaign, night.explorer), _engine(night), lambda *_: None, budget)
+                why = run_night(
+                    run, make_explorer(run.campaign, night.explorer), _engine(night), lambda *_: None, budget
+                )
             run.derived.flush(draw=True)
+            return "" if run.history.committed >= night.batches else why
         except NightflyError as error:
             run.record("driver_stopped", {"reason": str(error)})
             return str(error)
@@ -93,12 +100,12 @@ def play(night: Night) -> str:
             run.close()
     except NightflyError as error:
         return str(error)
-    return ""
 
 
 def _engine(night: Night) -> Dispatcher:
     campaign = load_campaign(night.paths.campaign(night.number))
-    engine = make_engine(campaign)
+    campaign = with_earlier_threads(campaign, night.paths.run(night.number, night.explorer).root)
+    engine = make_engine(with_threads(campaign, night.prepared))
     if campaign.trainer == "surrogate":
         return engine
     return SharedEngine(engine, night.paths.trained(night.number), night.explorer)

@@ -9,12 +9,9 @@ from pathlib import Path
 from state.config import SlotConfig
 from state.files import read_yaml, write_atomic
 from state.paths import SlotPaths
-from state.records import SlotResult
+from state.records import TAKEN_OVER, SlotResult
 from state.schema import validate
 from trainer.engines.contract import Dispatcher, Ended, Job, collect
-
-# What `device` of a result says that was trained for another explorer.
-MARK = "; trained once, for "
 
 
 class SharedEngine:
@@ -73,7 +70,7 @@ class SharedEngine:
         for path in (paths.metrics_log, *paths.pictures):
             if path.exists():
                 shutil.copy(path, half / path.name)
-        told = result.model_copy(update={"device": f"{result.device}{MARK}{self._explorer}"})
+        told = result.model_copy(update={"device": f"{result.device}{TAKEN_OVER}{self._explorer}"})
         write_atomic(SlotPaths(half).result, told.model_dump_json() + "\n")
         try:
             half.rename(place)

@@ -41,7 +41,14 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
     if ledger.campaign.format == 1:
         return known[1]
     name, views = stats.config_id, ledger.views
-    return known[1].model_copy(update={"bad": str(views.estimates.share(name)), "standing": standing(views, name)})
+    # These move with runs of other configs, so they are never those of an earlier prompt.
+    config = views.config(ledger.history.iterations[known[1].node])
+    moving = {
+        "bad": str(views.estimates.share(name)),
+        "standing": standing(views, name),
+        "minutes": views.times.predict(config),
+    }
+    return known[1].model_copy(update=moving)
 
 
 def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:

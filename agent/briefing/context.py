@@ -10,7 +10,7 @@ from agent.briefing.config_view import SHOWN_CONFIGS, config_views, node_view
 from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.imported import imported_views
 from agent.briefing.next_batch import barred, next_demand, replication, room, seed_offers
-from agent.briefing.results import results
+from agent.briefing.results import hopeless, results
 from agent.briefing.slot_view import slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
@@ -128,6 +128,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         ],
         "room": room(ledger),
         "runs": run_lines(ledger),
+        "hopeless": hopeless(ledger),
         "results": results(ledger) if ledger.history.explorer in SAMPLERS else [],
         "noise": noise_lines(ledger),
         "effects": effect_lines(ledger),

@@ -37,4 +37,5 @@ def _view(ledger: Ledger, node: ImportedNode) -> ImportedView:
         mutation=text if len(text) <= LONGEST_MUTATION else f"{text[: LONGEST_MUTATION - 3]}...",
         changes={key.rpartition(".")[2]: value for key, value in departures(base, values or {}).items()},
         values=values,
+        has_run=config is not None and config.identity() in ledger.history.config_ids,
     )

@@ -9,6 +9,7 @@ from statistics import fmean
 from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
 from prompts.context import ConfigResult
+from state.config import Scalar
 from state.goal import Goal
 from ucb.estimates import BASELINE
 from ucb.variance import Run
@@ -30,12 +31,18 @@ def results(ledger: Ledger, slots: Container[int] | None = None) -> list[ConfigR
     return [_result(ledger, name, some, means[name], means.get(BASELINE, {})) for name, some in known.items()]
 
 
+def hopeless(ledger: Ledger) -> list[dict[str, Scalar]]:
+    """The explored values of each config of which a run was cut, and no other has come to an end."""
+    runs = (ledger.history.iterations[node] for node in ledger.views.hopeless.values())
+    return [explored_values(ledger, ledger.views.config(iteration)) for iteration in runs]
+
+
 def _seen(ledger: Ledger, runs: Sequence[Run], slots: Container[int] | None) -> list[Run]:
     if slots is None:
         return list(runs)
     plans = ledger.history.iterations
-    first = ledger.campaign.policy.baseline_runs
-    return [run for run in runs if run.iteration <= first or plans[run.iteration].planned.slot in slots]
+    last = ledger.history.first_iteration + ledger.campaign.policy.baseline_runs - 1
+    return [run for run in runs if run.iteration <= last or plans[run.iteration].planned.slot in slots]
 
 
 def _worst(runs: Mapping[str, Sequence[Run]], metric: str) -> float:

@@ -86,7 +86,7 @@ def repeat(
 def verify_imported(context: Context, slot: int, done: set[tuple[tuple[str, Scalar], ...]]) -> Slot | None:
     """The first verified run of the imported config that its log praises most; None when all have been run here."""
     for view in context.imported:
-        if view.values is None or (config := identity_of(view.values)) in done:
+        if view.values is None or view.has_run or (config := identity_of(view.values)) in done:
             continue
         done.add(config)
         offer = context.seeds[slot]
@@ -110,8 +110,8 @@ def identity_of(values: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
 
 
 def tried(context: Context) -> set[tuple[tuple[str, Scalar], ...]]:
-    """The configs that have run, as `identity_of` has them."""
-    return {identity_of(view.values) for view in context.configs}
+    """The configs that have run, as `identity_of` has them; also those of which a run was cut."""
+    return {identity_of(values) for values in [*(view.values for view in context.configs), *context.hopeless]}
 
 
 def promise(view: ConfigView) -> tuple[float, float, str]:

@@ -98,7 +98,7 @@ def _outcome(ledger: Ledger, iteration: Iteration) -> Row:
         "status": ledger.views.status(result),
         **{name: result.metrics.get(name) for name in METRICS},
         "minutes": slot_minutes(result, ledger.campaign.format),
-        "failed": failure is not None,
+        "failed": result.failed,
         "failure": None if failure is None else f"{failure.kind}: {failure.message}",
         "device": result.device,
     }

@@ -58,7 +58,7 @@ class Asked:
 
     def __init__(self, campaign: Campaign, kind: Sampler, context: Context, named: str) -> None:
         self._campaign, self._kind, self._context, self._named = campaign, kind, context, named
-        self._done = {identity_of(result.values) for result in context.results}
+        self._done = {identity_of(values) for values in [*(one.values for one in context.results), *context.hopeless]}
         self._proposed: list[dict[str, Scalar]] = []
         self._questions = 0
 
@@ -87,7 +87,7 @@ class Asked:
         context, campaign = self._context, self._campaign
         seed = campaign.seeds.explorer, context.batch, self._questions
         self._questions += 1
-        wanted = wish(self._kind, seed, context.rules, context.results, self._proposed)
+        wanted = wish(self._kind, seed, context.rules, context.results, self._proposed, context.hopeless)
         parents = [result for result in context.results if result.config_id in names]
         for move in moves(context.rules, parents, wanted):
             if identity_of(move.child) not in self._done and may_run(campaign, move):

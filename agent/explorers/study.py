@@ -30,10 +30,12 @@ def wish(
     rules: Sequence[Rule],
     results: Sequence[ConfigResult],
     running: Sequence[Values],
+    hopeless: Sequence[Values] = (),
 ) -> dict[str, Scalar]:
     """The config that the sampler would try next: a value for every key of ``rules``.
 
     ``seed``: any numbers, equal ones give the same answer. ``running``: configs that are proposed already.
+    ``hopeless``: configs of which a run was cut; they count as the worst that has been.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = {rule.key: distribution(rule) for rule in rules}
@@ -46,6 +48,9 @@ def wish(
                 value=result.score, params=_params(space, result.values), distributions=space, constraints=constraints
             )
         )
+    worst = min((result.score for result in results), default=0.0)
+    for values in hopeless:
+        study.add_trial(create_trial(value=worst, params=_params(space, values), distributions=space))
     for values in running:
         study.add_trial(create_trial(state=TrialState.RUNNING, params=_params(space, values), distributions=space))
     asked: dict[str, Any] = study.ask(fixed_distributions=space).params

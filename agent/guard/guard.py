@@ -62,19 +62,22 @@ def _with_configs(case: Case) -> Case:
         if one.parent is None:
             continue
         try:
-            accepted[one.slot] = _child(one, one.parent)
+            accepted[one.slot] = _child(one, one.parent, case.facts)
         except ConfigError as error:
             misfits[one.slot] = str(error)
     return replace(case, accepted=accepted, misfits=misfits)
 
 
-def _child(one: Draft, parent: SlotConfig) -> Accepted:
+def _child(one: Draft, parent: SlotConfig, facts: Facts) -> Accepted:
     seeds: dict[str, Scalar] = {
         "simulation.seed": one.proposal.simulation_seed,
         "training.seed": one.proposal.training_seed,
     }
     config = parent.replaced({**one.changes} | seeds)
-    return Accepted(one.proposal, config, difference(parent, config), dict(one.settings))
+    node = one.proposal.node
+    imported = node is not None and node < facts.first_node
+    first_here = imported and config.identity() not in facts.config_ids
+    return Accepted(one.proposal, config, difference(parent, config), dict(one.settings), first_here)
 
 
 def _ruling(case: Case, found: Found) -> Ruling:

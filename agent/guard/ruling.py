@@ -86,11 +86,12 @@ class Accepted:
     config: SlotConfig
     changes: dict[str, tuple[Scalar, Scalar]]
     settings: dict[str, Scalar] = field(default_factory=dict)
+    first_here: bool = False
 
     @property
     def is_replicate(self) -> bool:
-        """Whether it runs a known config again."""
-        return self.proposal.role in REPLICATE_ROLES
+        """Whether it runs a known config again; the first run here of an imported one (``first_here``) does not."""
+        return self.proposal.role in REPLICATE_ROLES and not self.first_here
 
 
 @dataclass(frozen=True)

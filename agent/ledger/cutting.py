@@ -8,10 +8,13 @@ from state.campaign import Campaign
 from state.history import History, Iteration
 from state.journal import Record
 from state.metrics import traced
-from state.records import Failure, SlotResult
+from state.records import Failure, Role, SlotResult
 from state.shapes import SlotCut, SlotEnded
 from ucb.cut import ALPHA, Floor, floor_of, third
 from ucb.estimates import BASELINE
+
+# What tries a new config. A first run in another role is one of an imported config, or of the program's choice.
+NEW_ROLES: tuple[Role, ...] = ("exploit", "explore", "principle-test")
 
 
 class Cutting:
@@ -51,9 +54,10 @@ class Cutting:
         return floor_of(list(self._baseline.values()))
 
     def may_cut(self, iteration: Iteration) -> bool:
-        """Whether it is the only run so far of a config other than the baseline: no replicate and no confirmation."""
-        name = iteration.planned.config_id
-        return self._on and name != BASELINE and self._runs[name] == 1 and iteration.cut is None
+        """Whether it is the first run of a config that was proposed as new: no replicate, no standard training."""
+        planned = iteration.planned
+        new = planned.role in NEW_ROLES and planned.config_id != BASELINE and self._runs[planned.config_id] == 1
+        return self._on and new and iteration.cut is None
 
     def decision(self, iteration: Iteration, at: int, total: int, value: float) -> SlotCut | None:
         """The data of `slot_cut` for a run whose metric was ``value`` at iteration ``at`` of ``total``, or None.

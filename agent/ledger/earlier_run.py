@@ -31,6 +31,11 @@ def earlier_noise(root: Path, campaign: Campaign) -> EarlierNoise:
             f"{campaign.name}; name a run with the same defaults and trainer, or leave the option out"
         )
     ledger = run.ledger()
+    if ledger.history.earlier_noise is not None:
+        raise RunError(
+            f"{root}: was itself begun with the noise of {ledger.history.earlier_noise['run']}, and the same data "
+            "could count twice; name a run that was begun without, or leave --noise-from out"
+        )
     base = campaign.seeds.simulation_base
     if any(base < one.planned.simulation_seed <= base + REACH for one in ledger.history.iterations.values()):
         raise RunError(

@@ -82,7 +82,7 @@ class QuietTimes:
         """Take in one finished slot."""
         trained, whole = trained_minutes(result), slot_minutes(result)
         if trained is not None and whole is not None:
-            one = _Taken(batch, result.device, work(config), trained, whole - trained)
+            one = _Taken(batch, result.trained_on, work(config), trained, whole - trained)
             self._slots = [*self._slots, one][-self._keep :]
             self._known = None
 

@@ -58,6 +58,8 @@ class Views:
         self.courses: dict[int, Courses] = {}
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
         self.shown: dict[str, tuple[ConfigStats, ConfigView]] = {}
+        # Configs of which a run was cut and no other came to an end -> that run.
+        self.hopeless: dict[str, int] = {}
         self.run_lines: dict[int, tuple[float, str]] = {}
         self.unchanging: dict[str, Any] = {}
         # Of the batch in hand.
@@ -97,9 +99,12 @@ class Views:
         if result.failure is not None and not result.failure.counts and self.campaign.format > 1:
             # The same run may be made again: it has measured nothing.
             self.known_runs.discard(run_key(self.config(iteration)))
-            self.confirmations.lose(planned)
+            if result.cut:
+                self.hopeless[planned.config_id] = planned.iteration
+            self.confirmations.lose(planned, planned.iteration - self.history.first_iteration + 1)
             return
         run = run_from(planned, result, report)
+        self.hopeless.pop(planned.config_id, None)
         self.times.learn(self.config(iteration), result, planned.batch)
         self.table_of(planned.config_id).add(run)
         if planned.role != STANDARD_ROLE:

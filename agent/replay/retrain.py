@@ -70,7 +70,7 @@ def _train(ledger: Ledger, iteration: Iteration, folder: Path) -> SlotResult:
     job = Job(iteration.run_id or "", iteration.planned.config_hash, folder, A_DAY_S)
     job.write(ledger.blobs.text(iteration.planned.config))
     if ledger.campaign.trainer == "surrogate":
-        engine = InlineEngine()
+        engine = InlineEngine(ledger.campaign.surrogate)
         engine.submit([job])
         return collect(engine.poll()[1][0])
     with (folder / "stderr.log").open("wb") as errors:
@@ -86,13 +86,13 @@ def _train(ledger: Ledger, iteration: Iteration, folder: Path) -> SlotResult:
 
 def _threads(recorded: SlotResult | None) -> dict[str, str]:
     """The recorded number of threads, as the environment has it: results hang on it in the last bits."""
-    found = re.search(r", (\d+) threads?$", recorded.device if recorded else "")
+    found = re.search(r", (\d+) threads?$", recorded.trained_on if recorded else "")
     return dict.fromkeys(THREAD_VARIABLES, found[1]) if found else {}
 
 
 def compare(number: int, old: SlotResult, new: SlotResult) -> Retraining:
     """Hold ``new`` against ``old``: equal on the same device, within TOLERANCE on another one."""
-    devices = old.device, new.device
+    devices = old.trained_on, new.trained_on
     tolerance = 0.0 if devices[0] == devices[1] else TOLERANCE
     failures = [result.failure.kind if result.failure else None for result in (old, new)]
     if failures[0] != failures[1]:

@@ -62,7 +62,7 @@ def tracked(ledger: Ledger, story: Story, genesis: str, iteration: Iteration) ->
         metrics=metrics | {f"seconds/{stage}": value for stage, value in result.seconds.items()},
         steps=[(point.iteration, _defined(point.values())) for point in result.trajectory],
         pictures={n: ledger.blobs.get(blob) for n, blob in iteration.artifacts.items() if n.endswith(".png")},
-        failed=result.failure is not None,
+        failed=result.failed,
         began_ms=_ms(str(spans[0][0])),
         ended_ms=_ms(str(spans[-1][1])),
     )

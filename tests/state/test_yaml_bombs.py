@@ -55,7 +55,9 @@ def test_it_takes_no_memory_and_no_stack(tmp_path: Path) -> None:
         command = [*COMMAND, "run", str(file), "--dry-run", "--runs-dir", str(tmp_path)]
         done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, preexec_fn=bound)
         assert done.returncode == 2, done.stderr
-        assert done.stderr.count("\n") == 1
+        step, sentence = done.stderr.splitlines()
+        assert step == f"nightfly: reading {file} ..."
+        assert str(file) in sentence
 
 
 @pytest.mark.parametrize(

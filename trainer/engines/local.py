@@ -60,7 +60,8 @@ class _Running:
 class LocalEngine:
     """Runs at most ``places`` jobs at once; ``gpus`` lists CUDA devices to pin to in turn, empty = CPU.
 
-    ``cores`` are shared out among the places, none to two; where there are too few for that, nobody is held to any.
+    ``cores`` are shared out among the places, none to two; where there are too few for that or for its
+    ``threads``, nobody is held to any.
     """
 
     places: int
@@ -170,6 +171,8 @@ class LocalEngine:
     def _cores(self, place: int) -> set[int]:
         """The cores of a place alone; empty = wherever there is room."""
         share = len(self.cores) // self.places
+        if self.threads > share:
+            return set()
         return set(self.cores[place * share : (place + 1) * share])
 
     def _environment(self, job: Job, place: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.bench.measure import measure
-from agent.bench.shared_engine import MARK, SharedEngine
+from agent.bench.shared_engine import SharedEngine
 from agent.claude.mock import MockLLM
 from agent.explorers.choose import make_explorer
 from agent.night.loop import run_night
@@ -13,6 +13,7 @@ from agent.night.night import Night, open_night
 from agent.replay.whole_run import replay_run
 from state.evening import Budget
 from state.explorer import Explorer
+from state.records import TAKEN_OVER
 from tests.agent.conftest import write_campaign
 from trainer.engines.contract import Job
 from trainer.engines.inline import InlineEngine
@@ -51,11 +52,11 @@ def test_the_baseline_is_trained_once_and_the_journal_says_for_whom(tmp_path: Pa
         assert one is not None
         assert other is not None
         assert (one.metrics, one.run_id) == (other.metrics, other.run_id)
-        assert MARK not in one.device
-        assert other.device == f"none{MARK}rules"
+        assert TAKEN_OVER not in one.device
+        assert other.device == f"none{TAKEN_OVER}rules"
     last = random.history.iterations[9].result
     assert last is not None
-    assert MARK not in last.device
+    assert TAKEN_OVER not in last.device
     assert replay_run(random.paths.root).passed
     found = measure(random.paths, 3)
     assert 0 < found.paid_hours < found.gpu_hours

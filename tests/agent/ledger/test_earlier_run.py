@@ -84,7 +84,10 @@ def test_data_that_would_count_twice_are_refused(folder: Path) -> None:
     campaign = validate(Campaign, read_yaml(NULL), "null")
     with pytest.raises(RunError, match=r"count twice.*seeds.simulation_base \(now 1000\)"):
         earlier_noise(folder / "first" / "null", campaign)
-    assert earlier_noise(folder / "second" / "null", campaign)["metrics"]
+    other = validate(Campaign, read_yaml(NULL) | {"seeds": {"simulation_base": 50_000}}, "null")
+    assert earlier_noise(folder / "first" / "null", other)["metrics"]
+    with pytest.raises(RunError, match="was itself begun with the noise of null"):
+        earlier_noise(folder / "second" / "null", other)
 
 
 def test_a_run_that_has_begun_takes_nothing_over(folder: Path) -> None:

@@ -23,11 +23,11 @@ from agent.report.tables import failure_rows
 from state.campaign import load_campaign
 from state.errors import ConfigError, RunError
 from state.files import canonical_json
-from state.journal import Journal, chain_hash, read_records
+from state.journal import chain_hash, read_records
 from state.metrics_log import header
 from state.surrogate import SurrogateConfig
 from tests.agent.conftest import play, write_campaign
-from tests.agent.night.test_loop import Stop, contents
+from tests.agent.night.test_loop import Stop, contents, stopped_after
 from trainer.engines.inline import InlineEngine
 from trainer.engines.local import LocalEngine, find_workers
 from ucb.estimates import BASELINE
@@ -133,22 +133,12 @@ def test_stopped_at_any_record_of_a_batch_and_run_again_the_same_runs_are_cut(
     # The batch with the first cuts; `test_loop` stops a night at every record of its other batches.
     kinds = [record.type for record in read_records(tmp_path / "whole" / "journal.jsonl") if record.batch == 5]
     assert kinds.count("slot_cut") == 2
-    want, append = contents(tmp_path / "whole"), Journal.append
+    want = contents(tmp_path / "whole")
     for stop in range(1, len(kinds)):
-        root, left = tmp_path / f"stopped{stop}", [stop]
+        root = tmp_path / f"stopped{stop}"
         shutil.copytree(tmp_path / "before", root)
-
-        def counting(self: Journal, *arguments: Any, left: list[int] = left) -> Any:
-            record = append(self, *arguments)
-            left[0] -= 1
-            if left[0] == 0:
-                raise Stop
-            return record
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Journal, "append", counting)
-            with pytest.raises(Stop):
-                play(file, root, 5, engine=engine())
+        with stopped_after(stop):
+            play(file, root, 5, engine=engine())
         play(file, root, 5, engine=engine())
         assert contents(root) == want, f"stopped after record {stop} of the batch"
         assert replay_run(root, only=5).passed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,25 @@ def test_failed_slots_become_failed_entries_and_the_night_goes_on(tmp_path: Path
     assert night.history.committed == 12
 
 
+@contextmanager
+def stopped_after(records: int) -> Iterator[None]:
+    """What is played inside is stopped by `Stop` as soon as it has written so many records."""
+    append, left = Journal.append, records
+
+    def counting(self: Journal, *arguments: Any) -> Any:
+        nonlocal left
+        record = append(self, *arguments)
+        left -= 1
+        if left == 0:
+            raise Stop
+        return record
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "append", counting)
+        with pytest.raises(Stop):
+            yield
+
+
 class Stop(Exception):
     """The driver dies here."""
 
@@ -102,22 +122,10 @@ def test_stopped_at_any_record_and_run_again_the_files_are_the_same(
     play(file, tmp_path / "whole", 3)
     want = contents(tmp_path / "whole")
     total = sum(1 for _ in read_records(tmp_path / "whole" / "journal.jsonl"))
-    append = Journal.append
     for stop in range(1, total):
         root = tmp_path / f"stopped{stop}"
-        left = [stop]
-
-        def counting(self: Journal, *arguments: Any, left: list[int] = left) -> Any:
-            record = append(self, *arguments)
-            left[0] -= 1
-            if left[0] == 0:
-                raise Stop
-            return record
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Journal, "append", counting)
-            with pytest.raises(Stop):
-                play(file, root, 3)
+        with stopped_after(stop):
+            play(file, root, 3)
         play(file, root, 3)
         assert contents(root) == want, f"stopped after record {stop}"
 
