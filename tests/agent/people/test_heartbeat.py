@@ -35,7 +35,7 @@ def test_a_killed_driver_is_noticed_and_told_an_ended_one_is_not(
     root = tmp_path / "surrogate"
     driver = start(tmp_path, 10_000)
     limit = time.monotonic() + 60
-    while not (root / "analysis.md").exists():
+    while not RunPaths(root).heartbeat.exists():
         assert time.monotonic() < limit
         time.sleep(0.05)
     assert watch(root, 1.0, once=True) == 0
