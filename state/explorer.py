@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
+from state.errors import UserError
+
 if TYPE_CHECKING:
     from state.shapes import CampaignStarted
 
@@ -19,6 +21,14 @@ TITLES: dict[Explorer, str] = {
     "tpe": "TPE",
     "gp": "a Gaussian process",
 }
+
+
+def explorer_named(name: str, option: str) -> Explorer:
+    """The explorer ``name`` that was given with ``option``; UserError where there is none."""
+    found = next((one for one in EXPLORERS if one == name), None)
+    if found is None:
+        raise UserError(f"{option}: {name or 'nothing'} is no explorer; choose of {', '.join(EXPLORERS)}")
+    return found
 
 
 def explorer_of(started: CampaignStarted) -> Explorer:

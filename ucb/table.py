@@ -29,6 +29,7 @@ class VarianceTable:
     format: int = FORMAT
     extra_rows: bool = True
     _runs: dict[str, list[Run]] = field(default_factory=dict)
+    _by_iteration: dict[tuple[str, int], Run] = field(default_factory=dict)
     _order: list[tuple[Key, str]] = field(default_factory=list)
     _keys: dict[str, Key] = field(default_factory=dict)
     _stats: dict[str, ConfigStats] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class VarianceTable:
             del self._order[bisect_left(self._order, (self._keys[name], name))]
             del self._by_mean[bisect_left(self._by_mean, self._mean_key(name))]
         self._runs.setdefault(name, []).append(run)
+        self._by_iteration[name, run.iteration] = run
         stats = ConfigStats(name, tuple(self._runs[name]), self.limits, self.format)
         vrest_cv = stats.spreads["V_rest_R2"].cv
         key = (-stats.score, float("inf") if vrest_cv is None else vrest_cv, self._runs[name][0].iteration)
@@ -63,8 +65,7 @@ class VarianceTable:
 
     def run(self, name: str, iteration: int) -> Run | None:
         """The run of one iteration of a config, None before it has finished."""
-        # In order of finish, which is not that of the iterations.
-        return next((run for run in reversed(self._runs.get(name, [])) if run.iteration == iteration), None)
+        return self._by_iteration.get((name, iteration))
 
     def names(self) -> list[str]:
         """All configs, in order of first use."""
@@ -138,7 +139,7 @@ def _rows(stats: ConfigStats, extra: bool) -> Iterator[str]:
 
 def _row(stats: ConfigStats, name: str, runs: Sequence[Run], spreads: Mapping[str, Spread], robustness: str) -> str:
     """`Runs` is a number; in the first release it told of seeds and failures as well."""
-    count, trend = (str(len(runs)), _trends(runs)) if stats.format > 1 else (_first_counts(runs), _first_trends(runs))
+    count, trend = str(len(runs)) if stats.format > 1 else _first_counts(runs), trends(runs, stats.format)
     cells = [name, count]
     for metric, one in spreads.items():
         cells += [_mean(one), _percent(one.cv), *([trend] if metric == REWARD else [])]
@@ -151,9 +152,9 @@ def _first_counts(runs: Sequence[Run]) -> str:
     return f"{len(runs)} (sim seeds {data}, train seeds {training}{f', {failed} failed' if failed else ''})"
 
 
-def trends(stats: ConfigStats) -> str:
-    """The cell `R2 trend` of a config."""
-    return _trends(stats.runs) if stats.format > 1 else _first_trends(stats.runs)
+def trends(runs: Sequence[Run], format: int) -> str:
+    """The cell `R2 trend` of some runs of a config."""
+    return _trends(runs) if format > 1 else _first_trends(runs)
 
 
 def _trends(runs: Sequence[Run]) -> str:

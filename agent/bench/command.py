@@ -19,7 +19,7 @@ from agent.explorers.choose import make_explorer
 from agent.people.steps import Steps
 from state.campaign import Campaign, load_campaign
 from state.errors import RunError, UserError
-from state.explorer import EXPLORERS, TITLES, Explorer
+from state.explorer import TITLES, Explorer, explorer_named
 from state.files import write_atomic
 from state.lock import DriverLock
 from trainer.engines.factory import find_gpus
@@ -49,14 +49,10 @@ def bench(file: Path, explorers: str, nights: int, batches: int, jobs: int, out:
 def chosen(explorers: str) -> list[Explorer]:
     """The explorers of a list such as `rules,tpe`; UserError for one that there is not, or that is named twice."""
     names = [name.strip() for name in explorers.split(",")]
-    for name in names:
-        if name not in EXPLORERS:
-            raise UserError(
-                f"--explorers {explorers}: {name or 'nothing'} is no explorer; choose of {', '.join(EXPLORERS)}"
-            )
-    if len(set(names)) < len(names):
+    found = [explorer_named(name, f"--explorers {explorers}") for name in names]
+    if len(set(found)) < len(found):
         raise UserError(f"--explorers {explorers}: names one of them twice; name each once")
-    return [one for name in names for one in EXPLORERS if one == name]
+    return found
 
 
 def say(text: str) -> None:

@@ -24,7 +24,7 @@ from agent.night.night import open_night
 from state.campaign import load_campaign
 from state.errors import NightflyError
 from state.explorer import Explorer
-from state.journal import read_records
+from state.journal import peek
 from trainer.engines.contract import Dispatcher
 from trainer.engines.factory import make_engine
 
@@ -49,10 +49,7 @@ class Night:
         journal = self.paths.run(self.number, self.explorer).journal
         if not journal.is_file():
             return False
-        return (
-            max((one.batch for one in read_records(journal) if one.type == "batch_committed"), default=-1)
-            >= self.batches
-        )
+        return max((record.batch for record in peek(journal, "batch_committed")), default=-1) >= self.batches
 
 
 def run_all(nights: Sequence[Night], jobs: int) -> Iterator[tuple[Night, str]]:

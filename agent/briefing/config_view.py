@@ -42,11 +42,10 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         return known[1]
     name, views = stats.config_id, ledger.views
     # These move with runs of other configs, so they are never those of an earlier prompt.
-    config = views.config(ledger.history.iterations[known[1].node])
     moving = {
         "bad": str(views.estimates.share(name)),
         "standing": standing(views, name),
-        "minutes": views.times.predict(config),
+        "minutes": _minutes(ledger, known[1].node),
     }
     return known[1].model_copy(update=moving)
 
@@ -66,10 +65,15 @@ def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
         cv_std=stats.cv_std if stats.simulation_seeds >= ledger.campaign.thresholds.enough_runs else None,
         simulation_seeds=_latest_seeds(stats),
         data_seeds=stats.simulation_seeds,
-        minutes=ledger.views.times.predict(ledger.views.config(ledger.history.iterations[node])),
+        minutes=_minutes(ledger, node) if ledger.campaign.format == 1 else None,
         changes=_changes(ledger, values),
         values=values,
     )
+
+
+def _minutes(ledger: Ledger, node: int) -> float | None:
+    """What a run of the config of ``node`` is predicted to take now."""
+    return ledger.views.times.predict(ledger.views.config(ledger.history.iterations[node]))
 
 
 def config_changes(ledger: Ledger, config_id: str) -> dict[str, Scalar]:

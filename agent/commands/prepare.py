@@ -16,7 +16,7 @@ from state.campaign import Campaign, load_campaign
 from state.config import SlotConfig
 from state.errors import UserError
 from state.files import read_yaml
-from state.journal import read_records
+from state.journal import peek
 from state.paths import RunPaths
 from state.schema import validate
 from state.shapes import DriverStarted
@@ -132,7 +132,7 @@ def with_earlier_threads(campaign: Campaign, root: Path) -> Campaign:
     journal, engine = RunPaths(root).journal, campaign.engine
     if engine.kind != "local" or engine.threads_per_slot is not None or not journal.is_file():
         return campaign
-    evenings = [r.of(DriverStarted) for r in read_records(journal) if r.type == "driver_started"]
+    evenings = [record.of(DriverStarted) for record in peek(journal, "driver_started")]
     here = [e.get("connectome", {}) for e in evenings if e.get("host") == socket.gethostname()]
     earlier = {key: value for key, value in (here[-1] if here else {}).items() if key == "threads"}
     fits = earlier.get("threads", 0) * places_and_threads(campaign)[0] <= usable_cores()

@@ -30,7 +30,7 @@ from agent.people.steps import Steps
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import NightflyError, RunError, Standstill, UserError
 from state.evening import Budget
-from state.explorer import EXPLORERS, TITLES, Explorer, explorer_of
+from state.explorer import TITLES, Explorer, explorer_named, explorer_of
 from state.paths import RunPaths
 from state.schema import validate
 from state.shapes import Stopped
@@ -103,11 +103,10 @@ def run_campaign(
 
 def chosen(dry_run: bool, explorer: str | None) -> Explorer | None:
     """Who is to explore by the options of the command line; None where they leave it to campaign or run."""
-    if explorer is not None and explorer not in EXPLORERS:
-        raise UserError(f"--explorer {explorer}: no such explorer; choose one of {', '.join(EXPLORERS)}")
-    if dry_run and explorer not in (None, "rules"):
+    who = None if explorer is None else explorer_named(explorer, f"--explorer {explorer}")
+    if dry_run and who not in (None, "rules"):
         raise UserError(f"--dry-run is the mocked Claude and --explorer {explorer} is not; leave out one of them")
-    return "rules" if dry_run else next((one for one in EXPLORERS if one == explorer), None)
+    return "rules" if dry_run else who
 
 
 def _tell(note: str) -> None:

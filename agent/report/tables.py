@@ -37,7 +37,7 @@ def _config_row(ledger: Ledger, stats: ConfigStats) -> dict[str, Any]:
         "failed": stats.failed,
         "seeds": f"{stats.simulation_seeds} / {stats.training_seeds}",
         "cells": [_cell(spread, len(stats.runs)) for spread in stats.spreads.values()],
-        "trend": trends(stats),
+        "trend": trends(stats.runs, stats.format),
         "robust": stats.robustness,
         "bad": str(ledger.views.estimates.share(stats.config_id)),
         "ranked": stats.ranked,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from state.errors import JournalError
-from state.journal import Journal, Record, read_records
+from state.journal import Journal, Record, peek, read_records
 
 
 def ignore(record: Record) -> None:
@@ -40,6 +40,19 @@ def test_a_second_opening_goes_on_and_replays(tmp_path: Path) -> None:
         journal.append("driver_stopped", 9, {"reason": "x"})
     assert seen[:3] == first
     assert len(list(read_records(tmp_path / "j"))) == 4
+
+
+def test_a_peek_finds_the_whole_records_of_one_type_and_no_word_that_looks_like_it(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    with Journal(path, ignore) as journal:
+        journal.append("driver_stopped", 0, {"reason": '"type":"budget_stop"'})
+        wanted = journal.append("budget_stop", 1, {"reason": "time"})
+        journal.append("budget_stop", 2, {"reason": "torn"})
+    path.write_bytes(path.read_bytes()[:-1])
+    assert list(peek(path, "budget_stop")) == [wanted]
+    path.write_bytes(path.read_bytes().replace(b'"reason":"time"', b'"reason":"tide"'))
+    with pytest.raises(JournalError, match="line 2"):
+        list(peek(path, "budget_stop"))
 
 
 @given(cut=st.integers(0, 2000))

@@ -53,12 +53,6 @@ def test_the_system_prompt_is_the_same_through_a_campaign(sizes: tuple[list[int]
     assert len(sizes[1]) == 1
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    root = tmp_path_factory.mktemp("context")
-    return play(write_campaign(root / "c.yaml"), root / "run", 5)
-
-
 def test_each_slot_is_told_in_full(night: Night) -> None:
     context = build_context(night)
     text = render_prompt(context)

@@ -12,12 +12,6 @@ from prompts.render import render_prompt
 from tests.agent.conftest import play, write_campaign
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    root = tmp_path_factory.mktemp("next")
-    return play(write_campaign(root / "c.yaml"), root / "run", 5)
-
-
 def test_both_seed_tests_are_offered_with_numbers(night: Night) -> None:
     context = build_context(night)
     text = render_prompt(context)
