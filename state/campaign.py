@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from state.added import FORMAT, Growing, added, with_earlier
+from state.claude import EVENING_CLAUDE_KEYS, ClaudeConfig
 from state.config import (
     PLACE_KEYS,
     SECTIONS,
@@ -31,79 +32,13 @@ from state.journal import read_records
 from state.legacy import translate
 from state.metrics import traced
 from state.paths import RunPaths
+from state.policy import Policy
 from state.records import LogStyle
 from state.schema import Section, nearest, validate
 from state.search import SearchConfig, with_search
 from state.shapes import CampaignStarted
 from state.surrogate import SurrogateConfig
 from state.thresholds import Thresholds
-
-Mode = Literal["reject", "warn"]
-Design = Literal["roles", "forced_seeds", "one_change"]
-Via = Literal["anthropic", "bedrock", "vertex"]
-
-
-class ClaudeConfig(Section):
-    """Which model is asked, and how."""
-
-    model: str = "claude-opus-5-5"
-    fallback_model: str | None = Field(
-        None, description="asked where `model` is gone, has refused twice, or was overloaded for patience_minutes"
-    )
-    via: Via = Field("anthropic", description="where the models are served; each has keys of its own")
-    effort: Literal["low", "medium", "high", "max"] = "high"
-    max_tokens: int = Field(32_000, ge=1000)
-    repair_turns: int = Field(2, ge=0, le=5)
-    deadline_s: float = Field(900.0, gt=0, description="one request, from the first byte sent to the last received")
-    patience_minutes: float = Field(20.0, gt=0, description="how long an unreachable Claude is asked again and again")
-    max_fallback_batches: int = Field(
-        3, ge=0, description="batches in a row that go on without an accepted reply; then a stop"
-    )
-    pictures: bool = True
-
-
-class Policy(Growing):
-    """The addendum's rules for a batch; each can reject a reply or only warn."""
-
-    baseline_runs: int = Field(12, ge=1, description="runs of the unchanged defaults before anything is explored")
-    baseline_standard: int = added(
-        0,
-        before=0,
-        ge=0,
-        description="runs of standard training (alternate_training: false) on the baseline's data, which the program "
-        "plans after the baseline runs; two-stage training is compared with them",
-    )
-    min_replicates: int = Field(2, ge=0, description="per batch until the top configs have enough runs")
-    min_replicates_later: int = Field(1, ge=0)
-    max_failed_batches: int | None = Field(
-        None,
-        ge=1,
-        description="batches in a row of which every slot failed, then a stop; default: 2, or 1 where all slots failed "
-        "alike within a minute and not by their configs",
-    )
-    top_configs: int = Field(3, ge=1)
-    runs_of_top: int = Field(3, ge=1)
-    max_changes: int = Field(2, ge=1, description="parameters one mutation may change")
-    time_limit_min: float = Field(90.0, gt=0, description="flag and limit for one slot, all its stages together")
-    time_floor: float = added(
-        0.0, before=0.0, ge=0, lt=1, description="share of time_limit_min below which the prompt asks for longer runs"
-    )
-    design: Design = added(
-        "roles",
-        before="roles",
-        description="of a batch after the baseline: the addendum's roles; or one config on the seeds offered to all "
-        "slots; or the parent unchanged in slot 0, and one changed key in each other slot",
-    )
-    cut: Literal["off", "on"] = added(
-        "off",
-        before="off",
-        description="on: a first run whose primary metric lies far below the baseline's at a third of its training "
-        "is ended there",
-    )
-    baseline: Mode = "reject"
-    replicates: Mode = "reject"
-    mutation_size: Mode = "reject"
-    time: Mode = "reject"
 
 
 class Seeds(Growing):
@@ -118,11 +53,6 @@ LONGEST_INSTRUCTION = 100_000  # characters; it goes with every prompt of a nigh
 
 # Sections that a person may change between evenings of one run.
 EVENING_KEYS = ("engine", "budget", "notify", "tracker")
-# Of `claude`, what a person must be able to mend after a stop; none of it stands in a prompt or decides on a reply.
-EVENING_CLAUDE_KEYS = (
-    *("model", "fallback_model", "via", "effort", "max_tokens", "deadline_s", "patience_minutes"),
-    "max_fallback_batches",
-)
 
 
 class Campaign(Section):

@@ -11,7 +11,7 @@ PACKAGES = ("state", "ucb", "prompts", "trainer", "agent")
 # A test, and the files of the program that it covers besides the one whose name it bears.
 ALSO = {
     "tests/benchmarks/test_null_nights.py": "state/surrogate",
-    "tests/state/test_campaign.py": "state/evening state/explorable state/search",
+    "tests/state/test_campaign.py": "state/claude state/evening state/explorable state/policy state/search",
     "tests/state/test_history.py": "state/records",
     "tests/state/test_legacy.py": "state/legacy_faults state/legacy_keys state/legacy_special",
     "tests/ucb/test_log.py": "ucb/lines",

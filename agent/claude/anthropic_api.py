@@ -13,7 +13,7 @@ from agent.claude.prices import price, saved_by_cache
 from agent.claude.protocol import Completion, ModelFacts
 from agent.claude.provider import Request, Trouble
 from agent.claude.ways import WAYS
-from state.campaign import ClaudeConfig
+from state.claude import ClaudeConfig
 
 if TYPE_CHECKING:
     from anthropic.types import Message, ModelCapabilities

@@ -23,7 +23,7 @@ from agent.claude.clock import moment_after
 from agent.claude.forms import Form, enforced, smaller, told
 from agent.claude.protocol import Completion, LLMUnavailable, ModelFacts, Prompt, Try
 from agent.claude.provider import Provider, Request, Trouble, request_for
-from state.campaign import ClaudeConfig
+from state.claude import ClaudeConfig
 
 # A named moment is no moment to be early at.
 LATER_S = 1.0

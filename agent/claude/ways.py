@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from state.campaign import Via
+from state.claude import Via
 from state.errors import UserError
 
 

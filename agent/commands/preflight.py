@@ -8,7 +8,7 @@ from agent.claude.protocol import ModelFacts
 from agent.ledger.budget import batches_left
 from agent.ledger.ledger import Ledger
 from prompts.render import render_prompt, render_system
-from state.campaign import ClaudeConfig
+from state.claude import ClaudeConfig
 from state.errors import ConfigError
 from state.evening import Budget
 

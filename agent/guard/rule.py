@@ -9,8 +9,8 @@ from typing import Literal
 
 from agent.guard.reply import ProposalReply, Reply
 from agent.guard.ruling import Accepted, Facts, Figures
-from state.campaign import Design, Policy
 from state.config import Scalar, SlotConfig
+from state.policy import Design, Policy
 
 Mode = Literal["reject", "warn", "once"]
 # The policies of a campaign that say whether their rules reject or only warn.

@@ -13,15 +13,8 @@ from agent.night.interrupt import Interrupt
 from agent.night.user_input import HEADER
 from state.added import FORMAT
 from state.blobs import BlobStore
-from state.campaign import (
-    EVENING_CLAUDE_KEYS,
-    EVENING_KEYS,
-    Campaign,
-    begun_campaign,
-    format_of_run,
-    load_campaign,
-    run_started,
-)
+from state.campaign import EVENING_KEYS, Campaign, begun_campaign, format_of_run, load_campaign, run_started
+from state.claude import EVENING_CLAUDE_KEYS
 from state.config import flatten
 from state.errors import RunError
 from state.explorer import TITLES, Explorer

@@ -13,7 +13,7 @@ import pytest
 from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, Prompt
 from agent.guard.reply import reply_schema
-from state.campaign import ClaudeConfig
+from state.claude import ClaudeConfig
 from state.journal import read_records
 from tests.agent.claude.fake_anthropic import Answer, Server, events, refuse, send_json, stream
 from tests.agent.claude.test_client import serve

@@ -15,7 +15,7 @@ from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, Prompt
 from agent.guard.reply import reply_schema
 from agent.replay.whole_run import replay_run
-from state.campaign import ClaudeConfig
+from state.claude import ClaudeConfig
 from state.journal import read_records
 from tests.agent.claude.fake_anthropic import SECRET, Answer, Server, refuse, send, stream
 from tests.agent.claude.test_client import serve

@@ -16,7 +16,7 @@ from agent.claude.mock import MockLLM, answer
 from agent.claude.prices import price
 from agent.claude.protocol import Completion, LLMUnavailable, Prompt, Turn
 from agent.guard.reply import reply_schema
-from state.campaign import ClaudeConfig
+from state.claude import ClaudeConfig
 from state.errors import UserError
 from tests.agent.claude.fake_anthropic import (
     SECRET,

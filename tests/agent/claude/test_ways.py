@@ -6,7 +6,7 @@ import pytest
 
 from agent.claude import ways
 from agent.claude.ways import WAYS, Way
-from state.campaign import Via
+from state.claude import Via
 from state.errors import UserError
 
 VARIABLES = (

@@ -13,7 +13,8 @@ from agent.claude.protocol import LLMUnavailable, ModelFacts
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
-from state.campaign import ClaudeConfig, load_campaign
+from state.campaign import load_campaign
+from state.claude import ClaudeConfig
 from state.errors import ConfigError
 from state.evening import Budget
 from tests.agent.claude.fake_anthropic import SECRET, Server, refuse, stream

@@ -25,8 +25,9 @@ from agent.guard.table import PLACE, RULES, demands, numbers
 from agent.night.night import Night
 from prompts.memory import HEADINGS
 from prompts.render import render_repair, render_system
-from state.campaign import Campaign, Design, Policy
+from state.campaign import Campaign
 from state.files import read_yaml
+from state.policy import Design, Policy
 from state.schema import validate
 from tests.agent.conftest import play, write_campaign
 from tests.agent.guard.hostile import replies

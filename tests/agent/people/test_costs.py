@@ -18,7 +18,7 @@ from agent.night.loop import run_night
 from agent.night.night import open_night
 from agent.people.costs import Costs
 from agent.replay.whole_run import replay_run
-from state.campaign import ClaudeConfig
+from state.claude import ClaudeConfig
 from state.evening import Budget
 from state.journal import read_records
 from tests.agent.claude.fake_anthropic import Server, events
