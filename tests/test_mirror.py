@@ -41,7 +41,7 @@ ALSO = {
     "tests/agent/audit/test_read.py": "agent/audit/labels",
     "tests/agent/audit/test_rules.py": "agent/audit/reward",
     "tests/agent/audit/test_stability.py": "agent/audit/classes agent/audit/slots",
-    "tests/agent/audit/test_command.py": "agent/audit/report",
+    "tests/agent/audit/test_command.py": "agent/audit/files agent/audit/report",
     "tests/agent/bench/test_command.py": ("agent/bench/layout agent/bench/measure agent/bench/nights"),
     "tests/agent/briefing/test_context.py": (
         "agent/briefing/comparisons agent/briefing/config_view agent/briefing/facts agent/briefing/slot_view"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.audit.assume import Given
 from agent.audit.audit import Audit, audit
+from agent.audit.files import read_file
 from agent.audit.report import to_json, to_text
 from state.campaign import load_campaign
 from state.errors import UserError
@@ -33,10 +34,10 @@ def audit_file(
     """
     if ucb_c is not None and not math.isfinite(ucb_c):
         raise UserError(f"--ucb-c: found {ucb_c}, expected a finite number")
-    scores = None if ucb_scores is None else _read(ucb_scores, "a file such as ucb_scores.txt")
+    scores = None if ucb_scores is None else read_file(ucb_scores, "a file such as ucb_scores.txt", LARGEST)
     options = {"n_parallel": n_parallel, "n_iter_block": n_iter_block, "ucb_c": ucb_c}
     given = _beside(log) | {name: (value, "as given") for name, value in options.items() if value is not None}
-    data = _read(log, "a log such as analysis.md")
+    data = read_file(log, "a log such as analysis.md", LARGEST)
     result = audit(data, scores, given)
     if not result.entries:
         raise UserError(
@@ -85,15 +86,3 @@ def _beside(log: Path) -> dict[str, Given]:
         return {}
     values = {"n_parallel": search.n_parallel, "n_iter_block": search.n_iter_block, "ucb_c": search.ucb_c}
     return {name: (value, "from the campaign.yaml beside the log") for name, value in values.items()}
-
-
-def _read(path: Path, want: str) -> bytes:
-    try:
-        if not path.is_file():
-            raise UserError(f"{path}: {'is no file' if path.exists() else 'not found'}; give {want}")
-        if (size := path.stat().st_size) > LARGEST:
-            raise UserError(f"{path}: has {size} bytes, more than the {LARGEST} an audit reads; give {want}")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(f"{path}: cannot be read ({reason}); give {want}") from error

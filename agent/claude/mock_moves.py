@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from agent.ledger.policy import LENGTH_KEYS, node_to_repeat
 from prompts.context import ConfigView, Context, NodeView, Rule
 from state.config import Scalar
+from state.records import Role
 from ucb.grammar import render_mutation
 
 Slot = dict[str, Any]
@@ -45,18 +46,9 @@ def confirm(context: Context, slot: int, owed: list[int]) -> Slot | None:
 
 
 def baseline(context: Context, slot: int) -> Slot:
-    offer = context.seeds[slot]
-    return {
-        "role": "baseline",
-        "parent": "root",
-        "parent_rule": "start of the campaign: the unchanged defaults measure the variance",
-        "mutation": render_mutation({}, "baseline", None),
-        "edits": [],
-        "simulation_seed": offer.simulation_seed,
-        "training_seed": offer.training_seed,
-        "seed_rationale": "different-data-generalization",
-        "hypothesis": "The defaults reach connectivity_R2 with a CV below 5 % over data seeds.",
-    }
+    rule = "start of the campaign: the unchanged defaults measure the variance"
+    hypothesis = "The defaults reach connectivity_R2 with a CV below 5 % over data seeds."
+    return _unchanged(context, slot, None, rule, hypothesis)
 
 
 def repeat(
@@ -70,17 +62,9 @@ def repeat(
     """``config`` unchanged; None where the slot may name no node of it."""
     if (node := node_to_repeat(context, slot, config)) is None:
         return None
-    return {
-        "role": "replicate",
-        "parent": node,
-        "parent_rule": rule,
-        "mutation": render_mutation({}, "replicate", node),
-        "edits": [],
-        "simulation_seed": simulation_seed,
-        "training_seed": context.seeds[slot].training_seed,
-        "seed_rationale": rationale,
-        "hypothesis": f"{config.config_id} repeats its connectivity_R2 within two standard deviations.",
-    }
+    hypothesis = f"{config.config_id} repeats its connectivity_R2 within two standard deviations."
+    seeds = {"simulation_seed": simulation_seed, "seed_rationale": rationale}
+    return _unchanged(context, slot, node, rule, hypothesis) | seeds
 
 
 def verify_imported(context: Context, slot: int, done: set[tuple[tuple[str, Scalar], ...]]) -> Slot | None:
@@ -89,19 +73,28 @@ def verify_imported(context: Context, slot: int, done: set[tuple[tuple[str, Scal
         if view.values is None or view.has_run or (config := identity_of(view.values)) in done:
             continue
         done.add(config)
-        offer = context.seeds[slot]
-        return {
-            "role": "replicate",
-            "parent": view.node,
-            "parent_rule": f"imported node {view.node} is unverified: its config runs here for the first time",
-            "mutation": render_mutation({}, "replicate", view.node),
-            "edits": [],
-            "simulation_seed": offer.simulation_seed,
-            "training_seed": offer.training_seed,
-            "seed_rationale": "different-data-generalization",
-            "hypothesis": "The config keeps the baseline's connectivity_R2 on new data.",
-        }
+        rule = f"imported node {view.node} is unverified: its config runs here for the first time"
+        return _unchanged(
+            context, slot, view.node, rule, "The config keeps the baseline's connectivity_R2 on new data."
+        )
     return None
+
+
+def _unchanged(context: Context, slot: int, node: int | None, rule: str, hypothesis: str) -> Slot:
+    """The config of ``node`` (None = the defaults) on the seeds that the slot is offered."""
+    offer = context.seeds[slot]
+    role: Role = "baseline" if node is None else "replicate"
+    return {
+        "role": role,
+        "parent": "root" if node is None else node,
+        "parent_rule": rule,
+        "mutation": render_mutation({}, role, node),
+        "edits": [],
+        "simulation_seed": offer.simulation_seed,
+        "training_seed": offer.training_seed,
+        "seed_rationale": "different-data-generalization",
+        "hypothesis": hypothesis,
+    }
 
 
 def identity_of(values: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:

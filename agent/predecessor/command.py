@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.audit.files import read_file
 from agent.audit.findings import ranges
 from agent.night.night import open_night
 from agent.predecessor.file_names import WANTED, node_of
@@ -72,7 +73,7 @@ def _open(campaign: Path, root: Path, sources: Sources, dry_run: bool) -> RunImp
 
 def read_sources(log: Path, memory: Path | None, configs: Path | None) -> Sources:
     """The files as they are; UserError for one that is not there or cannot be read."""
-    content = _read(log, "a log such as analysis.md")
+    content = read_file(log, "a log such as analysis.md", LARGEST)
     text = None if memory is None else _text(memory, "a memory such as memory.md")
     return Sources(log.name, content, text, {} if configs is None else dict(_configs(configs)))
 
@@ -90,21 +91,9 @@ def _configs(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _text(path: Path, want: str) -> str:
     try:
-        return _read(path, want).decode("utf-8")
+        return read_file(path, want, LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is not UTF-8 text; give {want}") from error
-
-
-def _read(path: Path, want: str) -> bytes:
-    try:
-        if not path.is_file():
-            raise UserError(f"{path}: {'is no file' if path.exists() else 'not found'}; give {want}")
-        if (size := path.stat().st_size) > LARGEST:
-            raise UserError(f"{path}: has {size:,} bytes, more than the {LARGEST:,} that are imported; give {want}")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(f"{path}: cannot be read ({reason}); give {want}") from error
 
 
 def summary(root: Path, data: RunImported) -> list[str]:
