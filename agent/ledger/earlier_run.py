@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 from agent.ledger.open_run import open_run
 from state.campaign import Campaign
 from state.config import PLACE_KEYS, SEED_KEYS, Scalar, flatten
 from state.errors import RunError
-from state.journal import read_records
+from state.journal import Record
 from state.metrics import judged
 from state.shapes import EarlierNoise
 from ucb.earlier_noise import noise_data
@@ -30,7 +31,8 @@ def earlier_noise(root: Path, campaign: Campaign) -> EarlierNoise:
             f"{root}: --noise-from takes an earlier run of the same campaign, and {key} differs from that of "
             f"{campaign.name}; name a run with the same defaults and trainer, or leave the option out"
         )
-    ledger = run.ledger()
+    ledger, newest = run.new_ledger(), deque[Record](maxlen=1)
+    run.fold(ledger.fold, newest.append)
     if ledger.history.earlier_noise is not None:
         raise RunError(
             f"{root}: was itself begun with the noise of {ledger.history.earlier_noise['run']}, and the same data "
@@ -49,8 +51,7 @@ def earlier_noise(root: Path, campaign: Campaign) -> EarlierNoise:
             f"{root}: no config of it ran on two data seeds, so it tells of no noise; name another run, or leave "
             "--noise-from out"
         )
-    *_, last = read_records(run.paths.journal)
-    return {"run": run.paths.root.resolve().name, "head": last.hash, "metrics": metrics}
+    return {"run": run.paths.root.resolve().name, "head": newest[0].hash, "metrics": metrics}
 
 
 def _other_key(before: Campaign, now: Campaign) -> str | None:
