@@ -120,8 +120,10 @@ class TrainingConfig(Growing):
     penalty_stride: int = Field(1, ge=1, le=16, description="g_phi penalties on every k-th neuron, rotating")
     n_metric_points: int = Field(10, ge=2, le=100, description="rows of metrics.log per epoch")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    matmul: Literal["float32", "tf32"] = added(
-        "float32", before="float32", description="tf32: a GPU keeps 10 bits of the factors' fractions in its products"
+    matmul: Literal["float32", "tf32", "bf16"] = added(
+        "float32",
+        before="float32",
+        description="bits of the factors' fractions in products; tf32: 10 (GPU only), bf16: 8 between hidden layers (CPU)",
     )
     w_init_per: Literal["edges", "inputs"] = added(
         "edges", before="inputs", description="randn_scaled: std = w_init_scale / sqrt(edges, or mean inputs a neuron)"

@@ -10,6 +10,7 @@ from torch import Tensor
 from state.config import TrainingConfig
 from trainer.fit.signal_penalties import TINY, SignalPenalties
 from trainer.fit.weight_penalties import WeightPenalties
+from trainer.model.bf16 import in_bf16
 from trainer.model.gnn import GNN
 from trainer.model.perceptron import padded
 
@@ -39,6 +40,9 @@ class Step:
         self._g_out, self._f_out, self._d_f_out = new(1, g_columns), new(1, f_columns), new(1, f_columns)
         self._d_signal = new(g_columns)
         self._d_g_in, self._d_f_in = new(depth, g_columns), new(depth + 1, f_columns)
+        self._g_phi, self._f_theta = model.g_phi, model.f_theta
+        if training.matmul == "bf16" and model.theta.dtype == torch.float32:
+            self._g_phi, self._f_theta = in_bf16(model.g_phi), in_bf16(model.f_theta)
         self.loss = new(())
 
     def __call__(self, frames: Tensor, iteration: int) -> None:
@@ -50,7 +54,7 @@ class Step:
         model, n_data = self.model, self.n_data
         self._load(frames, subset)
         model.gradient.zero_()
-        g = model.g_phi.forward(self._g_in, self._g_out)[0]
+        g = self._g_phi.forward(self._g_in, self._g_out)[0]
         signal = g.square()
         sent = self._neuron_major(signal)
         self._frame_major(self._f_in[-3]).copy_(model.edges.send(sent).t())
@@ -59,7 +63,7 @@ class Step:
         self._frame_major(self._d_signal).copy_(model.edges.back(d_message).t())
         self.signal_penalties.gradient(signal, self._d_signal, subset)
         d_g = self._d_signal.mul_(g).mul_(2.0)
-        model.g_phi.backward(d_g[None], self._d_g_in, first_row=1)
+        self._g_phi.backward(d_g[None], self._d_g_in, first_row=1)
         self.signal_penalties.leave_out(self._d_g_in)
         self._d_g_in[:, :n_data].add_(self._d_f_in[:-1, :n_data])
         self.signal_penalties.embedding_gradient(self._d_g_in, subset)
@@ -83,12 +87,12 @@ class Step:
 
     def _update_backward(self, frames: Tensor) -> Tensor:
         """Predict, compare, and go back through f_theta; returns the gradient of the messages [B * N]."""
-        found = self._frame_major(self.model.f_theta.forward(self._f_in, self._f_out)[0])
+        found = self._frame_major(self._f_theta.forward(self._f_in, self._f_out)[0])
         residual = self._frame_major(self._d_f_out[0])
         torch.sub(found, self.data.derivative.index_select(0, frames), out=residual)
         torch.linalg.vector_norm(residual, out=self.loss)
         residual.div_(self.loss.clamp_min(TINY))
-        self.model.f_theta.backward(self._d_f_out, self._d_f_in, first_row=1)
+        self._f_theta.backward(self._d_f_out, self._d_f_in, first_row=1)
         return self._d_f_in[-1]
 
     def _frame_major(self, row: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ class Perceptron:
             for layer in range(len(self.matrices) - 2, 0, -1):
                 self._add_products(d, kept[layer], layer)
                 d = self._product(self._back[layer], d)
-                _mask(d, kept[layer])
+                mask(d, kept[layer])
             self._add_products(d, kept[0], 0)
             self._to_inputs(d, d_x, first_row, chunk)
 
@@ -97,7 +98,7 @@ class Perceptron:
             d = self._through_last(torch.ones_like(result[:, chunk]), kept[-1])
             for layer in range(len(self.matrices) - 2, 0, -1):
                 d = self._product(self._back[layer], d)
-                _mask(d, kept[layer])
+                mask(d, kept[layer])
             self._to_inputs(d, result, row, chunk)
         return result
 
@@ -114,13 +115,14 @@ class Perceptron:
             left, right = (rows.view(len(rows), -1, SPLIT) for rows in (d, h))
             gradient.add_(torch.bmm(left.transpose(0, 1), right.permute(1, 2, 0)).sum(0))
         elif 0 < layer < len(self.matrices) - 1:
-            gradient.add_(self._product(d, h.t()))
+            # oneDNN is a sixth faster in this order of the factors.
+            gradient.add_(self._product(h, d.t()).t())
         else:
             gradient.addmm_(d, h.t())
 
     def _through_last(self, d_out: Tensor, h: Tensor) -> Tensor:
         d = torch.mul(self._back[-1], d_out)
-        _mask(d, h)
+        mask(d, h)
         return d
 
     def _to_inputs(self, d: Tensor, d_x: Tensor, first_row: int, chunk: slice) -> None:
@@ -134,8 +136,7 @@ class Perceptron:
 
     def _product(self, a: Tensor, b: Tensor) -> Tensor:
         if self._onednn and a.shape[0] * a.shape[1] * b.shape[1] >= _SMALL_PRODUCT:
-            found: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "none", [], "")
-            return found
+            return product(a, b)
         return torch.mm(a, b)
 
     def _relu_product(self, a: Tensor, b: Tensor) -> Tensor:
@@ -145,11 +146,16 @@ class Perceptron:
             # cuBLASLt has a product with bias and ReLU in one; the bias here is already a column of a.
             return torch._addmm_activation(self._zeros[b.shape[1]], a, b)
         if self._onednn and (a.shape[0] * a.shape[1] * b.shape[1] >= _SMALL_PRODUCT or b.shape[1] >= 3000):
-            found: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "relu", [], "")
-            return found
+            return product(a, b, "relu")
         return torch.mm(a, b).relu_()
 
 
-def _mask(d: Tensor, h: Tensor) -> None:
+def product(a: Tensor, b: Tensor, then: Literal["none", "relu"] = "none") -> Tensor:
+    """The product of ``a`` [o, i] and ``b`` [i, R] by oneDNN, [o, R]."""
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, then, [], "")
+    return found
+
+
+def mask(d: Tensor, h: Tensor) -> None:
     """Zero ``d`` in place where the ReLU output ``h`` (with its constant row) is zero."""
     torch.ops.aten.threshold_backward.grad_input(d, h[:-1], 0, grad_input=d)

@@ -14,6 +14,7 @@ import torch
 from torch.utils import deterministic
 
 from state.errors import ConfigError
+from trainer.model.bf16 import bf16_is_there
 
 _OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "ALLOC_FAILED")
 _DETERMINISTIC: Any = deterministic  # its setting is a property that no type checker sees
@@ -29,11 +30,14 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
 
 
 @contextmanager
-def prepared(device: torch.device, matmul: Literal["float32", "tf32"] = "float32") -> Iterator[None]:
+def prepared(device: torch.device, matmul: Literal["float32", "tf32", "bf16"] = "float32") -> Iterator[None]:
     """Make runs repeatable, and keep denormal numbers (the tails of Adam's averages) from slowing the CPU tenfold.
 
-    ``matmul``: how a GPU rounds the factors of its products; a CPU takes no notice of it.
+    ``matmul``: how a GPU rounds the factors of its products (a CPU takes no notice of tf32), or bf16, of which
+    ConfigError says where the device has no such products.
     """
+    if matmul == "bf16" and not bf16_is_there(device):
+        raise ConfigError(f"training.matmul is bf16, which needs a CPU with AVX-512; use float32 on this {device.type}")
     _keep_freed_memory()
     repeatable = torch.are_deterministic_algorithms_enabled()
     fill, precision = _DETERMINISTIC.fill_uninitialized_memory, torch.backends.cuda.matmul.fp32_precision

@@ -15,6 +15,7 @@ from trainer.fit.schedule import BLOCK, stages
 from trainer.fit.step import Step
 from trainer.fit.training import Moment, TrainingDiverged, fit
 from trainer.fly.connectome import Connectome
+from trainer.model.bf16 import bf16_is_there
 from trainer.model.gnn import GNN
 from trainer.score.metrics import activity
 from trainer.score.prediction import one_step_scores
@@ -253,8 +254,8 @@ FIXED_VALUES: dict[str, Scalar] = {
 
 def test_every_key_that_may_be_explored_is_listed() -> None:
     keys = {key for key in SlotConfig().flat() if key.startswith(("training.", "graph_model."))}
-    on_a_gpu_only = {"training.matmul"}
-    assert set(OTHER_VALUES) == {key for key in keys if protection(key) is None} - on_a_gpu_only
+    of_the_machine = {"training.matmul"}
+    assert set(OTHER_VALUES) == {key for key in keys if protection(key) is None} - of_the_machine
 
 
 @pytest.mark.parametrize("key", [*OTHER_VALUES, *FIXED_VALUES])
@@ -278,3 +279,13 @@ def test_weight_penalties_are_alive_under_annealing_and_beside_each_other(
     other = base.replaced({key: OTHER_VALUES[key]})
     one, other_points = (trained(config, tiny_truth, tiny_data)[1] for config in (base, other))
     assert one != other_points
+
+
+@pytest.mark.skipif(not bf16_is_there(torch.device("cpu")), reason="this CPU has no products in bfloat16")
+def test_products_in_bfloat16_train_the_same_network_a_little_differently(
+    tiny_config: SlotConfig, tiny_truth: Connectome, tiny_data: SimpleNamespace
+) -> None:
+    rounded = tiny_config.replaced({"training.matmul": "bf16"})
+    exact, other = (trained(config, tiny_truth, tiny_data)[0] for config in (tiny_config, rounded))
+    difference = float((exact.theta - other.theta).norm() / exact.theta.norm())
+    assert 0 < difference < 0.05

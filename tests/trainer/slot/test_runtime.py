@@ -57,3 +57,8 @@ def test_a_gpu_is_deterministic_and_rounds_as_asked_only_inside(
 def test_memory_and_name_are_reported() -> None:
     assert runtime.peak_memory_mb(torch.device("cpu")) > 50
     assert runtime.device_name(torch.device("cpu")).startswith("CPU")
+
+
+def test_bfloat16_where_there_is_none_is_told_in_one_sentence() -> None:
+    with pytest.raises(ConfigError, match="training.matmul is bf16, which needs a CPU"):
+        runtime.prepared(torch.device("cuda"), "bf16").__enter__()
