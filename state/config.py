@@ -123,7 +123,7 @@ class TrainingConfig(Growing):
     matmul: Literal["float32", "tf32", "bf16"] = added(
         "float32",
         before="float32",
-        description="bits of the factors' fractions in products; tf32: 10 (GPU only), bf16: 8 between hidden layers (CPU)",
+        description="how products round: tf32 to 10 bits (a GPU), bf16 to 8 bits between hidden layers (a CPU)",
     )
     w_init_per: Literal["edges", "inputs"] = added(
         "edges", before="inputs", description="randn_scaled: std = w_init_scale / sqrt(edges, or mean inputs a neuron)"

@@ -60,5 +60,5 @@ def test_memory_and_name_are_reported() -> None:
 
 
 def test_bfloat16_where_there_is_none_is_told_in_one_sentence() -> None:
-    with pytest.raises(ConfigError, match="training.matmul is bf16, which needs a CPU"):
+    with pytest.raises(ConfigError, match=r"training\.matmul is bf16, which needs a CPU"):
         runtime.prepared(torch.device("cuda"), "bf16").__enter__()
