@@ -51,7 +51,7 @@ ALSO = {
         "agent/claude/mock_changes agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles"
     ),
     "tests/agent/explorers/test_sampler.py": "state/explorer agent/briefing/results agent/explorers/choose",
-    "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks",
+    "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/checked",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",
     "tests/agent/guard/test_claims.py": "agent/guard/checks",
     "tests/agent/guard/test_guard.py": "agent/guard/proposal_rules agent/guard/text_rules agent/guard/ruling",

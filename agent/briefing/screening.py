@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent.briefing.next_batch import barred, seed_offers
@@ -19,37 +19,31 @@ from ucb.estimates import BASELINE
 from ucb.grammar import render_mutation
 from ucb.screening import half_fraction
 
-# Key -> its second value.
-Second = Mapping[str, Scalar]
-
 
 def screening_facts(ledger: Ledger, demand: Demand, rules: Sequence[Rule]) -> dict[str, Any]:
     """What a prompt says of screening batches; nothing where the campaign allows none."""
     if not ledger.campaign.policy.screening:
         return {}
     keys = SCREENED_KEYS[ledger.campaign.search.n_parallel]
-    reason = why_none(ledger, demand)
-    offer = None if reason else _offer(ledger, keys, rules)
-    if offer is None and not reason:
-        reason = f"fewer than {keys} keys have another value that keeps every run within the time limit"
-    return {
-        "screened_keys": keys,
-        "screening": offer,
-        "no_screening": reason,
-        "screened": screening_lines(ledger.views),
-    }
+    offer = why_none(ledger, demand) or _offer(ledger, keys, rules)
+    told = {"no_screening": offer} if isinstance(offer, str) else {"screening": offer}
+    return {"screened_keys": keys, "screened": screening_lines(ledger.views), **told}
 
 
-def _offer(ledger: Ledger, keys: int, rules: Sequence[Rule]) -> Screening | None:
-    """The batch around the config that is confirmed better, else the baseline; None where too few keys can be varied."""
+def _offer(ledger: Ledger, keys: int, rules: Sequence[Rule]) -> Screening | str:
+    """The batch around the config that is confirmed better, else the baseline; or why there can be none."""
     best = ledger.views.confirmations.best
     name = BASELINE if best is None else best.config_id
     if name not in ledger.views.table or (node := _node(ledger, name)) is None:
-        return None
+        return f"{name} has no run that every slot may name as its parent"
     parent = ledger.views.config(ledger.history.iterations[node])
-    second = _second_values(ledger, parent, keys, rules)
+    times, limit = ledger.views.times, ledger.campaign.policy.time_limit_min
+    candidates = _candidates(ledger, parent, rules)
+    second = second_values(
+        parent, keys, candidates, lambda child: within_limit(parent, child, times.predict(child), limit)
+    )
     if len(second) < keys:
-        return None
+        return f"fewer than {keys} keys have another value that keeps every run within the time limit"
     flat = parent.flat()
     steps = {key: (flat[key], second[key]) for key in ledger.campaign.explorable if key in second}
     return Screening(
@@ -75,43 +69,50 @@ def _node(ledger: Ledger, name: str) -> int | None:
     return next((node for node in nodes if node not in closed), None)
 
 
-def _second_values(ledger: Ledger, parent: SlotConfig, keys: int, rules: Sequence[Rule]) -> dict[str, Scalar]:
-    """Second values of ``keys`` keys, fewer where more would not fit: of each key its next value, least tried first."""
-    tried, chosen = _tried(ledger), dict[str, Scalar]()
-    for rule in sorted(rules, key=lambda rule: tried[rule.key]):
+def _candidates(ledger: Ledger, parent: SlotConfig, rules: Sequence[Rule]) -> dict[str, list[Scalar]]:
+    """Key -> its next values above and below the parent's; keys and values first that fewer runs have had."""
+    planned = [iteration.planned.changes for iteration in ledger.history.iterations.values()]
+    changed = Counter(key for changes in planned for key in changes)
+    had = {(key, new) for changes in planned for key, (_, new) in changes.items()}
+    flat, found = parent.flat(), dict[str, list[Scalar]]()
+    for rule in sorted(rules, key=lambda rule: changed[rule.key]):
+        values = neighbours(rule, flat[rule.key])
+        new = [value for value in values if (rule.key, value) not in had]
+        found[rule.key] = [*new, *(value for value in values if value not in new)]
+    return found
+
+
+def second_values(
+    parent: SlotConfig,
+    keys: int,
+    candidates: Mapping[str, Sequence[Scalar]],
+    may_run: Callable[[SlotConfig], bool],
+) -> dict[str, Scalar]:
+    """The first ``keys`` keys of ``candidates`` with a value of theirs, so that every run of their batch may run.
+
+    Fewer where no more fit.
+    """
+    chosen = dict[str, Scalar]()
+    for key, values in candidates.items():
         if len(chosen) == keys:
             break
-        more = ({**chosen, rule.key: value} for value in _values(ledger, parent, rule))
-        chosen = next((second for second in more if _fits(ledger, parent, keys, second)), chosen)
+        more = ({**chosen, key: value} for value in values)
+        chosen = next((second for second in more if _fits(parent, keys, second, may_run)), chosen)
     return chosen
 
 
-def _tried(ledger: Ledger) -> Counter[str]:
-    """Key -> how many runs were planned with a change of it."""
-    return Counter(key for iteration in ledger.history.iterations.values() for key in iteration.planned.changes)
-
-
-def _values(ledger: Ledger, parent: SlotConfig, rule: Rule) -> Iterator[Scalar]:
-    """The next values above and below the parent's, those first that no run has had."""
-    planned = (iteration.planned for iteration in ledger.history.iterations.values())
-    had = {one.changes[rule.key][1] for one in planned if rule.key in one.changes}
-    yield from sorted(neighbours(rule, parent.flat()[rule.key]), key=lambda value: value in had)
-
-
-def _fits(ledger: Ledger, parent: SlotConfig, keys: int, second: Second) -> bool:
+def _fits(parent: SlotConfig, keys: int, second: Mapping[str, Scalar], may_run: Callable[[SlotConfig], bool]) -> bool:
     """Whether every run of a batch of ``keys`` keys may run, as far as those of ``second`` go."""
-    together = {levels[: len(second)] for levels in half_fraction(keys)}
-    return all(
-        _may_run(ledger, parent, {key: value for (key, value), changed in zip(second.items(), levels, strict=True) if changed})
-        for levels in together
-    )
+    for together in {levels[: len(second)] for levels in half_fraction(keys)}:
+        changes = {key: value for (key, value), changed in zip(second.items(), together, strict=True) if changed}
+        try:
+            if changes and not may_run(parent.replaced(changes)):
+                return False
+        except ConfigError:
+            return False
+    return True
 
 
-def _may_run(ledger: Ledger, parent: SlotConfig, changes: Second) -> bool:
-    """Whether it is a config that takes no longer than the parent's, or is predicted to stay within the limit."""
-    try:
-        child = parent.replaced(dict(changes))
-    except ConfigError:
-        return False
-    minutes = ledger.views.times.predict(child)
-    return work(child) <= work(parent) or minutes is None or minutes <= ledger.campaign.policy.time_limit_min
+def within_limit(parent: SlotConfig, child: SlotConfig, minutes: float | None, limit: float) -> bool:
+    """Whether ``child`` takes no longer than its parent, or its predicted ``minutes`` are not over ``limit``."""
+    return work(child) <= work(parent) or minutes is None or minutes <= limit

@@ -58,7 +58,10 @@ def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
     if view.role in ("fallback", "standard-baseline"):
         return "inconclusive", "the program chose this run, nobody had a hypothesis"
     if view.role == "screening":
-        return "inconclusive", "one run of a screening batch tells nothing; its effects are told of all of them together"
+        return (
+            "inconclusive",
+            "one run of a screening batch tells nothing; its effects are told of all of them together",
+        )
     if view.role == "baseline":
         return _baseline_verdict(context, view)
     return _repeat_verdict(context, view) if view.role == "replicate" else _mutation_verdict(context, view)

@@ -148,9 +148,7 @@ def completed(sent: Sequence[str]) -> str:
     return json.dumps(now | kept, ensure_ascii=False)
 
 
-def parse_reply(
-    text: str, n_parallel: int, start: bool, pictured: bool = False, screening: bool = False
-) -> Reply:
+def parse_reply(text: str, n_parallel: int, start: bool, pictured: bool = False, screening: bool = False) -> Reply:
     """The reply in ``text``; Unreadable says which field is wrong and what is expected."""
     model = reply_model(n_parallel, start, pictured=pictured, screening=screening)
     try:

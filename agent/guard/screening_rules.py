@@ -1,4 +1,4 @@
-"""A screening batch: all slots from one config, on one data seed, in the pattern of the half fraction, or none of it."""
+"""A screening batch: all slots from one config, on one data seed, in the half fraction's pattern, or no slot."""
 
 from __future__ import annotations
 

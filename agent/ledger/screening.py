@@ -47,13 +47,16 @@ def screening_lines(views: Views) -> list[str]:
 
 def _sentence(views: Views, number: int, metric: str) -> str:
     batch = views.history.batch(number)
-    steps = {key: step for iteration in batch for key, step in iteration.planned.changes.items()}
+    changes = {key: step for iteration in batch for key, step in iteration.planned.changes.items()}
+    steps = {key: changes[key] for key in views.campaign.explorable if key in changes}
     levels = [[key in iteration.planned.changes for key in steps] for iteration in batch]
     values, noise = [_value(views, iteration, metric) for iteration in batch], views.estimates.noise(metric)
     effects = key_effects(levels, values, noise_within(noise))
     about = f"Batch {number}, around {_parent(views, batch)}, {metric}"
     if effects is None:
-        return f"{about}: nothing can be told, {values.count(None)} of {len(batch)} runs failed or are badly recovered."
+        return (
+            f"{about}: nothing can be told, {values.count(None)} of {len(batch)} runs failed or were badly recovered."
+        )
     told = [_told(metric, key, steps[key], effect) for key, effect in zip(steps, effects, strict=True)]
     return f"{about}: {'; '.join(told)} ({_origin(noise)})."
 
@@ -72,7 +75,7 @@ def _value(views: Views, iteration: Iteration, metric: str) -> float | None:
 
 def _told(metric: str, key: str, step: tuple[Scalar, Scalar], effect: KeyEffect) -> str:
     old, new = map(show_scalar, step)
-    told = f"{key.rpartition('.')[2]} {old} -> {new} {effect.difference:+.3f}"
+    told = f"{key.rpartition('.')[2]} {old} -> {new}: {effect.difference:+.3f}"
     return told if effect.interval is None else f"{told}, {interval_words(effect.interval, metric)}"
 
 
