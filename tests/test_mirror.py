@@ -58,6 +58,7 @@ ALSO = {
     "tests/agent/guard/test_table.py": "agent/guard/rule",
     "tests/agent/ledger/test_budget.py": "agent/ledger/spending",
     "tests/agent/ledger/test_open_run.py": "state/shapes",
+    "tests/agent/ledger/test_screening.py": "agent/claude/mock_screening",
     "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
     "tests/agent/night/test_cut.py": "agent/ledger/cutting",
     "tests/agent/night/test_faults.py": "state/paths",
