@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agent.ledger.ledger import Ledger
 from agent.ledger.views import Views
 from prompts.context import Demand
-from state.config import Scalar
 from state.history import History, Iteration
 from state.metrics import main
 from state.records import SCREENING_ROLE
@@ -37,31 +38,39 @@ def why_none(ledger: Ledger, demand: Demand) -> str:
 
 
 def screening_lines(views: Views) -> list[str]:
-    """What the latest screening batches say of each key, one sentence a batch and metric; none before one has run."""
+    """What the latest screening batches say, one sentence a key, then whose noise it is; none before one has run."""
     if not views.campaign.policy.screening:
         return []
     done = [number for number in screenings(views.history) if all(it.result for it in views.history.batch(number))]
     names = [metric.name for metric in main(views.campaign.format)]
-    return [_sentence(views, number, name) for number in done[-SHOWN_BATCHES:] for name in names]
+    lines = [line for number in done[-SHOWN_BATCHES:] for line in _of_batch(views, number, names)]
+    return [*lines, *_noise_lines(views, names)] if lines else []
 
 
-def _sentence(views: Views, number: int, metric: str) -> str:
+def _of_batch(views: Views, number: int, metrics: Sequence[str]) -> list[str]:
     batch = views.history.batch(number)
     changes = {key: step for iteration in batch for key, step in iteration.planned.changes.items()}
     steps = {key: changes[key] for key in views.campaign.explorable if key in changes}
-    levels = [[key in iteration.planned.changes for key in steps] for iteration in batch]
-    values, noise = [_value(views, iteration, metric) for iteration in batch], views.estimates.noise(metric)
-    effects = key_effects(levels, values, noise_within(noise))
-    about = f"Batch {number}, around {_parent(views, batch)}, {metric}"
-    if effects is None:
-        return (
-            f"{about}: nothing can be told, {values.count(None)} of {len(batch)} runs failed or were badly recovered."
-        )
-    told = [_told(metric, key, steps[key], effect) for key, effect in zip(steps, effects, strict=True)]
-    return f"{about}: {'; '.join(told)} ({_origin(noise)})."
+    found = {metric: effects for metric in metrics if (effects := _effects(views, batch, list(steps), metric))}
+    about = f"Batch {number}, around {_parent(batch)}"
+    if not found:
+        bad = sum(_value(views, iteration, metrics[0]) is None for iteration in batch)
+        return [f"{about}: nothing can be told, {bad} of {len(batch)} runs failed or were badly recovered."]
+    return [
+        f"{about}, {key.rpartition('.')[2]} {show_scalar(old)} -> {show_scalar(new)}: "
+        + ", ".join(f"{metric} {_figures(effects[place], metric)}" for metric, effects in found.items())
+        + "."
+        for place, (key, (old, new)) in enumerate(steps.items())
+    ]
 
 
-def _parent(views: Views, batch: list[Iteration]) -> str:
+def _effects(views: Views, batch: list[Iteration], keys: list[str], metric: str) -> list[KeyEffect] | None:
+    levels = [[key in iteration.planned.changes for key in keys] for iteration in batch]
+    values = [_value(views, iteration, metric) for iteration in batch]
+    return key_effects(levels, values, noise_within(views.estimates.noise(metric)))
+
+
+def _parent(batch: list[Iteration]) -> str:
     """The config around which the keys were varied: one of the runs has it unchanged."""
     return next(iteration.planned.config_id for iteration in batch if not iteration.planned.changes)
 
@@ -73,18 +82,23 @@ def _value(views: Views, iteration: Iteration, metric: str) -> float | None:
     return None if run is None or is_bad(run, views.estimates.limit) else run.value(metric)
 
 
-def _told(metric: str, key: str, step: tuple[Scalar, Scalar], effect: KeyEffect) -> str:
-    old, new = map(show_scalar, step)
-    told = f"{key.rpartition('.')[2]} {old} -> {new}: {effect.difference:+.3f}"
-    return told if effect.interval is None else f"{told}, {interval_words(effect.interval, metric)}"
+def _figures(effect: KeyEffect, metric: str) -> str:
+    told = f"{effect.difference:+.3f}"
+    return told if effect.interval is None else f"{told} ({interval_words(effect.interval, metric)})"
+
+
+def _noise_lines(views: Views, metrics: Sequence[str]) -> list[str]:
+    """From which noise the intervals come."""
+    origins: dict[str, list[str]] = {}
+    for metric in metrics:
+        origins.setdefault(_origin(views.estimates.noise(metric)), []).append(metric)
+    return [f"{', '.join(names)}: {origin}." for origin, names in origins.items()]
 
 
 def _origin(noise: Noise) -> str:
     if noise.crossed.known:
-        return f"noise of runs on the same data, {noise.crossed.freedom} degrees of freedom"
-    if not noise.seeds.known:
-        return "no interval: the noise is not known"
-    return (
-        f"noise of runs on data of their own, {noise.seeds.freedom} degrees of freedom: the intervals are wider than "
-        "need be"
-    )
+        return "the intervals are by the noise of runs on the same data"
+    if noise.seeds.known:
+        own = "the intervals are by the noise of runs on data of their own"
+        return f"{own}, so wider than need be, until a trial tells more"
+    return "without intervals, since the noise is not known"

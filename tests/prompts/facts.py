@@ -152,7 +152,7 @@ def screening_context() -> Context:
         ],
         "screened_keys": 3,
         "screening": offer,
-        "screened": ["Batch 4, around C1, tau_R2: n_epochs 2 -> 3: +0.010, 95 % interval -0.010 to +0.030 ({{ so }})."],
+        "screened": ["Batch 4, around C1, n_epochs 2 -> 3: tau_R2 +0.010 (95 % interval -0.010 to +0.030) {{ so }}."],
         "cut": "a hopeless run is ended",
         "demand": Demand(baseline=False, min_replicates=2, reason="2 of the top 3 not yet found"),
     }
