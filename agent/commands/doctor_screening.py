@@ -25,7 +25,7 @@ def screening(campaign: Campaign, file: Path, step: Step = silently) -> list[Che
         return []
     if campaign.explorer in SAMPLERS:
         text = f"policy.screening allows {policy.screening}, but {TITLES[campaign.explorer]} never proposes one"
-        return [Checked("screening", False, text, f"{MEND}, or explorer: claude")]
+        return [Checked("screening", False, text, f"{MEND}, or explorer: claude or rules")]
     first = -(-(policy.baseline_runs + policy.baseline_standard) // campaign.search.n_parallel) + 1
     keys = SCREENED_KEYS[campaign.search.n_parallel]
     text = f"at most {policy.screening} batches may vary {keys} keys at once, batch {first} the first of them"

@@ -15,7 +15,7 @@ from state.records import Edit, SeedRationale
 from state.schema import Section, explain
 
 PlainRole = Literal["exploit", "explore", "replicate", "baseline", "principle-test"]
-ProposalRole = PlainRole | Literal["screening"]
+ProposalRole = Literal[PlainRole, "screening"]
 
 
 class EntryReply(Section):
