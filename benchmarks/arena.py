@@ -27,11 +27,12 @@ from prompts.render import render_prompt, render_repair
 from state.config import DERIVED_KEYS, SlotConfig
 from state.explorable import protection
 from state.files import dump_yaml, parse_yaml, read_yaml
-from state.records import Planned
+from state.records import SCREENING_ROLE, Planned
 from state.schema import validate
 from state.search import setting_key
 from state.shapes import ReplyAccepted
 from trainer.engines.inline import InlineEngine
+from ucb.screening import half_fraction
 
 CAMPAIGN = Path(__file__).resolve().parents[1] / "campaigns" / "surrogate.yaml"
 SET_BY_PROGRAM = ("dataset", "simulation.seed", "training.seed")
@@ -128,8 +129,25 @@ class Arena:
         assert len(runs) == len(slots), "one run twice"
         if demand.baseline:
             assert policy.baseline == "warn" or {slot.role for slot in slots} == {"baseline"}
+        elif SCREENING_ROLE in {slot.role for slot in slots}:
+            self._check_screening(slots)
         elif policy.replicates == "reject":
             assert sum(slot.role in REPLICATE_ROLES for slot in slots) >= demand.min_replicates, "too few replicates"
+
+    def _check_screening(self, slots: list[Planned]) -> None:
+        """All slots or none; one parent config, one new data seed, and the changes of a half fraction."""
+        assert self.context.screening is not None, "a screening batch that was not on offer"
+        assert {slot.role for slot in slots} == {SCREENING_ROLE}, "a screening batch in part of the slots"
+        parents = [self.ledger.views.parent_config(slot.parent) for slot in slots]
+        assert len({parent.identity() for parent in parents if parent is not None}) == 1, "several parent configs"
+        assert {slot.simulation_seed for slot in slots} == {self.context.screening.simulation_seed}, (
+            "several data seeds"
+        )
+        second = {(key, new) for slot in slots for key, (_, new) in slot.changes.items()}
+        keys = sorted({key for key, _ in second})
+        assert len(second) == len(keys) == self.context.screened_keys, "other keys or values than one a key"
+        levels = {tuple(key in slot.changes for key in keys) for slot in slots}
+        assert levels == set(half_fraction(len(keys))), "no half fraction"
 
     def _same_data(self, slot: Planned, slots: list[Planned]) -> set[int]:
         """Simulation seeds on which another slot, the parent or an earlier run of the config has run."""
@@ -148,7 +166,9 @@ class Arena:
 
 
 def arenas(folder: Path) -> list[Arena]:
-    """The start call; inside the baseline; after it; a later block with keys of the architecture; rules that warn."""
+    """The start call; inside the baseline; after it; a later block with keys of the architecture; rules that warn;
+    a screening batch on offer.
+    """
     wider = {"graph_model.hidden_dim": {"min": 8, "max": 160}, "graph_model.embedding_dim": {"choices": [2, 3]}}
     search = {"explorable": {"ucb_c": {"min": 0.5, "max": 3}}}
     warn = {"policy": {"baseline": "warn", "replicates": "warn", "mutation_size": "warn", "time": "warn"}}
@@ -158,6 +178,7 @@ def arenas(folder: Path) -> list[Arena]:
         (1, {"policy": {"time_limit_min": 110}}),
         (5, {"policy": {"time_limit_min": 110, "max_changes": 1}, "explorable": wider, "search": search}),
         (3, warn),
+        (1, {"policy": {"screening": 2}}),
     ]
     return [Arena(_play(folder / str(number), *plan)) for number, plan in enumerate(plans)]
 

@@ -26,7 +26,7 @@ NUMBERS: tuple[Any, ...] = (
     0, 1, -1, 2, 3, 4, 20, 25, 0.3, 0.45, 2.5, 3.0, 1e-4, 300.0, 5e-324, 1e308, -0.0, 2**31 - 1, 2**31, 2**63, 10**30,
     True, False, "3", "nan",
 )  # fmt: skip
-ROLES = ("exploit", "explore", "replicate", "baseline", "principle-test") * 5 + ("fallback", "king")
+ROLES = ("exploit", "explore", "replicate", "baseline", "principle-test") * 5 + ("screening", "fallback", "king")
 RATIONALES = ("same-data-robustness", "different-data-generalization", "suggested-default") * 8 + ("why not",)
 
 Tree = dict[str, Any]

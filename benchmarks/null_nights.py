@@ -57,6 +57,7 @@ SEEDS: dict[str, list[int]] = {
     "6, 5 on one seed": [5, 1],
     "6 on one seed": [6],
 }
+PARTS = ("false", "long", "coverage", "power", "screening")
 STRIDE = 100_000
 DECIDED = 8
 
@@ -74,9 +75,17 @@ class Found:
     spent: float = 0.0
 
 
-def night(number: int, surface: dict[str, Any], batches: int, fresh_data: bool, folder: Path | None = None) -> Found:
+def night(
+    number: int,
+    surface: dict[str, Any],
+    batches: int,
+    fresh_data: bool,
+    folder: Path | None = None,
+    screening: int = 0,
+) -> Found:
     """One night with seeds of its own, in memory, or with all its files in ``folder``."""
     tree = read_yaml(CAMPAIGN)
+    tree["policy"]["screening"] = screening
     tree["surrogate"] |= surface
     tree["seeds"] = {"simulation_base": number * STRIDE, "training_base": 10**8 + number * STRIDE}
     llm = MockLLM(fresh_data)
@@ -127,18 +136,19 @@ def _first_release(views: Views) -> bool:
     return any(compare_runs.compare(*pair, name).standing == "better" for name in ("connectivity_R2", "V_rest_R2"))
 
 
-def nights(count: int, surface: dict[str, Any], batches: int, fresh_data: bool) -> Iterator[Found]:
+def nights(count: int, surface: dict[str, Any], batches: int, fresh_data: bool, screening: int = 0) -> Iterator[Found]:
     """``count`` nights in memory."""
-    return (night(number, surface, batches, fresh_data) for number in range(count))
+    return (night(number, surface, batches, fresh_data, screening=screening) for number in range(count))
 
 
-def false_confirmations(count: int, batches: int, fresh_data: bool, world: str) -> dict[str, Any]:
+def false_confirmations(count: int, batches: int, fresh_data: bool, world: str, screening: int = 0) -> dict[str, Any]:
     """Null nights of one world: how many found a winner, now and by the rules of the first release."""
-    found = list(nights(count, WORLDS[world], batches, fresh_data))
+    found = list(nights(count, WORLDS[world], batches, fresh_data, screening))
     return {
         "world": world,
         "nights": count,
         "batches": batches,
+        **({"screening_batches": screening} if screening else {}),
         "replicates": "all-new seeds" if fresh_data else "mock",
         "false_confirmed": bounded(sum(one.confirmed for one in found), count),
         "first_release": bounded(sum(one.first_release for one in found), count),
@@ -259,7 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nights", type=int, default=400)
     parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
-    parser.add_argument("--parts", nargs="+", default=["false", "long", "coverage", "power"])
+    parser.add_argument("--parts", nargs="+", default=["false", "long", "coverage", "power"], choices=PARTS)
     parser.add_argument("--draws", type=int, default=4000, help="draws a cell of the coverage table")
     parser.add_argument("--json", action="store_true", help="kept for symmetry: the last line is always JSON")
     arguments = parser.parse_args()
@@ -281,6 +291,8 @@ def _rows(part: str, worlds: Sequence[str], count: int, draws: int) -> Iterator[
             yield from (power(count, 20, effect, world) for effect in EFFECTS)
         elif part == "long":
             yield false_confirmations(count, 40, False, world)
+        elif part == "screening":
+            yield false_confirmations(count, 13, False, world, screening=2)
         else:
             yield from (false_confirmations(count, 13, fresh, world) for fresh in (False, True))
 

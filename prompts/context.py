@@ -219,6 +219,28 @@ class MetricView(Section):
         return cls(name=row.name, meaning=row.meaning, short=row.short, steady=steady, main=main)
 
 
+class ScreeningRun(Section):
+    """One slot of an offered screening batch: the changed keys with their second values, none in the first slot."""
+
+    slot: int
+    edits: dict[str, Scalar]
+    mutation: str
+
+
+class Screening(Section):
+    """A screening batch that the program offers: all slots start from ``parent``, a node of ``config_id``.
+
+    ``keys``: key -> the parent's and the second value; ``left``: how many the campaign still allows, this one included.
+    """
+
+    config_id: str
+    parent: int
+    simulation_seed: int
+    keys: dict[str, tuple[Scalar, Scalar]]
+    runs: list[ScreeningRun]
+    left: int
+
+
 class ImportedView(Section):
     """One node of a predecessor's log. ``stated``: the metrics as its log has them, verified by nobody here.
 
@@ -310,6 +332,10 @@ class Context(Section):
         description="value of every explorable key of configs of which a run was cut, and no other made",
     )
     cut: str = Field("", description="when the program ends a run as hopeless, in words; '' where it never does")
+    screened_keys: int = Field(0, description="keys of a screening batch; 0 where the campaign allows none")
+    screening: Screening | None = Field(None, description="the one that is offered for the next batch")
+    no_screening: str = Field("", description="why none is offered, where the campaign allows some")
+    screened: list[str] = Field(default_factory=list, description="what screening batches say of each key")
     demand: Demand
     seeds: list[SeedOffer]
     barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")

@@ -32,7 +32,7 @@ from state.journal import read_records
 from state.legacy import translate
 from state.metrics import traced
 from state.paths import RunPaths
-from state.policy import Policy
+from state.policy import SCREENED_KEYS, Policy
 from state.records import LogStyle
 from state.schema import Section, nearest, validate
 from state.search import SearchConfig, with_search
@@ -190,6 +190,29 @@ class Campaign(Section):
             raise ValueError(
                 f"policy.cut: on needs a goal.primary that is measured along the training; {self.goal.primary} is not; "
                 f"those are {', '.join(traced())}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _room_to_screen(self) -> Self:
+        slots, design = self.search.n_parallel, self.policy.design
+        if not self.policy.screening:
+            return self
+        if slots not in SCREENED_KEYS:
+            raise ValueError(
+                f"policy.screening needs batches of 4, 8 or 16 slots (search.n_parallel), which hold 3, 4 or 5 keys; "
+                f"{slots} slots hold no such design; change n_parallel or set screening to 0"
+            )
+        if design != "roles":
+            raise ValueError(
+                f"policy.screening needs policy.design: roles; every batch of {design} is laid out already; set "
+                "screening to 0"
+            )
+        free = [key for key, rule in self.explorable.items() if rule.choices is None or len(set(rule.choices)) > 1]
+        if len(free) < SCREENED_KEYS[slots]:
+            raise ValueError(
+                f"policy.screening with {slots} slots varies {SCREENED_KEYS[slots]} keys at once, but explorable has "
+                f"only {len(free)} with more than one value; add keys or set screening to 0"
             )
         return self
 

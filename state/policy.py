@@ -10,6 +10,8 @@ from state.added import Growing, added
 
 Mode = Literal["reject", "warn"]
 Design = Literal["roles", "forced_seeds", "one_change"]
+# Slots of a batch -> how many keys one screening batch tells of: a half fraction of two levels has 2^(k-1) runs.
+SCREENED_KEYS = {4: 3, 8: 4, 16: 5}
 
 
 class Policy(Growing):
@@ -49,6 +51,14 @@ class Policy(Growing):
         before="off",
         description="on: a first run whose primary metric lies far below the baseline's at a third of its training "
         "is ended there",
+    )
+    screening: int = added(
+        0,
+        before=0,
+        ge=0,
+        le=10,
+        description="how many batches of one run may be screening batches: several keys at once, in a design of the "
+        "program's, for the main effect of each",
     )
     baseline: Mode = "reject"
     replicates: Mode = "reject"

@@ -18,9 +18,13 @@ FailureKind = Literal[
 BLAMELESS: tuple[FailureKind, ...] = ("disk_full", "killed", "lost")
 # What a config does to its slot.
 OWN_FAULTS: tuple[FailureKind, ...] = ("diverged", "out_of_memory", "timed_out", "invalid_config")
-Role = Literal["exploit", "explore", "replicate", "baseline", "principle-test", "fallback", "standard-baseline"]
+Role = Literal[
+    "exploit", "explore", "replicate", "baseline", "principle-test", "screening", "fallback", "standard-baseline",
+]  # fmt: skip
 # A run of standard training in a two-stage campaign: planned by the program, for comparison alone.
 STANDARD_ROLE: Role = "standard-baseline"
+# A run of a batch in which several keys are varied at once, in a design of the program's.
+SCREENING_ROLE: Role = "screening"
 # In the tree, also what another program ran before this run began.
 NodeRole = Role | Literal["imported"]
 # Cut: ended by the program at a third of its training, see `policy.cut`.

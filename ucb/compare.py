@@ -187,9 +187,14 @@ def render_comparison(comparison: Comparison) -> str:
 
 
 def show_interval(c: Comparison) -> str:
-    """`95 % interval -0.012 to +0.034`; an R2 cannot differ by more than 1."""
+    """The interval of a comparison in words."""
     assert c.interval is not None
-    low, high = c.interval if METRICS[c.metric].high > 1 else (max(c.interval[0], -1.0), min(c.interval[1], 1.0))
+    return interval_words(c.interval, c.metric)
+
+
+def interval_words(interval: tuple[float, float], metric: str) -> str:
+    """`95 % interval -0.012 to +0.034`; an R2 cannot differ by more than 1."""
+    low, high = interval if METRICS[metric].high > 1 else (max(interval[0], -1.0), min(interval[1], 1.0))
     return f"95 % interval {low:+.3f} to {high:+.3f}"
 
 

@@ -15,6 +15,7 @@ SHAPES: dict[Role, tuple[str, str]] = {
     "exploit": ("o", "circle"),
     "explore": ("D", "diamond"),
     "principle-test": ("^", "triangle-up"),
+    "screening": ("h", "hexagon"),
     "replicate": ("s", "square"),
     "fallback": ("P", "cross"),
     "standard-baseline": ("v", "triangle-down"),

@@ -11,6 +11,7 @@ from agent.briefing.evidence import effect_lines, noise_lines, run_lines
 from agent.briefing.imported import imported_views
 from agent.briefing.next_batch import barred, next_demand, replication, room, seed_offers
 from agent.briefing.results import hopeless, results
+from agent.briefing.screening import screening_facts
 from agent.briefing.slot_view import slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
@@ -68,6 +69,7 @@ def build_context(ledger: Ledger) -> Context:
         comparisons=comparisons(ledger, slots),
         **_of_campaign(ledger),
         **_judgement(ledger, scores, bool(slots)),
+        **screening_facts(ledger, demand, _of_campaign(ledger)["rules"]),
         demand=demand,
         seeds=seed_offers(ledger),
         barred=barred(ledger),

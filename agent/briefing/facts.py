@@ -22,6 +22,8 @@ def guard_facts(ledger: Ledger, context: Context) -> Facts:
         predict_minutes=ledger.views.times.predict,
         seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
         parent_run=lambda node: _parent_run(ledger, node),
+        screening=context.screening,
+        no_screening=context.no_screening,
         settings=ledger.views.settings,
         config_ids=ledger.history.config_ids,
         enough=lambda name: ledger.views.table[name].enough,

@@ -14,6 +14,7 @@ from agent.claude.mock_designs import DESIGNS
 from agent.claude.mock_entries import judge, memory_text
 from agent.claude.mock_moves import Changes, Slot, baseline
 from agent.claude.mock_roles import roles
+from agent.claude.mock_screening import screened
 from agent.claude.protocol import Completion, Prompt
 from prompts.context import Context
 
@@ -41,6 +42,8 @@ class MockLLM:
 
 def answer(context: Context, fresh_data: bool = False) -> dict[str, Any]:
     """The mock's whole reply as plain data."""
+    if context.screening is not None:
+        return reply_with(context, screened(context, context.screening))
     return reply_with(context, propose(context, ByRule(context), fresh_data))
 
 

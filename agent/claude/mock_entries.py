@@ -57,6 +57,11 @@ def _verdict(context: Context, view: SlotView) -> tuple[str, str]:
     """On the hypothesis that was written before the run, as the mock words it for each role."""
     if view.role in ("fallback", "standard-baseline"):
         return "inconclusive", "the program chose this run, nobody had a hypothesis"
+    if view.role == "screening":
+        return (
+            "inconclusive",
+            "one run of a screening batch tells nothing; its effects are told of all of them together",
+        )
     if view.role == "baseline":
         return _baseline_verdict(context, view)
     return _repeat_verdict(context, view) if view.role == "replicate" else _mutation_verdict(context, view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from agent.ledger.policy import LENGTH_KEYS, node_to_repeat
+from agent.ledger.policy import LENGTH_KEYS, neighbours, node_to_repeat
 from prompts.context import ConfigView, Context, NodeView, Rule
 from state.config import Scalar
 from state.records import Role
@@ -169,18 +169,3 @@ def _too_long(context: Context, node: NodeView, rule: Rule, value: Scalar) -> bo
     if rule.key not in LENGTH_KEYS or node.minutes is None:
         return False
     return node.minutes * float(value) / float(node.values[rule.key]) > context.time_limit_min
-
-
-def neighbours(rule: Rule, value: Scalar) -> list[Scalar]:
-    """The next allowed values above and below ``value``: one step of the choices, or a factor of 2 in a range."""
-    if rule.choices is not None:
-        order = rule.choices if isinstance(value, bool | str) else sorted(rule.choices, key=float)
-        place = order.index(value) if value in order else 0
-        return [*order[place + 1 : place + 2], *order[max(place - 1, 0) : place]]
-    assert rule.min is not None
-    assert rule.max is not None
-    number, span = float(value), (rule.max - rule.min) / 4
-    steps = (number * 2, number / 2) if rule.scale == "log" else (number + span, number - span)
-    rounded = [float(f"{min(max(step, rule.min), rule.max):.3g}") for step in steps]
-    inside = [step for step in rounded if step != number and rule.min <= step <= rule.max]
-    return [int(step) for step in inside if step.is_integer()] if rule.whole else list(inside)

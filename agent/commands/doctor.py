@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from agent.commands.doctor_checks import Checked, claude, clock, disk, engine, gpu, machine, notify
+from agent.commands.checked import Checked
+from agent.commands.doctor_checks import claude, clock, disk, engine, gpu, machine, notify
+from agent.commands.doctor_screening import screening
 from agent.commands.prepare import knobs
 from agent.people.steps import Step, silently
 from state.campaign import Campaign, load_campaign
@@ -30,7 +32,7 @@ def explorable_keys(campaign: Campaign, file: Path, step: Step = silently) -> li
     return findings
 
 
-CHECKS: tuple[Check, ...] = (gpu, explorable_keys, machine, engine, disk, clock, notify)
+CHECKS: tuple[Check, ...] = (gpu, explorable_keys, screening, machine, engine, disk, clock, notify)
 
 
 def examine(file: Path, dry_run: bool, as_json: bool, step: Step = silently) -> int:

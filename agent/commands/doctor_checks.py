@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.claude.protocol import LLMUnavailable
+from agent.commands.checked import Checked
+from agent.commands.doctor_screening import screening_in_time
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.commands.prepare import NO_USE, NO_USE_MEND, backends, describe, trial, with_threads
 from agent.ledger.budget import frozen
@@ -30,16 +31,6 @@ RESERVE_GIB = 1.0
 EARLIEST = 1_767_225_600  # 2026-01-01: a clock that shows an earlier time is wrong
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What one check found. ``mend`` is empty when all is well."""
-
-    check: str
-    ok: bool
-    message: str
-    mend: str = ""
-
-
 def machine(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """Connectome, stimulus, device, and a real step at full size against memory and the time limit."""
     if campaign.trainer == "surrogate":
@@ -51,7 +42,10 @@ def machine(campaign: Campaign, file: Path, step: Step = silently) -> list[Check
     campaign = with_threads(campaign, seen)
     known = f"{seen['n_neurons']:,} neurons, {seen['n_edges']:,} edges, {seen['truth']}; {seen['stimulus']}"
     here = (
-        [_memory(campaign, seen), _time(campaign, seen), *_out_of_reach(campaign, seen)]
+        [
+            *(_memory(campaign, seen), _time(campaign, seen), *_out_of_reach(campaign, seen)),
+            *screening_in_time(campaign, 60 * seen["slot_hours"]),
+        ]
         if campaign.engine.kind == "local"
         else []
     )

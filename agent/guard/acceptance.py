@@ -69,7 +69,8 @@ def settled_proposals(
     """What stands of the ruling, a proposal for every slot, and for each fallback, by slot, why it is there."""
     accepted, proposals = list(ruling.accepted), list[Proposal]()
     replaced: dict[str, list[str]] = {}
-    if ledger.campaign.policy.replicates == "reject" and not context.last_batch:
+    screens = any(item is not None and item.screens for item in accepted)
+    if ledger.campaign.policy.replicates == "reject" and not context.last_batch and not screens:
         _enough_replicates(context, accepted)
         _enough_confirmations(ledger, context, accepted)
         _enough_of_the_short(ledger, context, accepted)

@@ -19,6 +19,8 @@ def served(accepted: Sequence[Accepted | None], demand: Demand, config_ids: Mapp
 
 
 def _owed_replicates(case: Case) -> Iterator[Breach]:
+    if case.screens:
+        return
     demand = case.facts.demand
     have = sum(served(case.accepted, demand, case.facts.config_ids).values())
     # A refused slot counts as a possible one: its own violation is reported already, and so are too few replicates.

@@ -36,7 +36,7 @@ def _baseline_over(case: Case) -> Iterator[Breach]:
 def _too_many_changes(case: Case) -> Iterator[Breach]:
     most = case.facts.campaign.policy.max_changes
     for slot, item in case.passed:
-        if len(item.changes) > most:
+        if len(item.changes) > most and not item.screens:
             yield Breach(slot, "edits", f"{len(item.changes)} changed keys", f"at most {most} a mutation")
 
 
@@ -85,6 +85,8 @@ def _predicted_time(case: Case) -> Iterator[Breach]:
 
 
 def _too_few_replicates(case: Case) -> Iterator[Breach]:
+    if case.screens:
+        return
     need = case.facts.demand.min_replicates
     have = sum(item.is_replicate for _, item in case.passed)
     # A refused slot counts as a possible replicate: its own violation is reported already.

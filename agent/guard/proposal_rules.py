@@ -90,7 +90,8 @@ def _replicate_with_edits(case: Case) -> Iterator[Breach]:
 
 def _no_edit(case: Case) -> Iterator[Breach]:
     for slot, item in case.passed:
-        if (role := item.proposal.role) not in UNCHANGED and not item.changes:
+        # One run of a screening batch has its parent's config; its own rules say which.
+        if (role := item.proposal.role) not in UNCHANGED and not item.changes and not item.screens:
             yield breach(slot, "role", f"role {role} without edits", "role replicate, or at least one edit")
 
 

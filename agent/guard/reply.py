@@ -14,7 +14,8 @@ from state.campaign import Campaign
 from state.records import Edit, SeedRationale
 from state.schema import Section, explain
 
-ProposalRole = Literal["exploit", "explore", "replicate", "baseline", "principle-test"]
+PlainRole = Literal["exploit", "explore", "replicate", "baseline", "principle-test"]
+ProposalRole = Literal[PlainRole, "screening"]
 
 
 class EntryReply(Section):
@@ -89,14 +90,23 @@ def pictured(campaign: Campaign) -> bool:
     return campaign.claude.pictures or campaign.format == 1
 
 
+def screening(campaign: Campaign) -> bool:
+    """Whether a proposal may have the role of screening batches."""
+    return campaign.policy.screening > 0
+
+
 @lru_cache(maxsize=8)
-def reply_model(n_parallel: int, start: bool, partial: bool = False, pictured: bool = False) -> type[BaseModel]:
+def reply_model(
+    n_parallel: int, start: bool, partial: bool = False, pictured: bool = False, screening: bool = False
+) -> type[BaseModel]:
     """The model of a reply with ``n_parallel`` named slots, constant within a campaign.
 
     ``pictured``: `pictured` of the campaign.
     ``partial``: a slot or the memory may be null, which in a repair keeps what was sent of it before (`completed`).
+    ``screening``: the campaign allows that role.
     """
     slot: Any = SlotStart if start else PicturedSlot if pictured else SlotReply
+    slot = slot if screening else _plain(slot)
     slots: dict[str, Any] = {f"slot_{n}": (slot | None if partial else slot, ...) for n in range(n_parallel)}
     slots["memory"] = (str | None if partial else str, ...)
     if start:
@@ -105,10 +115,20 @@ def reply_model(n_parallel: int, start: bool, partial: bool = False, pictured: b
     return create_model("BatchReply", __base__=Section, **slots, **rest)
 
 
+def _plain(slot: type[BaseModel]) -> type[BaseModel]:
+    """``slot`` without the role of screening batches, under the same names."""
+    fields: Any = {"role": (PlainRole, ...)}
+    proposal = create_model("ProposalReply", __base__=ProposalReply, __doc__=ProposalReply.__doc__, **fields)
+    return create_model(slot.__name__, __base__=slot, __doc__=slot.__doc__, proposal=(proposal, ...))
+
+
 @lru_cache(maxsize=8)
-def reply_schema(n_parallel: int, start: bool, format: int = FORMAT, pictured: bool = False) -> dict[str, Any]:
+def reply_schema(
+    n_parallel: int, start: bool, format: int = FORMAT, pictured: bool = False, screening: bool = False
+) -> dict[str, Any]:
     """JSON schema of the reply; one for the first prompt and its repairs, so that the prompt stays cached."""
-    return reply_model(n_parallel, start, partial=format > 1, pictured=pictured).model_json_schema()
+    model = reply_model(n_parallel, start, partial=format > 1, pictured=pictured, screening=screening)
+    return model.model_json_schema()
 
 
 def completed(sent: Sequence[str]) -> str:
@@ -128,9 +148,9 @@ def completed(sent: Sequence[str]) -> str:
     return json.dumps(now | kept, ensure_ascii=False)
 
 
-def parse_reply(text: str, n_parallel: int, start: bool, pictured: bool = False) -> Reply:
+def parse_reply(text: str, n_parallel: int, start: bool, pictured: bool = False, screening: bool = False) -> Reply:
     """The reply in ``text``; Unreadable says which field is wrong and what is expected."""
-    model = reply_model(n_parallel, start, pictured=pictured)
+    model = reply_model(n_parallel, start, pictured=pictured, screening=screening)
     try:
         # This parser refuses lone surrogates, which no file could hold.
         value = model.model_validate_json(text)

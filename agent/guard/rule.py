@@ -31,6 +31,7 @@ class Step(IntEnum):
     DOUBLE = 40
     CONFLICT = 50
     SEED_MODE = 60
+    SCREENING = 61
     BATCH = 70
     ENTRY = 80
     MEMORY = 81
@@ -111,6 +112,11 @@ class Case:
         """The slots that have a config and are not refused."""
         return ((slot, item) for slot, item in enumerate(self.accepted) if item is not None)
 
+    @property
+    def screens(self) -> bool:
+        """Whether a screening batch is proposed: it stands in place of one batch's replicates, or is refused itself."""
+        return any(item.screens for _, item in self.passed)
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -118,7 +124,8 @@ class Rule:
 
     ``setting`` names the policy by which a campaign has it reject or warn; without one it rejects. ``once``: it sends a
     reply back once a conversation and refuses nothing. ``design``: it holds in campaigns of that `policy.design` alone.
-    ``standard``: it holds in campaigns that reserve runs of standard training alone.
+    ``standard``: it holds in campaigns that reserve runs of standard training alone; ``screening``: in those that allow
+    screening batches.
     """
 
     code: str
@@ -129,15 +136,16 @@ class Rule:
     once: bool = False
     design: Design | None = None
     standard: bool = False
+    screening: bool = False
 
     @property
     def of_policy(self) -> bool:
         """Whether it is the campaign's rule for a batch that will run, not one that a proposal needs to be one."""
-        return self.setting is not None or self.design is not None
+        return self.setting is not None or self.design is not None or self.screening
 
     def holds_in(self, policy: Policy) -> bool:
         """Whether a campaign with that policy has the rule."""
-        if self.standard and not policy.baseline_standard:
+        if (self.standard and not policy.baseline_standard) or (self.screening and not policy.screening):
             return False
         return self.design is None or self.design == policy.design
 

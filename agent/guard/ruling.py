@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from agent.guard.reply import EntryReply, ProposalReply
 from agent.ledger.policy import REPLICATE_ROLES
-from prompts.context import Demand, SeedOffer
+from prompts.context import Demand, Screening, SeedOffer
 from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
-from state.records import Role
+from state.records import SCREENING_ROLE, Role
 from state.schema import Section
 from ucb.grammar import render_mutation
 
@@ -54,7 +54,7 @@ class Facts:
     identity, ``enough`` whether a config (by name) has enough replicates, ``memory`` the one before, ``start`` whether
     this is the start call, ``sent_back`` the codes of the rules that earlier replies of this conversation broke,
     ``last`` whether no further batch is paid for: then no rule of the policy refuses a proposal. Nodes below
-    ``first_node`` are imported.
+    ``first_node`` are imported. ``screening`` is the screening batch on offer, else ``no_screening`` says why none is.
     """
 
     campaign: Campaign
@@ -66,6 +66,8 @@ class Facts:
     predict_minutes: Callable[[SlotConfig], float | None]
     seeds_of: Callable[[str], frozenset[int]]
     parent_run: Callable[[int | None], ParentRun | None]
+    screening: Screening | None = None
+    no_screening: str = ""
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     config_ids: Mapping[str, str] = field(default_factory=dict)
     enough: Callable[[str], bool] = lambda config_id: False
@@ -92,6 +94,11 @@ class Accepted:
     def is_replicate(self) -> bool:
         """Whether it runs a known config again; the first run here of an imported one (``first_here``) does not."""
         return self.proposal.role in REPLICATE_ROLES and not self.first_here
+
+    @property
+    def screens(self) -> bool:
+        """Whether it is a run of a screening batch."""
+        return self.proposal.role == SCREENING_ROLE
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from agent.guard.owed_rules import OWED_RULE
 from agent.guard.policy_rules import POLICY_RULES
 from agent.guard.proposal_rules import PROPOSAL_RULES
 from agent.guard.rule import Rule
+from agent.guard.screening_rules import SCREENING_RULES
 from agent.guard.seed_rules import SEED_LIMIT, SEED_RULES
 from agent.guard.text_rules import LONGEST, MAX_PROSE, TEXT_RULES
 from prompts.context import DemandView
 from prompts.memory import HEADINGS, MAX_CHARACTERS, MAX_LINES
 from state.campaign import Campaign
+from state.policy import SCREENED_KEYS
 from ucb.grammar import render_mutation
 
 RULES: tuple[Rule, ...] = tuple(
@@ -28,6 +30,7 @@ RULES: tuple[Rule, ...] = tuple(
             OWED_RULE,
             CONFIRMATION_RULE,
             *DESIGN_RULES,
+            *SCREENING_RULES,
             *TEXT_RULES,
             *MEMORY_RULES,
             CLAIM_RULE,
@@ -43,6 +46,7 @@ def numbers(campaign: Campaign) -> dict[str, Any]:
     """What the demands are filled with: the campaign's policy, and the limits and forms of the checks."""
     return campaign.policy.model_dump() | {
         "n_parallel": campaign.search.n_parallel,
+        "screened_keys": SCREENED_KEYS.get(campaign.search.n_parallel, 0),
         "max_prose": MAX_PROSE,
         "last_seed": SEED_LIMIT - 1,
         "max_lines": MAX_LINES,

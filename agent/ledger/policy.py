@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_high
 
-from prompts.context import ConfigView, Context, Demand, Short
+from prompts.context import ConfigView, Context, Demand, Rule, Short
 from state.added import FORMAT
 from state.campaign import Campaign
-from state.config import SlotConfig
+from state.config import Scalar, SlotConfig
 from state.records import SlotResult
 
 REPLICATE_ROLES = ("replicate", "fallback")
@@ -117,6 +117,21 @@ def longer_by(campaign: Campaign) -> str:
 
 def _opened(campaign: Campaign, keys: Sequence[str]) -> str:
     return " or ".join(key for key in keys if key in campaign.explorable)
+
+
+def neighbours(rule: Rule, value: Scalar) -> list[Scalar]:
+    """The next allowed values above and below ``value``: one step of the choices, or a factor of 2 in a range."""
+    if rule.choices is not None:
+        order = rule.choices if isinstance(value, bool | str) else sorted(rule.choices, key=float)
+        place = order.index(value) if value in order else 0
+        return [*order[place + 1 : place + 2], *order[max(place - 1, 0) : place]]
+    assert rule.min is not None
+    assert rule.max is not None
+    number, span = float(value), (rule.max - rule.min) / 4
+    steps = (number * 2, number / 2) if rule.scale == "log" else (number + span, number - span)
+    rounded = [float(f"{min(max(step, rule.min), rule.max):.3g}") for step in steps]
+    inside = [step for step in rounded if step != number and rule.min <= step <= rule.max]
+    return [int(step) for step in inside if step.is_integer()] if rule.whole else list(inside)
 
 
 def slot_minutes(result: SlotResult, format: int = FORMAT) -> float | None:

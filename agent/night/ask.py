@@ -16,7 +16,7 @@ from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt,
 from agent.guard.acceptance import accepted_data
 from agent.guard.checks import wrong_figures
 from agent.guard.guard import check
-from agent.guard.reply import Reply, Unreadable, completed, parse_reply, pictured, reply_schema
+from agent.guard.reply import Reply, Unreadable, completed, parse_reply, pictured, reply_schema, screening
 from agent.guard.ruling import Ruling, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
@@ -54,7 +54,7 @@ def batch_schema(campaign: Campaign) -> dict[str, Any]:
 
 
 def _schema(campaign: Campaign, start: bool) -> dict[str, Any]:
-    return reply_schema(campaign.search.n_parallel, start, campaign.format, pictured(campaign))
+    return reply_schema(campaign.search.n_parallel, start, campaign.format, pictured(campaign), screening(campaign))
 
 
 def _take_input(night: Night) -> None:
@@ -257,7 +257,8 @@ def read_reply(
 ) -> tuple[Reply | None, Ruling]:
     """Parse and guard a reply; an unreadable one is a ruling with one violation and nothing accepted."""
     try:
-        reply = parse_reply(text, context.n_parallel, context.kind == "start", pictured(ledger.campaign))
+        start, campaign = context.kind == "start", ledger.campaign
+        reply = parse_reply(text, context.n_parallel, start, pictured(campaign), screening(campaign))
     except Unreadable as error:
         if stop_reason in CUT:
             found = f"a reply cut off (stop_reason {stop_reason}): {error}"

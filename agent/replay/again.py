@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import LLMClient
-from agent.guard.reply import ProposalReply, parse_reply, pictured, reply_schema
+from agent.guard.reply import ProposalReply, parse_reply, pictured, reply_schema, screening
 from agent.guard.ruling import Ruling
 from agent.ledger.open_run import Run, open_run
 from agent.night.ask import conversation, read_reply
@@ -34,11 +34,11 @@ def ask_again(root: Path, batch: int, llm: LLMClient) -> Answers:
     replay, reply = _until_reply(open_run(root), batch)
     context = replay.context()
     start, n = context.kind == "start", context.n_parallel
-    seen = pictured(replay.campaign)
-    completion = llm.complete(conversation(replay, context), reply_schema(n, start, replay.campaign.format, seen))
+    form = pictured(replay.campaign), screening(replay.campaign)
+    completion = llm.complete(conversation(replay, context), reply_schema(n, start, replay.campaign.format, *form))
     text = unwrapped(completion.text) if completion.form == "text" else completion.text
     new, ruling = read_reply(replay, context, text)
-    old = _proposals(replay.blobs.text(reply["reply"]), n, start, seen) if reply["reply"] else None
+    old = _proposals(replay.blobs.text(reply["reply"]), n, start, *form) if reply["reply"] else None
     return Answers(batch, old, new.proposals if new else None, ruling, (reply.get("model", ""), completion.model))
 
 
@@ -52,9 +52,9 @@ def _until_reply(run: Run, batch: int) -> tuple[Replay, ReplyReceived]:
     raise RunError(f"{run.paths.root}: no reply was received about batch {batch}; `nightfly replay` lists its batches")
 
 
-def _proposals(text: str, n: int, start: bool, seen: bool) -> list[ProposalReply] | None:
+def _proposals(text: str, n: int, start: bool, seen: bool, screens: bool) -> list[ProposalReply] | None:
     try:
-        return parse_reply(text, n, start, seen).proposals
+        return parse_reply(text, n, start, seen, screens).proposals
     except ValueError:
         return None
 

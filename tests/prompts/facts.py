@@ -17,6 +17,8 @@ from prompts.context import (
     PhaseView,
     ReplicateRules,
     Rule,
+    Screening,
+    ScreeningRun,
     SeedOffer,
     SlotView,
 )
@@ -24,6 +26,7 @@ from state.config import Scalar
 from state.metrics import METRICS, described
 from state.records import Failure
 from state.thresholds import Thresholds
+from ucb.grammar import render_mutation
 
 DEMANDS = [
     DemandView(code="no_edit", demand="Every other role has at least one edit.", mode="reject"),
@@ -118,6 +121,40 @@ def beside_standard_context() -> Context:
         "standard": ["Standard training (S1): 1 of 2 runs finished.", "C1 against standard training: tau_R2: {{ so }}"],
         "machine_load": 3.31,
         "demand": demand,
+    }
+    return plain_context().model_copy(update=told)
+
+
+def screening_context() -> Context:
+    """A batch with a screening batch behind it and another one on offer; the campaign may cut runs."""
+    joint, ratio, epochs = (
+        ("training.alternate_joint_ratio", (0.4, 0.5)),
+        ("training.alternate_lr_ratio", (0.1, 0.2)),
+        ("training.n_epochs", (2, 3)),
+    )
+    chosen: list[list[tuple[str, tuple[Scalar, Scalar]]]] = [[], [ratio, epochs], [joint, epochs], [joint, ratio]]
+    runs = [
+        ScreeningRun(
+            slot=slot,
+            edits={key: new for key, (_, new) in steps},
+            mutation=render_mutation(dict(steps), "screening", 1),
+        )
+        for slot, steps in enumerate(chosen)
+    ]
+    offer = Screening(
+        config_id="C1", parent=1, simulation_seed=1005, keys=dict([joint, ratio, epochs]), runs=runs, left=1
+    )
+    told = {
+        "n_parallel": 4,
+        "seeds": [
+            SeedOffer(slot=n, simulation_seed=1005 + n, training_seed=500_005 + n, shared_simulation_seed=1005)
+            for n in range(4)
+        ],
+        "screened_keys": 3,
+        "screening": offer,
+        "screened": ["Batch 4, around C1, n_epochs 2 -> 3: tau_R2 +0.010 (95 % interval -0.010 to +0.030) {{ so }}."],
+        "cut": "a hopeless run is ended",
+        "demand": Demand(baseline=False, min_replicates=2, reason="2 of the top 3 not yet found"),
     }
     return plain_context().model_copy(update=told)
 

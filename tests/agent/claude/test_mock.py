@@ -13,9 +13,8 @@ from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, propose
 from agent.claude.mock_changes import ByRule
 from agent.claude.mock_entries import judge
-from agent.claude.mock_moves import neighbours
 from agent.claude.protocol import Prompt
-from agent.ledger.policy import REPLICATE_ROLES
+from agent.ledger.policy import REPLICATE_ROLES, neighbours
 from agent.night.night import Night
 from prompts.context import Context, Rule
 from state.campaign import load_campaign

@@ -14,7 +14,8 @@ import pytest
 
 from agent.commands import doctor
 from agent.commands import prepare as prepare_module
-from agent.commands.doctor import Checked, examine
+from agent.commands.checked import Checked
+from agent.commands.doctor import examine
 from agent.commands.doctor_checks import _out_of_reach, _time
 from agent.commands.prepare import prepare
 from agent.people.steps import Steps

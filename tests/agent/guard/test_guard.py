@@ -15,6 +15,7 @@ from agent.briefing.context import build_context
 from agent.claude.mock import answer
 from agent.guard.acceptance import accepted_data
 from agent.guard.design import DESIGN_RULES
+from agent.guard.screening_rules import SCREENING_RULES
 from agent.guard.table import PLACE
 from agent.ledger.policy import REPLICATE_ROLES
 from agent.night.ask import read_reply
@@ -115,7 +116,7 @@ CASES: dict[str, Any] = {
 ELSEWHERE = {
     "baseline_required", "baseline_over", "baseline_parent", "baseline_seeds", "invalid_config", "architecture_time",
     "acknowledged_missing", "setting_conflict", "confirmation_owed", "claim", "memory_plan", "parent_standard",
-    *(rule.code for rule in DESIGN_RULES),
+    *(rule.code for rule in (*DESIGN_RULES, *SCREENING_RULES)),
 }  # fmt: skip
 
 

@@ -149,18 +149,22 @@ def rows() -> Iterator[str]:
     for design in get_args(Design):
         told |= {
             one.code: one.demand
-            for one in demands(campaign().model_copy(update={"policy": Policy(design=design, baseline_standard=1)}))
+            for one in demands(
+                campaign().model_copy(update={"policy": Policy(design=design, baseline_standard=1, screening=1)})
+            )
         }
     for rule in RULES:
         setting = f", by `policy.{rule.setting}`" if rule.setting else ""
         setting += f", with `policy.design: {rule.design}`" if rule.design else ""
         setting += ", with `policy.baseline_standard`" if rule.standard else ""
+        setting += ", with `policy.screening`" if rule.screening else ""
         yield f"| `{rule.code}` | {told[rule.code]} | {' or '.join(WORDS[mode] for mode in rule.modes)}{setting} |\n"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_each_demand_is_a_sentence(rule: Rule) -> None:
-    policy = Policy(design=rule.design or "roles", baseline_standard=int(rule.standard))
+    allows = {"baseline_standard": int(rule.standard), "screening": int(rule.screening)}
+    policy = Policy(design=rule.design or "roles", **allows)
     of_design = campaign().model_copy(update={"policy": policy})
     demand = next(one.demand for one in demands(of_design) if one.code == rule.code)
     assert demand.endswith((".", ". "))
