@@ -39,7 +39,7 @@ class Demand(Section):
     """What the policy demands of the next batch, and why.
 
     ``owed`` are part of the replicates; of the others `short_replicates` go to the configs of ``short``, best first.
-    ``standard``: slots in which the program itself runs standard training.
+    ``standard``: slots in which the program itself runs standard training; ``control``: those of the control arm.
     """
 
     baseline: bool
@@ -48,6 +48,12 @@ class Demand(Section):
     owed: Owed | None = None
     short: list[Short] = Field(default_factory=list)
     standard: list[int] = Field(default_factory=list)
+    control: list[int] = Field(default_factory=list)
+
+    @property
+    def reserved(self) -> list[int]:
+        """The slots for which the program proposes, whatever a reply says of them."""
+        return [*self.standard, *self.control]
 
     @property
     def short_replicates(self) -> int:
@@ -285,6 +291,9 @@ class Context(Section):
     )
     baseline_standard: int = Field(0, description="runs of standard training that the program plans in all")
     standard: list[str] = Field(default_factory=list, description="two-stage against standard training, as sentences")
+    control: str = Field("", description="who proposes in the slots of a control arm; '' where there is none")
+    control_slots: list[int] = Field(default_factory=list, description="its places in a batch after the baseline")
+    control_runs: int = Field(0, description="its runs so far; the prompt shows nothing of them")
     goal: str = Field("", description="the primary metric and what the others may lose")
     demands: list[DemandView] = Field(default_factory=list, description="the guard's table of rules")
     metrics: list[MetricView] = Field(default_factory=list, description="in the order of tables")

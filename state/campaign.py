@@ -21,6 +21,7 @@ from state.config import (
     SlotConfig,
     TrainingConfig,
 )
+from state.control import Control, control_fault, control_slots
 from state.engine import EngineConfig
 from state.errors import ConfigError, RunError
 from state.evening import Budget, Notify, TrackerKind
@@ -68,6 +69,9 @@ class Campaign(Section):
     training: TrainingConfig = TrainingConfig()
     explorable: dict[str, Explorable]
     explorer: Explorer = Field("claude", description="who proposes; the mocked Claude's rules and samplers need no key")
+    control: Control | None = Field(
+        None, description="another explorer in some slots of each batch, for comparison alone; default: none"
+    )
     search: SearchConfig = SearchConfig()
     claude: ClaudeConfig = ClaudeConfig()
     policy: Policy = Policy()
@@ -107,6 +111,11 @@ class Campaign(Section):
     def log_style(self) -> LogStyle:
         """How the log is written: as in the first release, with the program's further lines, or without them."""
         return "first" if self.format == 1 else self.log
+
+    @property
+    def control_slots(self) -> list[int]:
+        """The places of a batch after the baseline that belong to the control arm."""
+        return control_slots(self.control, self.policy, self.search.n_parallel)
 
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""
@@ -154,7 +163,8 @@ class Campaign(Section):
         # Runs that were begun before there were such settings go on.
         if not self.search.explorable:
             del shaping["search"]["explorable"]
-        for name, default in (("goal", Goal()), ("surrogate", SurrogateConfig()), ("log", "full"), ("instruction", "")):
+        later = {"goal": Goal(), "surrogate": SurrogateConfig(), "log": "full", "instruction": "", "control": None}
+        for name, default in later.items():
             if getattr(self, name) == default:
                 del shaping[name]
         return shaping
@@ -167,6 +177,13 @@ class Campaign(Section):
                 f"policy: {most} replicates a batch leave no slot of {self.search.n_parallel} (search.n_parallel) to "
                 "explore; lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_control(self) -> Self:
+        fault = self.control and control_fault(self.control, self.policy, self.search.n_parallel)
+        if fault:
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

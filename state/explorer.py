@@ -23,6 +23,11 @@ TITLES: dict[Explorer, str] = {
 }
 
 
+def named(explorer: Explorer, seed: int) -> str:
+    """An explorer as entries name it; the mocked Claude's rules draw nothing."""
+    return TITLES[explorer] if explorer == "rules" else f"{TITLES[explorer]}, seed {seed}"
+
+
 def explorer_named(name: str, option: str) -> Explorer:
     """The explorer ``name`` that was given with ``option``; UserError where there is none."""
     found = next((one for one in EXPLORERS if one == name), None)

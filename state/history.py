@@ -17,6 +17,7 @@ from state.shapes import (
     ClaudeAwaited,
     DriverStarted,
     EarlierNoise,
+    ExplorerAsked,
     ImportedNode,
     PromptRendered,
     Proposal,
@@ -86,7 +87,8 @@ class History:
     driver waits for Claude; ``prompt`` is the latest that was no repair. ``user_input`` is the blob of the instructions
     in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop, stop-now) and
     has not taken back. ``imported`` are the nodes of a predecessor's log (its file name is ``imported_from``), by id;
-    the run's own iterations begin at ``first_iteration``.
+    the run's own iterations begin at ``first_iteration``. ``asked_explorers``: what the program's own explorers propose
+    for the batch that comes next.
     """
 
     campaign_blob: str | None = None
@@ -106,6 +108,7 @@ class History:
     memory: str = ""
     block_summaries: list[tuple[int, str]] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
+    asked_explorers: ExplorerAsked | None = None
     exchanges: list[Exchange] = field(default_factory=list)
     prompt: PromptRendered | None = None
     config_ids: dict[str, str] = field(default_factory=dict)
@@ -193,6 +196,7 @@ class History:
         self.planned = record.batch
         self.batches[record.batch] = []
         self.exchanges = []
+        self.asked_explorers = None
         self.user_input = None
         data = record.of(BatchPlanned)
         for fields in data["slots"]:
@@ -219,6 +223,9 @@ class History:
     def _slot_cut(self, record: Record) -> None:
         data = record.of(SlotCut)
         self.iterations[data["iteration"]].cut = data
+
+    def _explorer_asked(self, record: Record) -> None:
+        self.asked_explorers = record.of(ExplorerAsked)
 
     def _prompt_rendered(self, record: Record) -> None:
         self.exchanges.append(Exchange(prompt := record.of(PromptRendered)))

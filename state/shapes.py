@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from state.config import Scalar
 from state.explorer import Explorer
-from state.records import Role, SeedRationale, Status
+from state.records import CONTROL_ROLE, Role, SeedRationale, Status
 
 
 class EarlierNoise(TypedDict):
@@ -167,6 +167,17 @@ class SlotCut(TypedDict):
     baseline_seeds: int
 
 
+class ExplorerAsked(TypedDict):
+    """What the program's own explorers propose for the next batch, written before Claude is asked.
+
+    ``control``: slot, as text -> the proposal of the control arm. ``libraries``: package -> version of what a sampler
+    is made of: another version may answer otherwise.
+    """
+
+    control: dict[str, Proposal]
+    libraries: dict[str, str]
+
+
 class PromptRendered(TypedDict):
     """A request; ``system`` and ``text`` are blobs, ``images``: name -> blob, ``templates``: name -> hash."""
 
@@ -252,6 +263,7 @@ Shape = (
     | SlotStarted
     | SlotEnded
     | SlotCut
+    | ExplorerAsked
     | PromptRendered
     | ReplyReceived
     | ClaudeAwaited
@@ -272,6 +284,7 @@ SHAPES: dict[str, type] = {
     "slot_finished": SlotEnded,
     "slot_failed": SlotEnded,
     "slot_cut": SlotCut,
+    "explorer_asked": ExplorerAsked,
     "prompt_rendered": PromptRendered,
     "reply_received": ReplyReceived,
     "claude_awaited": ClaudeAwaited,
@@ -294,7 +307,8 @@ def check_shape(kind: str, data: dict[str, Any]) -> None:
 def why_useless(accepted: ReplyAccepted) -> str:
     """Why nothing of a conversation was accepted for any slot, or '' when something was."""
     fallbacks = accepted["fallbacks"]
-    if not accepted["proposals"] or len(fallbacks) < len(accepted["proposals"]):
+    asked = sum(proposal["role"] != CONTROL_ROLE for proposal in accepted["proposals"])
+    if not asked or len(fallbacks) < asked:
         return ""
     return next((sentence for sentences in fallbacks.values() for sentence in sentences), "no reason is recorded")
 

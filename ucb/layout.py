@@ -18,6 +18,7 @@ SHAPES: dict[Role, tuple[str, str]] = {
     "replicate": ("s", "square"),
     "fallback": ("P", "cross"),
     "standard-baseline": ("v", "triangle-down"),
+    "control": ("h", "hexagon"),
 }
 
 

@@ -15,7 +15,7 @@ from agent.claude.protocol import LLMClient, LLMUnavailable
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.commands.prepare import prepare, with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
-from agent.explorers.choose import make_explorer
+from agent.explorers.choose import make_explorer, refuse_control
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
@@ -67,6 +67,7 @@ def run_campaign(
     noise = None if noise_from is None else noise_for(RunPaths(root), campaign, noise_from)
     check_notify(campaign.notify)
     who = who or campaign.explorer
+    refuse_control(campaign)
     llm = make_explorer(campaign, who)
     begun, campaign = RunPaths(root).campaign, with_earlier_threads(campaign, root)
     budget = tonight(campaign, batches, finish_by)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from agent.guard.reply import ProposalReply, Reply
 from agent.guard.ruling import Accepted, Facts, Figures
+from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
 from state.policy import Design, Policy
 
@@ -111,6 +112,12 @@ class Case:
         """The slots that have a config and are not refused."""
         return ((slot, item) for slot, item in enumerate(self.accepted) if item is not None)
 
+    @property
+    def refused(self) -> int:
+        """How many slots were refused or have no config yet; the program's own are none of them."""
+        reserved = self.facts.demand.reserved
+        return sum(item is None and slot not in reserved for slot, item in enumerate(self.accepted))
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -118,7 +125,8 @@ class Rule:
 
     ``setting`` names the policy by which a campaign has it reject or warn; without one it rejects. ``once``: it sends a
     reply back once a conversation and refuses nothing. ``design``: it holds in campaigns of that `policy.design` alone.
-    ``standard``: it holds in campaigns that reserve runs of standard training alone.
+    ``standard``: it holds in campaigns that reserve runs of standard training alone, ``control``: in those with a
+    control arm.
     """
 
     code: str
@@ -129,15 +137,17 @@ class Rule:
     once: bool = False
     design: Design | None = None
     standard: bool = False
+    control: bool = False
 
     @property
     def of_policy(self) -> bool:
         """Whether it is the campaign's rule for a batch that will run, not one that a proposal needs to be one."""
         return self.setting is not None or self.design is not None
 
-    def holds_in(self, policy: Policy) -> bool:
-        """Whether a campaign with that policy has the rule."""
-        if self.standard and not policy.baseline_standard:
+    def holds_in(self, campaign: Campaign) -> bool:
+        """Whether that campaign has the rule."""
+        policy = campaign.policy
+        if (self.standard and not policy.baseline_standard) or (self.control and campaign.control is None):
             return False
         return self.design is None or self.design == policy.design
 
