@@ -10,8 +10,11 @@ from pathlib import Path
 
 from agent.commands.doctor_checks import Checked, claude, clock, disk, engine, gpu, machine, notify
 from agent.commands.prepare import knobs
+from agent.explorers.choose import refuse_control, refuse_missing
 from agent.people.steps import Step, silently
 from state.campaign import Campaign, load_campaign
+from state.errors import UserError
+from state.explorer import SAMPLERS
 
 Check = Callable[[Campaign, Path, Step], list[Checked]]
 
@@ -30,7 +33,19 @@ def explorable_keys(campaign: Campaign, file: Path, step: Step = silently) -> li
     return findings
 
 
-CHECKS: tuple[Check, ...] = (gpu, explorable_keys, machine, engine, disk, clock, notify)
+def explorers(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
+    """What samplers need, as explorer of the night or of the control arm, is installed; Claude has its own check."""
+    asked = [f"explorer {campaign.explorer}"] if campaign.explorer in SAMPLERS else []
+    asked += [f"control.explorer {campaign.control.explorer}"] if campaign.control else []
+    try:
+        refuse_missing(campaign.explorer, f"explorer {campaign.explorer}", "claude or rules")
+        refuse_control(campaign)
+    except UserError as error:
+        return [Checked("explorers", False, str(error), "see the sentence")]
+    return [Checked("explorers", True, f"{one}: everything that it needs is installed") for one in asked]
+
+
+CHECKS: tuple[Check, ...] = (gpu, explorable_keys, explorers, machine, engine, disk, clock, notify)
 
 
 def examine(file: Path, dry_run: bool, as_json: bool, step: Step = silently) -> int:

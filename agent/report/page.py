@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from agent.briefing.comparisons import LATEST_RUNS
+from agent.ledger.gains import gain_lines
 from agent.ledger.ledger import Ledger
 from agent.ledger.standard import standard_lines
 from agent.report.data import page_data, shown_texts
@@ -86,6 +87,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "principles": principles(ledger),
         "told": person_rows(ledger, story),
         "standard": standard_lines(ledger.views),
+        "control": gain_lines(ledger),
         "imported": imported_rows(ledger),
         "imported_from": ledger.history.imported_from,
         "configs": config_rows(ledger, limits.rows),

@@ -15,6 +15,8 @@ from agent.claude.mock import MockLLM
 from agent.claude.protocol import Completion, Prompt
 from agent.explorers.choose import make_explorer, refuse_control
 from agent.guard.reply import not_asked, parse_reply
+from agent.ledger.open_run import open_run
+from agent.night.ask import read_reply
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
 from agent.replay.whole_run import replay_run
@@ -125,7 +127,7 @@ def test_claude_is_told_of_the_slot_and_of_nothing_that_ran_there(tmp_path: Path
     start, first, second, third = llm.prompts
     assert "Slot 1 of every batch after the\nbaseline belongs to a control arm: TPE proposes there" in start.system
     assert "control arm" not in start.text
-    assert "Slot 1: the control arm's, not yours." in first.text
+    assert "Of the control arm, not yours: slot 1." in first.text
     of_control = night.history.iterations[6]
     assert of_control.planned.role == CONTROL_ROLE
     assert of_control.result is not None
