@@ -15,7 +15,7 @@ from agent.bench.nights import Night, run_all
 from agent.bench.page import render_bench
 from agent.bench.summary import pairs, spread
 from agent.commands.prepare import prepare
-from agent.explorers.choose import make_explorer
+from agent.explorers.choose import make_explorer, refuse_control
 from agent.people.steps import Steps
 from state.campaign import Campaign, load_campaign
 from state.errors import RunError, UserError
@@ -28,6 +28,7 @@ from trainer.engines.factory import find_gpus
 def bench(file: Path, explorers: str, nights: int, batches: int, jobs: int, out: Path, fresh: int, on_cpu: bool) -> int:
     """Run what is not there yet, then write bench.json and the page; 1 when a night could not be finished."""
     arms, campaign = chosen(explorers), load_campaign(file, say)
+    refuse_control(campaign)
     for arm in arms:
         make_explorer(campaign, arm)
     if out.exists() and not out.is_dir():

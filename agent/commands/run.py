@@ -192,7 +192,7 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
         display.say(f"truth: {prepared['truth']}; stimulus: {prepared['stimulus']}")
     display.say(
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
-        f"{night.campaign.search.n_parallel} slots a batch, explorer: {TITLES[history.explorer]}"
+        f"{night.campaign.search.n_parallel} slots a batch, explorer: {TITLES[history.explorer]}{_beside(night)}"
     )
     if (earlier := history.earlier_noise) is not None:
         display.say(f"noise: pooled with that of the earlier run {earlier['run']}, as it stands in the journal")
@@ -203,6 +203,15 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
     night.derived.log.tell = display.say
     if night.journal.torn_bytes:
         display.say(f"the journal ended in a half-written line ({night.journal.torn_bytes} bytes); it was cut")
+
+
+def _beside(night: Night) -> str:
+    """Who explores beside, in words."""
+    if (control := night.campaign.control) is None:
+        return ""
+    slots = night.campaign.control_slots
+    places = f"slot{'s' if len(slots) > 1 else ''} {', '.join(map(str, slots))}"
+    return f", control arm: {TITLES[control.explorer]} in {places} after the baseline"
 
 
 def _conclude(night: Night, reason: str, as_json: bool) -> int:

@@ -108,13 +108,13 @@ def gain_lines(ledger: Ledger) -> list[str]:
     found, control = gains(ledger), ledger.campaign.control
     if found is None or control is None:
         return []
-    who, other = TITLES[ledger.history.explorer], f"the control ({TITLES[control.explorer]})"
+    who = TITLES[ledger.history.explorer]
+    begun, other = f"{who[0].upper()}{who[1:]}", f"the control ({TITLES[control.explorer]})"
     lines = [
         f"Control arm: gain per proposal in {found.metric} over the baseline's mean, in the first runs of new configs: "
         f"{_arm(ledger, who, found.own)}; {_arm(ledger, other, found.control)}."
     ]
-    lines.append(f"{who} minus control: {_difference(found)}. {_cost(found, who)}")
-    return lines
+    return [*lines, f"{begun} minus control: {_difference(found)}. {_cost(found, begun)}"]
 
 
 def _arm(ledger: Ledger, name: str, arm: Arm) -> str:

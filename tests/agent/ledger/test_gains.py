@@ -88,7 +88,7 @@ def test_a_young_night_says_that_it_cannot_tell(tmp_path: Path, batches: int) ->
     young = play(write_campaign(tmp_path / "c.yaml", control={"explorer": "random"}), tmp_path / "run", batches)
     counts = {1: "0 and 0", 3: "2 and 2"}
     assert f"too few runs to tell: {counts[batches]}." in gain_lines(young)[1]
-    assert gain_lines(young)[1].endswith("the mocked Claude cost nothing.")
+    assert gain_lines(young)[1].endswith("The mocked Claude cost nothing.")
 
 
 def test_without_a_control_arm_nothing_is_said(tmp_path: Path) -> None:
