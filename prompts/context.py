@@ -171,6 +171,22 @@ class ConfigResult(Section):
     minutes: float | None = Field(description="a run, predicted from the slots so far")
 
 
+class HintView(Section):
+    """What a sampler would try next in a slot: one changed key of a config that has run, by one of its nodes.
+
+    ``values``: those of that config, for every explorable key.
+    """
+
+    slot: int
+    parent: int
+    config_id: str
+    key: str
+    old: Scalar
+    new: Scalar
+    why: str
+    values: dict[str, Scalar]
+
+
 class NodeView(Section):
     """One node of the current block with its UCB score."""
 
@@ -320,6 +336,8 @@ class Context(Section):
     )
     cut: str = Field("", description="when the program ends a run as hopeless, in words; '' where it never does")
     demand: Demand
+    hinter: str = Field("", description="whose hints the explorer is shown; '' where it is shown none")
+    hints: list[HintView] = Field(default_factory=list, description="of the next batch, at most one a slot")
     seeds: list[SeedOffer]
     barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")
     last_node: int

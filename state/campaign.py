@@ -26,14 +26,14 @@ from state.engine import EngineConfig
 from state.errors import ConfigError, RunError
 from state.evening import Budget, Notify, TrackerKind
 from state.explorable import Explorable, protection
-from state.explorer import Explorer
+from state.explorer import Explorer, Hinter, takes_no_hints
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.goal import Goal
 from state.journal import read_records
 from state.legacy import translate
 from state.metrics import traced
 from state.paths import RunPaths
-from state.policy import Policy
+from state.policy import Policy, no_place_for_hints
 from state.records import LogStyle
 from state.schema import Section, nearest, validate
 from state.search import SearchConfig, with_search
@@ -69,6 +69,9 @@ class Campaign(Section):
     training: TrainingConfig = TrainingConfig()
     explorable: dict[str, Explorable]
     explorer: Explorer = Field("claude", description="who proposes; the mocked Claude's rules and samplers need no key")
+    hints: Hinter | None = Field(
+        None, description="of which sampler Claude is shown what it would try next; default: of none"
+    )
     control: Control | None = Field(
         None, description="another explorer in some slots of each batch, for comparison alone; default: none"
     )
@@ -155,8 +158,8 @@ class Campaign(Section):
 
     def shaping(self) -> dict[str, Any]:
         """The sections that shape results and decisions."""
-        # Who explores is journaled by itself, since the command line may say it.
-        shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description", "explorer"})
+        # Who explores, and with whose hints, is journaled by itself, since the command line may say it.
+        shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description", "explorer", "hints"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
         # When a night gives up decides on no result, and a person must be able to change it after a stop.
         shaping["policy"].pop("max_failed_batches")
@@ -184,6 +187,14 @@ class Campaign(Section):
         fault = self.control and control_fault(self.control, self.policy, self.search.n_parallel)
         if fault:
             raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_to_hint_at(self) -> Self:
+        if self.hints is None:
+            return self
+        if (fault := takes_no_hints(self.explorer) or no_place_for_hints(self.policy)) is not None:
+            raise ValueError(f"hints: {fault}")
         return self
 
     @model_validator(mode="after")

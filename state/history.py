@@ -7,7 +7,7 @@ from typing import Any
 
 from state.config import Scalar
 from state.evening import Budget
-from state.explorer import Explorer, explorer_of
+from state.explorer import Explorer, Hinter, explorer_of
 from state.journal import Record
 from state.records import Planned, SlotResult
 from state.shapes import (
@@ -95,6 +95,7 @@ class History:
     campaign_identity: str = ""
     dry_run: bool = False
     explorer: Explorer = "claude"
+    hints: Hinter | None = None
     instruction: str | None = None
     imported: dict[int, ImportedNode] = field(default_factory=dict)
     imported_from: str = ""
@@ -152,7 +153,7 @@ class History:
         self.campaign_blob = started["campaign"]
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
-        self.explorer = explorer_of(started)
+        self.explorer, self.hints = explorer_of(started), started.get("hints")
         self.instruction = started.get("instruction")
         self.earlier_noise = started.get("noise")
 

@@ -11,7 +11,7 @@ from agent.briefing.evidence import control_runs, effect_lines, noise_lines, run
 from agent.briefing.imported import imported_views
 from agent.briefing.next_batch import barred, next_demand, replication, room, seed_offers
 from agent.briefing.results import hopeless, results
-from agent.briefing.slot_view import slot_view
+from agent.briefing.slot_view import explored_values, slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.cutting import cut_words
@@ -19,14 +19,15 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.policy import shorter_by
 from agent.ledger.standard import standard_lines
 from agent.ledger.standing import verdict_lines
-from prompts.context import Context, MetricView, Rule
+from prompts.context import Context, HintView, MetricView, Rule
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.explorable import protected
-from state.explorer import SAMPLERS, TITLES
+from state.explorer import SAMPLERS, TITLES, named
 from state.metrics import described
 from state.records import CONTROL_ROLE
 from state.search import setting_key
+from state.shapes import Hint
 from ucb.score import Score
 from ucb.table import render_table
 
@@ -132,6 +133,7 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
             for last, text in ledger.history.block_summaries
         ],
         "control_runs": control_runs(ledger),
+        **_hints(ledger),
         "room": room(ledger),
         "runs": run_lines(ledger),
         "hopeless": hopeless(ledger),
@@ -143,6 +145,20 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         "ucb_bonus": c * len(scores) ** 0.5 / 2 if puct else None,
         "last_batch": (most := ledger.history.budget.max_batches) is not None and ledger.history.planned >= most,
     }
+
+
+def _hints(ledger: Ledger) -> dict[str, Any]:
+    """What a sampler suggests, as it was journaled."""
+    hints, asked = ledger.history.hints, ledger.history.asked_explorers
+    if hints is None or asked is None:
+        return {}
+    who = named(hints, ledger.campaign.seeds.explorer)
+    return {"hinter": who, "hints": [_hint_view(ledger, hint) for hint in asked.get("hints", [])]}
+
+
+def _hint_view(ledger: Ledger, hint: Hint) -> HintView:
+    parent = ledger.views.config(ledger.history.iterations[hint["parent"]])
+    return HintView(**hint, values=explored_values(ledger, parent))
 
 
 def _mission(ledger: Ledger) -> str:

@@ -20,5 +20,6 @@ def control_context(ledger: Ledger, context: Context) -> Context:
             "results": results(ledger, table),
             "hopeless": hopeless(ledger, control=True),
             "imported": [],
+            "hints": [],
         }
     )

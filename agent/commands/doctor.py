@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.commands.doctor_checks import Checked, claude, clock, disk, engine, gpu, machine, notify
 from agent.commands.prepare import knobs
-from agent.explorers.choose import refuse_control, refuse_missing
+from agent.explorers.choose import refuse_control, refuse_hints, refuse_missing
 from agent.people.steps import Step, silently
 from state.campaign import Campaign, load_campaign
 from state.errors import UserError
@@ -36,9 +36,11 @@ def explorable_keys(campaign: Campaign, file: Path, step: Step = silently) -> li
 def explorers(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
     """What samplers need, as explorer of the night or of the control arm, is installed; Claude has its own check."""
     asked = [f"explorer {campaign.explorer}"] if campaign.explorer in SAMPLERS else []
+    asked += [f"hints {campaign.hints}"] if campaign.hints else []
     asked += [f"control.explorer {campaign.control.explorer}"] if campaign.control else []
     try:
         refuse_missing(campaign.explorer, f"explorer {campaign.explorer}", "claude or rules")
+        refuse_hints(campaign, campaign.hints)
         refuse_control(campaign)
     except UserError as error:
         return [Checked("explorers", False, str(error), "see the sentence")]

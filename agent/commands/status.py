@@ -119,6 +119,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "campaign": ledger.campaign.name,
         "dry_run": history.dry_run,
         "explorer": history.explorer,
+        "hints": history.hints,
         "state": _state(history, driver),
         "driver": driver,
         "held_back": held_back(history, paths.root) if driver else "",

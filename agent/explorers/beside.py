@@ -22,7 +22,7 @@ LIBRARIES: dict[Sampler, tuple[str, ...]] = {
     "gp": ("optuna", "numpy", "scipy", "torch"),
 }
 # Each stream draws apart from the others, and from the explorer of the night.
-CONTROL_STREAM = (1,)
+CONTROL_STREAM, HINT_STREAM = (1,), (2,)
 
 
 def changes_of(campaign: Campaign, explorer: Beside, context: Context, stream: tuple[int, ...]) -> Changes:

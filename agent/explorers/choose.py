@@ -8,7 +8,8 @@ from agent.claude.mock import MockLLM
 from agent.claude.protocol import LLMClient
 from state.campaign import Campaign
 from state.errors import UserError
-from state.explorer import SAMPLERS, Explorer
+from state.explorer import SAMPLERS, Explorer, Hinter
+from state.policy import no_place_for_hints
 
 
 def refuse_missing(explorer: Explorer, what: str, instead: str) -> None:
@@ -19,8 +20,17 @@ def refuse_missing(explorer: Explorer, what: str, instead: str) -> None:
         )
 
 
+def refuse_hints(campaign: Campaign, hints: Hinter | None) -> None:
+    """UserError where ``hints`` need a library that is not installed, or fit no slot of ``campaign``."""
+    if hints is None:
+        return
+    if (fault := no_place_for_hints(campaign.policy)) is not None:
+        raise UserError(f"hints {hints}: {fault}")
+    refuse_missing(hints, f"hints {hints}", "none")
+
+
 def refuse_control(campaign: Campaign) -> None:
-    """The same of the control arm of ``campaign``, if it has one."""
+    """The same as `refuse_missing` of the control arm of ``campaign``, if it has one."""
     if (control := campaign.control) is not None:
         refuse_missing(control.explorer, f"control.explorer {control.explorer}", "rules")
 

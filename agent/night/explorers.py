@@ -1,4 +1,4 @@
-"""What is asked of the program's own explorers before Claude is asked: the next runs of the control arm.
+"""What is asked of the program's own explorers before Claude is: the next runs of the control arm, and hints for him.
 
 Their answers are journaled, so a replay needs no library of theirs; where it has the same versions, it asks again.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from agent.briefing.context import build_context
 from agent.briefing.control import control_context
+from agent.briefing.results import results
 from agent.claude.mock_moves import Changes, Slot
-from agent.explorers.beside import CONTROL_STREAM, changes_of, libraries
+from agent.explorers.beside import CONTROL_STREAM, HINT_STREAM, changes_of, libraries
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import next_slot_node
 from agent.night.night import Night
 from prompts.context import Context
 from state.config import Scalar, difference
 from state.control import Control
+from state.explorer import Hinter
 from state.records import CONTROL_ROLE, Edit
-from state.shapes import ExplorerAsked, Proposal
+from state.shapes import ExplorerAsked, Hint, Proposal
 from ucb.grammar import render_mutation
 
 
@@ -29,19 +31,21 @@ def ask_explorers(night: Night) -> None:
 
 def asked_data(ledger: Ledger) -> ExplorerAsked | None:
     """The data of the `explorer_asked` that is due before the conversation in hand; None where none is."""
-    control = ledger.campaign.control
-    if control is None:
+    control, hinter = ledger.campaign.control, ledger.history.hints
+    if control is None and hinter is None:
         return None
     context = build_context(ledger)
     if context.demand.baseline:
         return None
-    return {"control": _of_control(ledger, context, control), "libraries": libraries_here(ledger)}
+    proposals = {} if control is None else _of_control(ledger, context, control)
+    asked: ExplorerAsked = {"control": proposals, "libraries": libraries_here(ledger)}
+    return asked if hinter is None else {**asked, "hints": _hints(ledger, context, hinter)}
 
 
 def libraries_here(ledger: Ledger) -> dict[str, str]:
     """Package -> version of what the answers hang on, as installed on this machine."""
-    control = ledger.campaign.control
-    return {} if control is None else libraries(control.explorer)
+    control, hinter = ledger.campaign.control, ledger.history.hints
+    return ({} if control is None else libraries(control.explorer)) | ({} if hinter is None else libraries(hinter))
 
 
 def _of_control(ledger: Ledger, context: Context, control: Control) -> dict[str, Proposal]:
@@ -69,6 +73,28 @@ def _proposal(ledger: Ledger, known: Context, slot: int, changes: Changes) -> Pr
         "training_seed": offer.training_seed,
         "seed_rationale": "suggested-default",
         "hypothesis": "none: the control arm's runs are compared by the program",
+    }
+
+
+def _hints(ledger: Ledger, context: Context, hinter: Hinter) -> list[Hint]:
+    """What ``hinter`` would try in each exploit slot of the night's explorer, told of all runs but the control's."""
+    known = context.model_copy(update={"results": results(ledger, ledger.views.table)})
+    changes = changes_of(ledger.campaign, hinter, known, HINT_STREAM)
+    exploits = range(context.n_parallel - max(context.demand.min_replicates, 1))
+    moves = [(slot, changes.explore(slot)) for slot in exploits if slot not in context.demand.control]
+    return [_hint(ledger, slot, move) for slot, move in moves if move is not None]
+
+
+def _hint(ledger: Ledger, slot: int, move: Slot) -> Hint:
+    edit, parent = move["edits"][0], ledger.history.iterations[move["parent"]]
+    return {
+        "slot": slot,
+        "parent": move["parent"],
+        "config_id": parent.planned.config_id,
+        "key": edit["key"],
+        "old": ledger.views.config(parent).flat()[edit["key"]],
+        "new": edit["value"],
+        "why": move["parent_rule"].rpartition(": ")[2],
     }
 
 

@@ -149,9 +149,10 @@ def _badges(ledger: Ledger) -> list[str]:
 
 
 def _explorer_badge(history: History) -> list[str]:
+    hints = [] if history.hints is None else [f"hints of {TITLES[history.hints]}"]
     if history.explorer == "claude":
-        return []
-    return ["dry run: mocked Claude" if history.dry_run else f"explored by {TITLES[history.explorer]}"]
+        return hints
+    return ["dry run: mocked Claude" if history.dry_run else f"explored by {TITLES[history.explorer]}", *hints]
 
 
 def _summary(ledger: Ledger, story: Story) -> str:

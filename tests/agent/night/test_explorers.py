@@ -13,6 +13,7 @@ import pytest
 from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM
 from agent.claude.protocol import Completion, Prompt
+from agent.commands.doctor import explorers
 from agent.explorers.choose import make_explorer, refuse_control
 from agent.guard.reply import not_asked, parse_reply
 from agent.ledger.open_run import open_run
@@ -326,6 +327,14 @@ def test_without_optuna_it_is_said_before_the_night(tmp_path: Path, monkeypatch:
     with pytest.raises(UserError, match=r"control.explorer tpe needs Optuna.*or choose rules"):
         refuse_control(load_campaign(campaign_of(tmp_path)))
     refuse_control(load_campaign(campaign_of(tmp_path, "rules")))
+    campaign = load_campaign(campaign_of(tmp_path, "tpe"))
+    assert [(found.check, found.ok) for found in explorers(campaign, tmp_path)] == [("explorers", False)]
+
+
+def test_the_doctor_names_what_it_looked_for(tmp_path: Path) -> None:
+    found = explorers(load_campaign(campaign_of(tmp_path, "tpe", hints="gp")), tmp_path)
+    assert [one.message.partition(":")[0] for one in found] == ["hints gp", "control.explorer tpe"]
+    assert explorers(load_campaign(write_campaign(tmp_path / "plain.yaml")), tmp_path) == []
 
 
 def test_more_slots_and_another_explorer_of_the_night(tmp_path: Path) -> None:
