@@ -174,9 +174,10 @@ class ConfigResult(Section):
 class HintView(Section):
     """What a sampler would try next in a slot: one changed key of a config that has run, by one of its nodes.
 
-    ``values``: those of that config, for every explorable key.
+    ``by``: who says so. ``values``: those of that config, for every explorable key.
     """
 
+    by: str
     slot: int
     parent: int
     config_id: str
@@ -336,8 +337,7 @@ class Context(Section):
     )
     cut: str = Field("", description="when the program ends a run as hopeless, in words; '' where it never does")
     demand: Demand
-    hinter: str = Field("", description="whose hints the explorer is shown; '' where it is shown none")
-    hints: list[HintView] = Field(default_factory=list, description="of the next batch, at most one a slot")
+    hints: list[HintView] = Field(default_factory=list, description="for the next batch, at most one a slot")
     seeds: list[SeedOffer]
     barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")
     last_node: int

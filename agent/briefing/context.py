@@ -152,13 +152,13 @@ def _hints(ledger: Ledger) -> dict[str, Any]:
     hints, asked = ledger.history.hints, ledger.history.asked_explorers
     if hints is None or asked is None:
         return {}
-    who = named(hints, ledger.campaign.seeds.explorer)
-    return {"hinter": who, "hints": [_hint_view(ledger, hint) for hint in asked.get("hints", [])]}
+    by = named(hints, ledger.campaign.seeds.explorer)
+    return {"hints": [_hint_view(ledger, hint, by) for hint in asked.get("hints", [])]}
 
 
-def _hint_view(ledger: Ledger, hint: Hint) -> HintView:
+def _hint_view(ledger: Ledger, hint: Hint, by: str) -> HintView:
     parent = ledger.views.config(ledger.history.iterations[hint["parent"]])
-    return HintView(**hint, values=explored_values(ledger, parent))
+    return HintView(**hint, by=by, values=explored_values(ledger, parent))
 
 
 def _mission(ledger: Ledger) -> str:

@@ -58,7 +58,7 @@ class ByRule:
         if child in self._done:
             return None
         self._done.add(child)
-        why = f"a hint of {self._context.hinter}: {hint.why}"
+        why = f"a hint of {hint.by}: {hint.why}"
         return change(self._context, hint.slot, hint.parent, why, hint.key, (hint.old, hint.new))
 
     def untried(self, config: ConfigView) -> Iterator[Step]:

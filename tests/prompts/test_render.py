@@ -21,7 +21,14 @@ from prompts.render import (
     template_hashes,
 )
 from state.files import sha256
-from tests.prompts.facts import DEMANDS, batch_context, beside_standard_context, plain_context, start_context
+from tests.prompts.facts import (
+    DEMANDS,
+    batch_context,
+    beside_control_context,
+    beside_standard_context,
+    plain_context,
+    start_context,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 PROMPTS: dict[str, Callable[[], str]] = {
@@ -29,6 +36,8 @@ PROMPTS: dict[str, Callable[[], str]] = {
     "system_one_stage": lambda: render_system(batch_context().model_copy(update={"two_stage": False})),
     "system_beside_standard": lambda: render_system(beside_standard_context()),
     "batch_beside_standard": lambda: render_prompt(beside_standard_context()),
+    "system_beside_control": lambda: render_system(beside_control_context()),
+    "batch_beside_control": lambda: render_prompt(beside_control_context()),
     "start": lambda: render_prompt(start_context()),
     "batch": lambda: render_prompt(plain_context()),
     "batch_end_failed": lambda: render_prompt(batch_context()),

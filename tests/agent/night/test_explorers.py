@@ -126,7 +126,7 @@ def test_claude_is_told_of_the_slot_and_of_nothing_that_ran_there(tmp_path: Path
     llm = Listening()
     night = play(campaign_of(tmp_path), tmp_path / "run", 3, llm)
     start, first, second, third = llm.prompts
-    assert "Slot 1 of every batch after the\nbaseline belongs to a control arm: TPE proposes there" in start.system
+    assert "After the baseline a control arm has slot 1 of every batch: TPE proposes there," in start.system
     assert "control arm" not in start.text
     assert "Of the control arm, not yours: slot 1." in first.text
     of_control = night.history.iterations[6]

@@ -93,10 +93,10 @@ def test_each_hint_is_a_single_new_change_of_a_node_that_has_run(night: Night) -
 def test_the_prompt_shows_them_as_suggestions(night: Night) -> None:
     context = build_context(until_prompt(night, 2))
     text, hint = render_prompt(context), context.hints[0]
-    assert "TPE, seed 7 was told of the same runs" in text
-    assert "suggestion and no demand" in text
+    assert "Hints of TPE, seed 7, which was told of the same runs" in text
+    assert "program's suggestion and no demand" in text
     assert f"| 0 | {hint.parent} ({hint.config_id}) | `{hint.key}`: {hint.old} -> {hint.new} | {hint.why} |" in text
-    without = render_prompt(context.model_copy(update={"hints": [], "hinter": ""}))
+    without = render_prompt(context.model_copy(update={"hints": []}))
     assert "TPE" not in without
 
 
@@ -129,7 +129,7 @@ def test_absent_hints_change_nothing(night: Night, tmp_path: Path) -> None:
     assert asked(plain) == {}
     assert "hints" not in next(iter(read_records(plain.paths.journal))).data
     context = build_context(until_prompt(plain, 2))
-    assert (context.hints, context.hinter) == ([], "")
+    assert context.hints == []
     assert plain.campaign.identity() == night.campaign.identity()
 
 
