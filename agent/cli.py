@@ -46,7 +46,10 @@ def run(
     ] = False,
     explorer: Annotated[
         str | None,
-        typer.Option(help="Who proposes: claude, rules (as --dry-run), random, tpe or gp; default: the campaign's."),
+        typer.Option(
+            help="Who proposes: claude, rules (as --dry-run), random, tpe or gp; claude+tpe: with hints of TPE; "
+            "default: the campaign's."
+        ),
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where run directories live.")] = Path("runs"),
     batches: Annotated[
@@ -360,7 +363,9 @@ def export_connectome(
 def bench(
     campaign: Annotated[Path, typer.Argument(help="Campaign file, e.g. campaigns/surrogate.yaml.")],
     out: Annotated[Path, typer.Option(help="Directory of the bench; a bench that was stopped goes on there.")],
-    explorers: Annotated[str, typer.Option(help="Of claude, rules, random, tpe, gp.")] = "rules,tpe,random",
+    explorers: Annotated[
+        str, typer.Option(help="Of claude, rules, random, tpe, gp; rules+tpe: with hints of TPE.")
+    ] = "rules,tpe,random",
     nights: Annotated[int, typer.Option(min=1, help="Nights of each explorer, each with seeds of its own.")] = 8,
     batches: Annotated[int, typer.Option(min=1, help="Batches of a night.")] = 9,
     jobs: Annotated[int, typer.Option(min=1, help="Nights at the same time.")] = 1,

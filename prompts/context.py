@@ -39,7 +39,7 @@ class Demand(Section):
     """What the policy demands of the next batch, and why.
 
     ``owed`` are part of the replicates; of the others `short_replicates` go to the configs of ``short``, best first.
-    ``standard``: slots in which the program itself runs standard training.
+    ``standard``: slots in which the program itself runs standard training; ``control``: those of the control arm.
     """
 
     baseline: bool
@@ -48,6 +48,12 @@ class Demand(Section):
     owed: Owed | None = None
     short: list[Short] = Field(default_factory=list)
     standard: list[int] = Field(default_factory=list)
+    control: list[int] = Field(default_factory=list)
+
+    @property
+    def reserved(self) -> list[int]:
+        """The slots for which the program proposes, whatever a reply says of them."""
+        return [*self.standard, *self.control]
 
     @property
     def short_replicates(self) -> int:
@@ -163,6 +169,23 @@ class ConfigResult(Section):
     data_seeds: int
     losses: dict[str, float] = Field(description="metric -> what it lost beyond its margin; 0 or less: kept")
     minutes: float | None = Field(description="a run, predicted from the slots so far")
+
+
+class HintView(Section):
+    """What a sampler would try next in a slot: one changed key of a config that has run, by one of its nodes.
+
+    ``by``: who says so. ``values``: those of that config, for every explorable key.
+    """
+
+    by: str
+    slot: int
+    parent: int
+    config_id: str
+    key: str
+    old: Scalar
+    new: Scalar
+    why: str
+    values: dict[str, Scalar]
 
 
 class NodeView(Section):
@@ -307,6 +330,9 @@ class Context(Section):
     )
     baseline_standard: int = Field(0, description="runs of standard training that the program plans in all")
     standard: list[str] = Field(default_factory=list, description="two-stage against standard training, as sentences")
+    control: str = Field("", description="who proposes in the slots of a control arm; '' where there is none")
+    control_slots: list[int] = Field(default_factory=list, description="its places in a batch after the baseline")
+    control_runs: int = Field(0, description="its runs so far; the prompt shows nothing of them")
     goal: str = Field("", description="the primary metric and what the others may lose")
     demands: list[DemandView] = Field(default_factory=list, description="the guard's table of rules")
     metrics: list[MetricView] = Field(default_factory=list, description="in the order of tables")
@@ -337,6 +363,7 @@ class Context(Section):
     no_screening: str = Field("", description="why none is offered, where the campaign allows some")
     screened: list[str] = Field(default_factory=list, description="what screening batches say of each key")
     demand: Demand
+    hints: list[HintView] = Field(default_factory=list, description="for the next batch, at most one a slot")
     seeds: list[SeedOffer]
     barred: list[tuple[int, int]] = Field(default_factory=list, description="slot and the node it may not name: id+1")
     last_node: int

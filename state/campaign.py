@@ -21,18 +21,19 @@ from state.config import (
     SlotConfig,
     TrainingConfig,
 )
+from state.control import Control, control_fault, control_slots
 from state.engine import EngineConfig
 from state.errors import ConfigError, RunError
 from state.evening import Budget, Notify, TrackerKind
 from state.explorable import Explorable, protection
-from state.explorer import Explorer
+from state.explorer import Explorer, Hinter, takes_no_hints
 from state.files import canonical_json, parse_yaml, read_yaml, sha256
 from state.goal import Goal
 from state.journal import read_records
 from state.legacy import translate
 from state.metrics import traced
 from state.paths import RunPaths
-from state.policy import SCREENED_KEYS, Policy
+from state.policy import SCREENED_KEYS, Policy, no_place_for_hints
 from state.records import LogStyle
 from state.schema import Section, nearest, validate
 from state.search import SearchConfig, with_search
@@ -68,6 +69,12 @@ class Campaign(Section):
     training: TrainingConfig = TrainingConfig()
     explorable: dict[str, Explorable]
     explorer: Explorer = Field("claude", description="who proposes; the mocked Claude's rules and samplers need no key")
+    hints: Hinter | None = Field(
+        None, description="of which sampler Claude is shown what it would try next; default: of none"
+    )
+    control: Control | None = Field(
+        None, description="another explorer in some slots of each batch, for comparison alone; default: none"
+    )
     search: SearchConfig = SearchConfig()
     claude: ClaudeConfig = ClaudeConfig()
     policy: Policy = Policy()
@@ -108,6 +115,11 @@ class Campaign(Section):
         """How the log is written: as in the first release, with the program's further lines, or without them."""
         return "first" if self.format == 1 else self.log
 
+    @property
+    def control_slots(self) -> list[int]:
+        """The places of a batch after the baseline that belong to the control arm."""
+        return control_slots(self.control, self.policy, self.search.n_parallel)
+
     def base_config(self) -> SlotConfig:
         """The root of the tree: the defaults, before any mutation."""
         return self._base
@@ -146,15 +158,16 @@ class Campaign(Section):
 
     def shaping(self) -> dict[str, Any]:
         """The sections that shape results and decisions."""
-        # Who explores is journaled by itself, since the command line may say it.
-        shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description", "explorer"})
+        # Who explores, and with whose hints, is journaled by itself, since the command line may say it.
+        shaping = self.model_dump(exclude=set(EVENING_KEYS) | {"description", "explorer", "hints"})
         shaping["claude"] = {key: value for key, value in shaping["claude"].items() if key not in EVENING_CLAUDE_KEYS}
         # When a night gives up decides on no result, and a person must be able to change it after a stop.
         shaping["policy"].pop("max_failed_batches")
         # Runs that were begun before there were such settings go on.
         if not self.search.explorable:
             del shaping["search"]["explorable"]
-        for name, default in (("goal", Goal()), ("surrogate", SurrogateConfig()), ("log", "full"), ("instruction", "")):
+        later = {"goal": Goal(), "surrogate": SurrogateConfig(), "log": "full", "instruction": "", "control": None}
+        for name, default in later.items():
             if getattr(self, name) == default:
                 del shaping[name]
         return shaping
@@ -167,6 +180,21 @@ class Campaign(Section):
                 f"policy: {most} replicates a batch leave no slot of {self.search.n_parallel} (search.n_parallel) to "
                 "explore; lower policy.min_replicates and policy.min_replicates_later, or raise n_parallel"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_control(self) -> Self:
+        fault = self.control and control_fault(self.control, self.policy, self.search.n_parallel)
+        if fault:
+            raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_to_hint_at(self) -> Self:
+        if self.hints is None:
+            return self
+        if (fault := takes_no_hints(self.explorer) or no_place_for_hints(self.policy)) is not None:
+            raise ValueError(f"hints: {fault}")
         return self
 
     @model_validator(mode="after")
@@ -207,6 +235,11 @@ class Campaign(Section):
             raise ValueError(
                 f"policy.screening needs policy.design: roles; every batch of {design} is laid out already; set "
                 "screening to 0"
+            )
+        if self.control is not None:
+            raise ValueError(
+                "policy.screening needs every slot of a batch for one design, but control keeps some for another "
+                "explorer; set screening to 0 or remove control"
             )
         free = [key for key, rule in self.explorable.items() if rule.choices is None or len(set(rule.choices)) > 1]
         if len(free) < SCREENED_KEYS[slots]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from state.config import Scalar
 from state.evening import Budget
-from state.explorer import Explorer, explorer_of
+from state.explorer import Explorer, Hinter, explorer_of
 from state.journal import Record
 from state.records import Planned, SlotResult
 from state.shapes import (
@@ -17,6 +17,7 @@ from state.shapes import (
     ClaudeAwaited,
     DriverStarted,
     EarlierNoise,
+    ExplorerAsked,
     ImportedNode,
     PromptRendered,
     Proposal,
@@ -86,13 +87,15 @@ class History:
     driver waits for Claude; ``prompt`` is the latest that was no repair. ``user_input`` is the blob of the instructions
     in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop, stop-now) and
     has not taken back. ``imported`` are the nodes of a predecessor's log (its file name is ``imported_from``), by id;
-    the run's own iterations begin at ``first_iteration``.
+    the run's own iterations begin at ``first_iteration``. ``asked_explorers``: what the program's own explorers propose
+    for the batch that comes next.
     """
 
     campaign_blob: str | None = None
     campaign_identity: str = ""
     dry_run: bool = False
     explorer: Explorer = "claude"
+    hints: Hinter | None = None
     instruction: str | None = None
     imported: dict[int, ImportedNode] = field(default_factory=dict)
     imported_from: str = ""
@@ -106,6 +109,7 @@ class History:
     memory: str = ""
     block_summaries: list[tuple[int, str]] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
+    asked_explorers: ExplorerAsked | None = None
     exchanges: list[Exchange] = field(default_factory=list)
     prompt: PromptRendered | None = None
     config_ids: dict[str, str] = field(default_factory=dict)
@@ -149,7 +153,7 @@ class History:
         self.campaign_blob = started["campaign"]
         self.campaign_identity = started["identity"]
         self.dry_run = started["dry_run"]
-        self.explorer = explorer_of(started)
+        self.explorer, self.hints = explorer_of(started), started.get("hints")
         self.instruction = started.get("instruction")
         self.earlier_noise = started.get("noise")
 
@@ -193,6 +197,7 @@ class History:
         self.planned = record.batch
         self.batches[record.batch] = []
         self.exchanges = []
+        self.asked_explorers = None
         self.user_input = None
         data = record.of(BatchPlanned)
         for fields in data["slots"]:
@@ -219,6 +224,9 @@ class History:
     def _slot_cut(self, record: Record) -> None:
         data = record.of(SlotCut)
         self.iterations[data["iteration"]].cut = data
+
+    def _explorer_asked(self, record: Record) -> None:
+        self.asked_explorers = record.of(ExplorerAsked)
 
     def _prompt_rendered(self, record: Record) -> None:
         self.exchanges.append(Exchange(prompt := record.of(PromptRendered)))

@@ -27,6 +27,7 @@ RecordType = Literal[
     "slot_finished",
     "slot_failed",
     "slot_cut",
+    "explorer_asked",
     "prompt_rendered",
     "reply_received",
     "reply_rejected",

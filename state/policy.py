@@ -64,3 +64,12 @@ class Policy(Growing):
     replicates: Mode = "reject"
     mutation_size: Mode = "reject"
     time: Mode = "reject"
+
+
+def no_place_for_hints(policy: Policy) -> str | None:
+    """Why hints fit no slot of a campaign with that policy, as a sentence; None where they do."""
+    if policy.design == "roles":
+        return None
+    return (
+        f"a hint is one change in one exploit slot, and policy.design {policy.design} has no such slots; leave them out"
+    )

@@ -20,11 +20,14 @@ BLAMELESS: tuple[FailureKind, ...] = ("disk_full", "killed", "lost")
 OWN_FAULTS: tuple[FailureKind, ...] = ("diverged", "out_of_memory", "timed_out", "invalid_config")
 Role = Literal[
     "exploit", "explore", "replicate", "baseline", "principle-test", "screening", "fallback", "standard-baseline",
+    "control",
 ]  # fmt: skip
 # A run of standard training in a two-stage campaign: planned by the program, for comparison alone.
 STANDARD_ROLE: Role = "standard-baseline"
 # A run of a batch in which several keys are varied at once, in a design of the program's.
 SCREENING_ROLE: Role = "screening"
+# A run of the control arm: another explorer's, beside the one that the night belongs to; see `state.control`.
+CONTROL_ROLE: Role = "control"
 # In the tree, also what another program ran before this run began.
 NodeRole = Role | Literal["imported"]
 # Cut: ended by the program at a third of its training, see `policy.cut`.
@@ -154,5 +157,5 @@ class Planned(Section):
     seed_rationale: SeedRationale
     config: str = Field(description="blob id of the slot config's YAML")
     config_hash: str
-    config_id: str = Field(description="short name C1, C2, ... of all parameters but the seeds")
+    config_id: str = Field(description="short name C1, C2, ... of all but the seeds; of a control arm K1, K2, ...")
     changes: dict[str, tuple[Scalar, Scalar]] = Field(default_factory=dict, description="key -> parent, child value")

@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from state.config import Scalar
-from state.explorer import Explorer
-from state.records import Role, SeedRationale, Status
+from state.explorer import Explorer, Hinter
+from state.records import CONTROL_ROLE, Role, SeedRationale, Status
 
 
 class EarlierNoise(TypedDict):
@@ -27,7 +27,7 @@ class EarlierNoise(TypedDict):
 class CampaignStarted(TypedDict):
     """The first record of every journal; ``campaign`` and ``instruction`` are blobs of their texts.
 
-    ``explorer``: who proposes; ``dry_run``: that it is the mocked Claude.
+    ``explorer``: who proposes; ``dry_run``: that it is the mocked Claude; ``hints``: of which sampler it is shown some.
     """
 
     name: str
@@ -38,6 +38,7 @@ class CampaignStarted(TypedDict):
     instruction: NotRequired[str]
     noise: NotRequired[EarlierNoise]
     explorer: NotRequired[Explorer]
+    hints: NotRequired[Hinter]
 
 
 class ImportedNode(TypedDict):
@@ -167,6 +168,33 @@ class SlotCut(TypedDict):
     baseline_seeds: int
 
 
+class Hint(TypedDict):
+    """What a sampler would try in a slot: ``key`` of node ``parent``'s config (name ``config_id``) from old to new.
+
+    ``why``: whether that is what it asked for, or the single change nearest to it.
+    """
+
+    slot: int
+    parent: int
+    config_id: str
+    key: str
+    old: Scalar
+    new: Scalar
+    why: str
+
+
+class ExplorerAsked(TypedDict):
+    """What the program's own explorers propose for the next batch, written before Claude is asked.
+
+    ``control``: slot, as text -> the proposal of the control arm. ``hints``: what a sampler suggests to the explorer of
+    the night. ``libraries``: package -> version of what samplers are made of: another version may answer otherwise.
+    """
+
+    control: dict[str, Proposal]
+    libraries: dict[str, str]
+    hints: NotRequired[list[Hint]]
+
+
 class PromptRendered(TypedDict):
     """A request; ``system`` and ``text`` are blobs, ``images``: name -> blob, ``templates``: name -> hash."""
 
@@ -252,6 +280,7 @@ Shape = (
     | SlotStarted
     | SlotEnded
     | SlotCut
+    | ExplorerAsked
     | PromptRendered
     | ReplyReceived
     | ClaudeAwaited
@@ -272,6 +301,7 @@ SHAPES: dict[str, type] = {
     "slot_finished": SlotEnded,
     "slot_failed": SlotEnded,
     "slot_cut": SlotCut,
+    "explorer_asked": ExplorerAsked,
     "prompt_rendered": PromptRendered,
     "reply_received": ReplyReceived,
     "claude_awaited": ClaudeAwaited,
@@ -294,7 +324,8 @@ def check_shape(kind: str, data: dict[str, Any]) -> None:
 def why_useless(accepted: ReplyAccepted) -> str:
     """Why nothing of a conversation was accepted for any slot, or '' when something was."""
     fallbacks = accepted["fallbacks"]
-    if not accepted["proposals"] or len(fallbacks) < len(accepted["proposals"]):
+    asked = sum(proposal["role"] != CONTROL_ROLE for proposal in accepted["proposals"])
+    if not asked or len(fallbacks) < asked:
         return ""
     return next((sentence for sentences in fallbacks.values() for sentence in sentences), "no reason is recorded")
 

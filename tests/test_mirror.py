@@ -50,6 +50,8 @@ ALSO = {
     "tests/agent/claude/test_mock.py": (
         "agent/claude/mock_changes agent/claude/mock_entries agent/claude/mock_moves agent/claude/mock_roles"
     ),
+    "tests/agent/ledger/test_gains.py": "agent/ledger/control",
+    "tests/agent/night/test_explorers.py": "state/control agent/briefing/control agent/explorers/beside",
     "tests/agent/explorers/test_sampler.py": "state/explorer agent/briefing/results agent/explorers/choose",
     "tests/agent/commands/test_doctor.py": "agent/commands/doctor_checks agent/commands/checked",
     "tests/agent/commands/test_tell.py": "agent/night/inbox agent/night/user_input",

@@ -19,6 +19,7 @@ SHAPES: dict[Role, tuple[str, str]] = {
     "replicate": ("s", "square"),
     "fallback": ("P", "cross"),
     "standard-baseline": ("v", "triangle-down"),
+    "control": ("h", "hexagon"),
 }
 
 

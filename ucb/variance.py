@@ -22,6 +22,8 @@ Robustness = Literal["robust", "fragile", "undecided"]
 
 # The name of the config of standard training in a two-stage campaign; it takes no number from the others.
 STANDARD = "S1"
+# How the names of the configs of a control arm begin: it has a history, and so a count, of its own.
+CONTROL = "K"
 RANKED_FROM = 3
 _RESAMPLES = 2000
 _DRAWS = 200_000
@@ -72,8 +74,17 @@ def run_from(planned: Planned, result: SlotResult, report: PatternReport) -> Run
 
 
 def config_id(known: Mapping[str, str], identity: str) -> str:
-    """Short name of a config: as in ``known`` (identity -> name), else the next of C1, C2, ..."""
-    return known.get(identity, f"C{sum(name != STANDARD for name in known.values()) + 1}")
+    """Short name of a config: as in ``known`` (identity -> name), else the next of C1, C2, ... or K1, K2, ..."""
+    if identity in known:
+        return known[identity]
+    if identity.startswith(CONTROL):
+        return f"{CONTROL}{sum(name.startswith(CONTROL) for name in known.values()) + 1}"
+    return f"C{sum(name != STANDARD and not name.startswith(CONTROL) for name in known.values()) + 1}"
+
+
+def control_identity(identity: str) -> str:
+    """Under which a config of the control arm is named: what it runs, and what others run, are two configs."""
+    return f"{CONTROL}:{identity}"
 
 
 def values_of(runs: Sequence[Run], metric: str) -> list[float]:

@@ -15,11 +15,11 @@ from agent.bench.nights import Night, run_all
 from agent.bench.page import render_bench
 from agent.bench.summary import pairs, spread
 from agent.commands.prepare import prepare
-from agent.explorers.choose import make_explorer
+from agent.explorers.choose import make_explorer, refuse_control, refuse_hints
 from agent.people.steps import Steps
 from state.campaign import Campaign, load_campaign
 from state.errors import RunError, UserError
-from state.explorer import TITLES, Explorer, explorer_named
+from state.explorer import Choice, choice_named
 from state.files import write_atomic
 from state.lock import DriverLock
 from trainer.engines.factory import find_gpus
@@ -28,8 +28,10 @@ from trainer.engines.factory import find_gpus
 def bench(file: Path, explorers: str, nights: int, batches: int, jobs: int, out: Path, fresh: int, on_cpu: bool) -> int:
     """Run what is not there yet, then write bench.json and the page; 1 when a night could not be finished."""
     arms, campaign = chosen(explorers), load_campaign(file, say)
+    refuse_control(campaign)
     for arm in arms:
-        make_explorer(campaign, arm)
+        make_explorer(campaign, arm.explorer)
+        refuse_hints(campaign, arm.hints)
     if out.exists() and not out.is_dir():
         raise RunError(f"{out}: is a file; give --out a directory")
     out.mkdir(parents=True, exist_ok=True)
@@ -46,10 +48,10 @@ def bench(file: Path, explorers: str, nights: int, batches: int, jobs: int, out:
         lock.release()
 
 
-def chosen(explorers: str) -> list[Explorer]:
-    """The explorers of a list such as `rules,tpe`; UserError for one that there is not, or that is named twice."""
+def chosen(explorers: str) -> list[Choice]:
+    """The explorers of a list such as `rules,rules+tpe`; UserError for one that is none, or that is named twice."""
     names = [name.strip() for name in explorers.split(",")]
-    found = [explorer_named(name, f"--explorers {explorers}") for name in names]
+    found = [choice_named(name, f"--explorers {explorers}") for name in names]
     if len(set(found)) < len(found):
         raise UserError(f"--explorers {explorers}: names one of them twice; name each once")
     return found
@@ -64,7 +66,7 @@ def _run(
     paths: BenchPaths,
     file: Path,
     campaign: Campaign,
-    arms: Sequence[Explorer],
+    arms: Sequence[Choice],
     nights: int,
     batches: int,
     jobs: int,
@@ -83,7 +85,7 @@ def _run(
         write_night(paths, file, number)
     todo = [Night(paths, number, arm, batches, prepared) for number in range(1, nights + 1) for arm in arms]
     # What the first explorer's night has trained, the baseline first of all, the others need not train again.
-    first = [night for night in todo if campaign.trainer == "gnn" and night.explorer == arms[0]]
+    first = [night for night in todo if campaign.trainer == "gnn" and night.who == arms[0]]
     stopped = _played(first, jobs)
     return stopped + _played([night for night in todo if night not in first], jobs)
 
@@ -100,7 +102,7 @@ def _played(nights: Sequence[Night], jobs: int) -> list[str]:
 def _conclude(
     paths: BenchPaths,
     campaign: Campaign,
-    arms: Sequence[Explorer],
+    arms: Sequence[Choice],
     nights: int,
     batches: int,
     fresh: int,
@@ -112,7 +114,7 @@ def _conclude(
     if not whole:
         say("no night is finished for every explorer; the same command goes on with them")
         return 1
-    found = {arm: [measure(paths.run(n, arm), batches) for n in whole] for arm in arms}
+    found = {arm: [measure(paths.run(n, arm.name), batches) for n in whole] for arm in arms}
     data = bench_data(paths, campaign, found, whole, fresh, say)
     write_atomic(paths.results, json.dumps(data, indent=1) + "\n")
     write_atomic(paths.page, render_bench(data))
@@ -125,7 +127,7 @@ def _conclude(
 def bench_data(
     paths: BenchPaths,
     campaign: Campaign,
-    found: dict[Explorer, list[Measured]],
+    found: dict[Choice, list[Measured]],
     nights: Sequence[int],
     fresh: int,
     tell: Callable[[str], None],
@@ -142,7 +144,7 @@ def bench_data(
         curves = {arm: [one.values for one in some] for arm, some in found.items()}
         defaults = true_value(campaign, base)
         slots = [(n + 1) * campaign.search.n_parallel for n in range(batches)]
-    finals = {arm: [curve[-1] for curve in some] for arm, some in curves.items()}
+    finals = {arm.name: [curve[-1] for curve in some] for arm, some in curves.items()}
     return {
         "campaign": campaign.title(),
         "identity": campaign.identity(),
@@ -153,17 +155,17 @@ def bench_data(
         "slots": slots,
         "baseline_slots": campaign.policy.baseline_runs,
         "defaults": defaults,
-        "arms": {arm: _arm(arm, curves[arm], some) for arm, some in found.items()},
+        "arms": {arm.name: _arm(arm, curves[arm], some) for arm, some in found.items()},
         "pairs": pairs(finals),
     }
 
 
-def _arm(arm: Explorer, curves: list[list[float]], nights: Sequence[Measured]) -> dict[str, Any]:
+def _arm(arm: Choice, curves: list[list[float]], nights: Sequence[Measured]) -> dict[str, Any]:
     idle = [one.idle for one in nights if one.idle is not None]
     best = [one.best for one in nights if one.best is not None]
     proposals, replies = (sum(getattr(one, name) for one in nights) for name in ("proposals", "replies"))
     return {
-        "title": TITLES[arm],
+        "title": arm.title,
         "curves": curves,
         "by_slots": [spread(column) for column in zip(*curves, strict=True)],
         "best_tried": sum(best) / len(best) if best else None,

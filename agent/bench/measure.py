@@ -13,7 +13,7 @@ from state.campaign import Campaign
 from state.config import SlotConfig
 from state.journal import Record
 from state.paths import RunPaths
-from state.records import TAKEN_OVER
+from state.records import CONTROL_ROLE, TAKEN_OVER
 from state.shapes import ReplyAccepted, SlotEnded, SlotStarted
 from trainer.engines.surrogate import true_metrics
 
@@ -76,8 +76,8 @@ def _take_pick(ledger: Ledger, found: Measured) -> None:
 
 
 def _best_tried(ledger: Ledger) -> float:
-    nodes = ledger.views.latest_node.values()
-    configs = (ledger.views.config(ledger.history.iterations[node]) for node in nodes)
+    latest = (ledger.history.iterations[node] for node in ledger.views.latest_node.values())
+    configs = (ledger.views.config(one) for one in latest if one.planned.role != CONTROL_ROLE)
     return max(true_value(ledger.campaign, config) for config in configs)
 
 
@@ -93,7 +93,7 @@ def _count(record: Record, found: Measured) -> None:
         found.sent_back += 1
     elif record.type == "reply_accepted":
         accepted = record.of(ReplyAccepted)
-        found.proposals += len(accepted["proposals"])
+        found.proposals += sum(proposal["role"] != CONTROL_ROLE for proposal in accepted["proposals"])
         found.refused += len(accepted["fallbacks"])
 
 

@@ -23,8 +23,9 @@ from agent.night.loop import run_night
 from agent.night.night import open_night
 from state.campaign import load_campaign
 from state.errors import NightflyError
-from state.explorer import Explorer
+from state.explorer import Choice
 from state.journal import peek
+from state.paths import RunPaths
 from trainer.engines.contract import Dispatcher
 from trainer.engines.factory import make_engine
 
@@ -35,18 +36,23 @@ class Night:
 
     paths: BenchPaths
     number: int
-    explorer: Explorer
+    who: Choice
     batches: int
     prepared: dict[str, Any]
 
     @property
     def name(self) -> str:
         """How it is told of."""
-        return f"night {self.number}, {self.explorer}"
+        return f"night {self.number}, {self.who.name}"
+
+    @property
+    def run(self) -> RunPaths:
+        """Its run directory."""
+        return self.paths.run(self.number, self.who.name)
 
     def done(self) -> bool:
         """Whether all its batches are committed."""
-        journal = self.paths.run(self.number, self.explorer).journal
+        journal = self.run.journal
         if not journal.is_file():
             return False
         return max((record.batch for record in peek(journal, "batch_committed")), default=-1) >= self.batches
@@ -73,18 +79,17 @@ def run_all(nights: Sequence[Night], jobs: int) -> Iterator[tuple[Night, str]]:
 
 def play(night: Night) -> str:
     """Run one night; returns '' or the sentence that says what stopped it."""
-    file, root = night.paths.campaign(night.number), night.paths.run(night.number, night.explorer).root
+    file, root, who = night.paths.campaign(night.number), night.run.root, night.who
     try:
-        run = open_night(file, root, night.explorer == "rules", night.explorer)
+        run = open_night(file, root, who.explorer == "rules", who.explorer, hints=who.hints)
         try:
             run.inbox.clear()
             limits = run.campaign.budget.model_copy(update={"max_batches": night.batches})
             budget = frozen(limits, datetime.now(UTC))
             run.record("driver_started", driver_facts(run, night.prepared, budget))
             with run.interrupt:
-                why = run_night(
-                    run, make_explorer(run.campaign, night.explorer), _engine(night), lambda *_: None, budget
-                )
+                llm = make_explorer(run.campaign, who.explorer)
+                why = run_night(run, llm, _engine(night), lambda *_: None, budget)
             run.derived.flush(draw=True)
             return "" if run.history.committed >= night.batches else why
         except NightflyError as error:
@@ -101,11 +106,11 @@ def play(night: Night) -> str:
 
 def _engine(night: Night) -> Dispatcher:
     campaign = load_campaign(night.paths.campaign(night.number))
-    campaign = with_earlier_threads(campaign, night.paths.run(night.number, night.explorer).root)
+    campaign = with_earlier_threads(campaign, night.run.root)
     engine = make_engine(with_threads(campaign, night.prepared))
     if campaign.trainer == "surrogate":
         return engine
-    return SharedEngine(engine, night.paths.trained(night.number), night.explorer)
+    return SharedEngine(engine, night.paths.trained(night.number), night.who.name)
 
 
 def _end_with(parent: int) -> None:

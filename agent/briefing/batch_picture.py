@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.ledger.ledger import Ledger
+from state.records import CONTROL_ROLE
 from ucb.estimates import BASELINE
 from ucb.table import VarianceTable
 from ucb.variance import ConfigStats
@@ -17,6 +18,7 @@ def draw_batch(ledger: Ledger) -> bytes:
     from ucb.batch_plot import Slot, plot_batch
 
     batch, table = ledger.history.batch(ledger.history.planned), ledger.views.table
+    batch = [iteration for iteration in batch if iteration.planned.role != CONTROL_ROLE]
     slots = [
         Slot(
             f"slot {it.planned.slot}: node {it.planned.iteration}, {it.planned.config_id}",

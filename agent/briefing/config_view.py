@@ -35,12 +35,12 @@ def config_views(ledger: Ledger, demand: Demand) -> list[ConfigView]:
 
 def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
     """Made anew only when its config has run again; most configs of a prompt have not."""
+    name, views = stats.config_id, ledger.views
     known = ledger.views.shown.get(stats.config_id)
     if known is None or known[0] is not stats:
-        known = ledger.views.shown[stats.config_id] = (stats, _make_config_view(ledger, stats))
+        known = ledger.views.shown[stats.config_id] = (stats, _make_config_view(ledger, stats, views.latest_node[name]))
     if ledger.campaign.format == 1:
         return known[1]
-    name, views = stats.config_id, ledger.views
     # These move with runs of other configs, so they are never those of an earlier prompt.
     moving = {
         "bad": str(views.estimates.share(name)),
@@ -50,8 +50,12 @@ def _config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
     return known[1].model_copy(update=moving)
 
 
-def _make_config_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
-    node = ledger.views.latest_node[stats.config_id]
+def own_view(ledger: Ledger, stats: ConfigStats) -> ConfigView:
+    """The view of a config by the runs of ``stats`` alone; what only the whole night knows is left out."""
+    return _make_config_view(ledger, stats, stats.runs[-1].iteration)
+
+
+def _make_config_view(ledger: Ledger, stats: ConfigStats, node: int) -> ConfigView:
     values = explored_values(ledger, ledger.views.config(ledger.history.iterations[node]))
     return ConfigView(
         config_id=stats.config_id,

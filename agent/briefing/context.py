@@ -7,12 +7,12 @@ from typing import Any
 
 from agent.briefing.comparisons import comparisons
 from agent.briefing.config_view import SHOWN_CONFIGS, config_views, node_view
-from agent.briefing.evidence import effect_lines, noise_lines, run_lines
+from agent.briefing.evidence import control_runs, effect_lines, noise_lines, run_lines
 from agent.briefing.imported import imported_views
 from agent.briefing.next_batch import barred, next_demand, replication, room, seed_offers
 from agent.briefing.results import hopeless, results
 from agent.briefing.screening import screening_facts
-from agent.briefing.slot_view import slot_view
+from agent.briefing.slot_view import explored_values, slot_view
 from agent.guard.table import demands
 from agent.ledger.budget import budget_left
 from agent.ledger.cutting import cut_words
@@ -20,13 +20,15 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.policy import shorter_by
 from agent.ledger.standard import standard_lines
 from agent.ledger.standing import verdict_lines
-from prompts.context import Context, MetricView, Rule
+from prompts.context import Context, HintView, MetricView, Rule
 from prompts.memory import empty_memory
 from state.campaign import Campaign
 from state.explorable import protected
-from state.explorer import SAMPLERS
+from state.explorer import SAMPLERS, TITLES, named
 from state.metrics import described
+from state.records import CONTROL_ROLE
 from state.search import setting_key
+from state.shapes import Hint
 from ucb.score import Score
 from ucb.table import render_table
 
@@ -40,6 +42,8 @@ def build_context(ledger: Ledger) -> Context:
     """The context of the conversation in hand: the start call, or the batch that has just finished."""
     campaign, history, views = ledger.campaign, ledger.history, ledger.views
     slots = history.batch(history.planned)
+    # A control arm's runs are no evidence for the explorer that it is compared with.
+    own = [iteration for iteration in slots if iteration.planned.role != CONTROL_ROLE]
     block = views.block(slots[-1].planned.iteration if slots else history.next_iteration)
     memory = ledger.blobs.text(history.memory) if history.memory else empty_memory(campaign.name)
     scores = views.scores(block.number).scores if slots else []
@@ -61,18 +65,18 @@ def build_context(ledger: Ledger) -> Context:
         max_changes=campaign.policy.max_changes,
         time_limit_min=campaign.policy.time_limit_min,
         pictures=campaign.claude.pictures,
-        slots=[slot_view(ledger, iteration) for iteration in slots],
+        slots=[slot_view(ledger, iteration) for iteration in own],
         configs=config_views(ledger, demand),
         nodes=[node_view(ledger, score) for score in scores[:SHOWN_NODES]],
         more_nodes=max(0, len(scores) - SHOWN_NODES),
         variance_table=render_table(views.table, SHOWN_CONFIGS),
-        comparisons=comparisons(ledger, slots),
+        comparisons=comparisons(ledger, own),
         **_of_campaign(ledger),
         **_judgement(ledger, scores, bool(slots)),
         **screening_facts(ledger, demand, _of_campaign(ledger)["rules"]),
         demand=demand,
         seeds=seed_offers(ledger),
-        barred=barred(ledger),
+        barred=barred(ledger, demand),
         last_node=history.last_node,
         imported=imported_views(ledger),
         imported_nodes=len(history.imported),
@@ -108,6 +112,8 @@ def _aims(campaign: Campaign) -> dict[str, Any]:
         "goal": f"{campaign.goal.primary} up; what others may lose: {margins or 'not limited'}",
         "shorter_by": shorter_by(campaign),
         "baseline_standard": campaign.policy.baseline_standard,
+        "control": "" if campaign.control is None else TITLES[campaign.control.explorer],
+        "control_slots": campaign.control_slots,
         "cut": cut_words(campaign),
         "thresholds": campaign.thresholds.model_dump(),
         "metrics": [MetricView.of(row, campaign.thresholds) for row in described(campaign.format)],
@@ -128,10 +134,12 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
             (ledger.views.block(last).number, text if len(text) <= SHOWN_SUMMARY else f"{text[:SHOWN_SUMMARY]} ...")
             for last, text in ledger.history.block_summaries
         ],
+        "control_runs": control_runs(ledger),
+        **_hints(ledger),
         "room": room(ledger),
         "runs": run_lines(ledger),
         "hopeless": hopeless(ledger),
-        "results": results(ledger) if ledger.history.explorer in SAMPLERS else [],
+        "results": results(ledger, ledger.views.table) if ledger.history.explorer in SAMPLERS else [],
         "noise": noise_lines(ledger),
         "effects": effect_lines(ledger),
         "machine_load": ledger.views.times.load(ledger.history.planned),
@@ -139,6 +147,20 @@ def _judgement(ledger: Ledger, scores: Sequence[Score], any_run: bool) -> dict[s
         "ucb_bonus": c * len(scores) ** 0.5 / 2 if puct else None,
         "last_batch": (most := ledger.history.budget.max_batches) is not None and ledger.history.planned >= most,
     }
+
+
+def _hints(ledger: Ledger) -> dict[str, Any]:
+    """What a sampler suggests, as it was journaled."""
+    hints, asked = ledger.history.hints, ledger.history.asked_explorers
+    if hints is None or asked is None:
+        return {}
+    by = named(hints, ledger.campaign.seeds.explorer)
+    return {"hints": [_hint_view(ledger, hint, by) for hint in asked.get("hints", [])]}
+
+
+def _hint_view(ledger: Ledger, hint: Hint, by: str) -> HintView:
+    parent = ledger.views.config(ledger.history.iterations[hint["parent"]])
+    return HintView(**hint, by=by, values=explored_values(ledger, parent))
 
 
 def _mission(ledger: Ledger) -> str:

@@ -12,7 +12,7 @@ from agent.ledger.policy import slot_minutes
 from state.config import Scalar
 from state.history import Iteration
 from state.metrics import REWARD, main
-from state.records import STANDARD_ROLE
+from state.records import CONTROL_ROLE, STANDARD_ROLE
 from state.shapes import EarlierNoise
 from ucb.effects import main_effects, render_effect
 from ucb.estimates import BASELINE
@@ -41,7 +41,15 @@ def _kept_line(ledger: Ledger, iteration: Iteration) -> str:
 
 def _latest(ledger: Ledger, count: int) -> list[Iteration]:
     first, following = ledger.history.first_iteration, ledger.history.next_iteration
-    return [ledger.history.iterations[n] for n in range(max(first, following - count), following)]
+    latest = (ledger.history.iterations[n] for n in range(max(first, following - count), following))
+    return [iteration for iteration in latest if iteration.planned.role != CONTROL_ROLE]
+
+
+def control_runs(ledger: Ledger) -> int:
+    """How many runs the control arm has had."""
+    if ledger.campaign.control is None:
+        return 0
+    return sum(iteration.planned.role == CONTROL_ROLE for iteration in ledger.history.iterations.values())
 
 
 def _run_line(ledger: Ledger, iteration: Iteration) -> str:

@@ -6,7 +6,7 @@ from agent.guard.ruling import Facts, ParentRun
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import slot_minutes
 from prompts.context import Context
-from state.records import STANDARD_ROLE
+from state.records import CONTROL_ROLE, STANDARD_ROLE
 from state.shapes import codes_of
 
 
@@ -49,4 +49,5 @@ def _parent_run(ledger: Ledger, node: int | None) -> ParentRun | None:
     minutes = slot_minutes(iteration.result, ledger.campaign.format)
     if minutes is not None and ledger.campaign.format > 1:
         minutes = ledger.views.times.predict(ledger.views.config(iteration))
-    return ParentRun(iteration.planned.simulation_seed, minutes, iteration.planned.role == STANDARD_ROLE)
+    role = iteration.planned.role
+    return ParentRun(iteration.planned.simulation_seed, minutes, role == STANDARD_ROLE, role == CONTROL_ROLE)

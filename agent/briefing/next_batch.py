@@ -6,12 +6,15 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, longer_by, next_slot_node, slot_minutes
 from prompts.context import Candidate, Demand, Owed, ReplicateRules, SeedOffer
 from state.campaign import Campaign
+from state.records import CONTROL_ROLE
 
 
 def next_demand(ledger: Ledger) -> Demand:
     """What the next batch must hold; of the replicates some may be owed to a candidate."""
     campaign, views = ledger.campaign, ledger.views
     found = demand(campaign, len(ledger.history.iterations), views.standings(campaign.policy.top_configs))
+    if not found.baseline and campaign.control is not None:
+        found = found.model_copy(update={"control": campaign.control_slots})
     candidates = views.confirmations.owed()
     if campaign.format == 1 or found.baseline or not candidates:
         return found
@@ -58,11 +61,12 @@ def seed_offers(ledger: Ledger) -> list[SeedOffer]:
     ]
 
 
-def barred(ledger: Ledger) -> list[tuple[int, int]]:
-    """Slots, and the node that each of them may not name as parent: id+1."""
-    n, last = ledger.campaign.search.n_parallel, ledger.history.last_node
-    nodes = ((slot, next_slot_node(slot, n, last)) for slot in range(n))
-    return [(slot, node) for slot, node in nodes if node is not None]
+def barred(ledger: Ledger, demand: Demand) -> list[tuple[int, int]]:
+    """Slots, and the node that each of them may not name as parent: id+1; without the control arm's."""
+    n, last, runs = ledger.campaign.search.n_parallel, ledger.history.last_node, ledger.history.iterations
+    nodes = ((slot, next_slot_node(slot, n, last)) for slot in range(n) if slot not in demand.control)
+    known = [(slot, node) for slot, node in nodes if node is not None]
+    return [(slot, node) for slot, node in known if runs[node].planned.role != CONTROL_ROLE]
 
 
 def room(ledger: Ledger) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from agent.briefing.slot_view import explored_values
@@ -11,38 +11,32 @@ from agent.ledger.ledger import Ledger
 from prompts.context import ConfigResult
 from state.config import Scalar
 from state.goal import Goal
+from state.records import CONTROL_ROLE
 from ucb.estimates import BASELINE
+from ucb.table import VarianceTable
 from ucb.variance import Run
 
 # What a failed run counts as, unless another run was worse.
 FAILED = 0.0
 
 
-def results(ledger: Ledger, slots: Container[int] | None = None) -> list[ConfigResult]:
-    """Every config that has run, in the order of its first run.
-
-    With ``slots`` those alone that ran in these places of a batch, and the runs that the campaign began with.
-    """
-    goal, table = ledger.campaign.goal, ledger.views.table
-    runs = {name: _seen(ledger, table[name].runs, slots) for name in table.names()}
-    known = {name: some for name, some in runs.items() if some}
+def results(ledger: Ledger, table: VarianceTable) -> list[ConfigResult]:
+    """Every config of ``table``, in the order of its first run."""
+    goal = ledger.campaign.goal
+    known = {name: table[name].runs for name in table.names()}
     floors = {metric: _worst(known, metric) for metric in (goal.primary, *goal.margins)}
     means = {name: {m: _mean(some, m, floor) for m, floor in floors.items()} for name, some in known.items()}
     return [_result(ledger, name, some, means[name], means.get(BASELINE, {})) for name, some in known.items()]
 
 
-def hopeless(ledger: Ledger) -> list[dict[str, Scalar]]:
-    """The explored values of each config of which a run was cut, and no other has come to an end."""
+def hopeless(ledger: Ledger, control: bool = False) -> list[dict[str, Scalar]]:
+    """The explored values of each config of which a run was cut, and no other has come to an end.
+
+    ``control``: those of the control arm, else those of the night's own explorer.
+    """
     runs = (ledger.history.iterations[node] for node in ledger.views.hopeless.values())
-    return [explored_values(ledger, ledger.views.config(iteration)) for iteration in runs]
-
-
-def _seen(ledger: Ledger, runs: Sequence[Run], slots: Container[int] | None) -> list[Run]:
-    if slots is None:
-        return list(runs)
-    plans = ledger.history.iterations
-    last = ledger.history.first_iteration + ledger.campaign.policy.baseline_runs - 1
-    return [run for run in runs if run.iteration <= last or plans[run.iteration].planned.slot in slots]
+    mine = [iteration for iteration in runs if (iteration.planned.role == CONTROL_ROLE) == control]
+    return [explored_values(ledger, ledger.views.config(iteration)) for iteration in mine]
 
 
 def _worst(runs: Mapping[str, Sequence[Run]], metric: str) -> float:

@@ -25,16 +25,16 @@ def screening_facts(ledger: Ledger, demand: Demand, rules: Sequence[Rule]) -> di
     if not ledger.campaign.policy.screening:
         return {}
     keys = SCREENED_KEYS[ledger.campaign.search.n_parallel]
-    offer = why_none(ledger, demand) or _offer(ledger, keys, rules)
+    offer = why_none(ledger, demand) or _offer(ledger, keys, rules, demand)
     told = {"no_screening": offer} if isinstance(offer, str) else {"screening": offer}
     return {"screened_keys": keys, "screened": screening_lines(ledger.views), **told}
 
 
-def _offer(ledger: Ledger, keys: int, rules: Sequence[Rule]) -> Screening | str:
+def _offer(ledger: Ledger, keys: int, rules: Sequence[Rule], demand: Demand) -> Screening | str:
     """The batch around the config that is confirmed better, else the baseline; or why there can be none."""
     best = ledger.views.confirmations.best
     name = BASELINE if best is None else best.config_id
-    if name not in ledger.views.table or (node := _node(ledger, name)) is None:
+    if name not in ledger.views.table or (node := _node(ledger, name, demand)) is None:
         return f"{name} has no run that every slot may name as its parent"
     parent = ledger.views.config(ledger.history.iterations[node])
     times, limit = ledger.views.times, ledger.campaign.policy.time_limit_min
@@ -62,9 +62,9 @@ def _run(slot: int, node: int, steps: Mapping[str, tuple[Scalar, Scalar]], level
     return ScreeningRun(slot=slot, edits={key: new for key, (_, new) in changes.items()}, mutation=mutation)
 
 
-def _node(ledger: Ledger, name: str) -> int | None:
+def _node(ledger: Ledger, name: str, demand: Demand) -> int | None:
     """The latest node of a config that every slot may name as its parent."""
-    closed = {node for _, node in barred(ledger)}
+    closed = {node for _, node in barred(ledger, demand)}
     nodes = (run.iteration for run in reversed(ledger.views.table[name].runs))
     return next((node for node in nodes if node not in closed), None)
 

@@ -50,10 +50,12 @@ def answer(context: Context, fresh_data: bool = False) -> dict[str, Any]:
 def reply_with(context: Context, proposals: list[Slot]) -> dict[str, Any]:
     """A whole reply that proposes ``proposals``; the entries and the memory say what the figures say."""
     if context.kind == "start":
-        slots: Slot = {f"slot_{n}": {"proposal": proposal} for n, proposal in enumerate(proposals)}
+        slots: dict[str, Slot] = {f"slot_{n}": {"proposal": proposal} for n, proposal in enumerate(proposals)}
         return slots | {"memory": memory_text(context)}
-    entries = [judge(context, view) for view in context.slots]
-    slots = {f"slot_{n}": {"entry": entry, "proposal": proposals[n]} for n, entry in enumerate(entries)}
+    slots = {f"slot_{view.slot}": {"entry": judge(context, view)} for view in context.slots}
+    for n, proposal in enumerate(proposals):
+        if n not in context.demand.control:
+            slots.setdefault(f"slot_{n}", {})["proposal"] = proposal
     summary = memory_text(context).split("### Established Principles")[1].split("###")[0].strip()
     return slots | {
         "memory": memory_text(context),

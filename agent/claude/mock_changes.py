@@ -18,7 +18,7 @@ from agent.claude.mock_moves import (
     verify_imported,
 )
 from agent.ledger.policy import next_slot_node
-from prompts.context import ConfigView, Context, NodeView, Rule
+from prompts.context import ConfigView, Context, HintView, NodeView, Rule
 from state.config import Scalar
 
 
@@ -32,9 +32,12 @@ class ByRule:
     def explore(self, slot: int) -> Slot | None:
         """The next untried single change of the best nodes; None when every neighbour has been tried.
 
-        In the first slot an imported config comes first that has not run here.
+        In the first slot an imported config comes first that has not run here. Where it is shown hints, it takes that
+        of the last slot that has one.
         """
         context = self._context
+        if context.hints and slot == context.hints[-1].slot and (hinted := self._hinted(context.hints[-1])) is not None:
+            return hinted
         if slot == 0 and (first := verify_imported(context, slot, self._done)) is not None:
             return first
         barred = next_slot_node(slot, context.n_parallel, context.last_node)
@@ -48,6 +51,15 @@ class ByRule:
             why = f"UCB {node.ucb:.3f} in this block, pattern {node.pattern}"
             return change(context, slot, node.node, why, rule.key, (node.values[rule.key], value))
         return None
+
+    def _hinted(self, hint: HintView) -> Slot | None:
+        """The change that a sampler suggests; None where another slot tries the same already."""
+        child = identity_of(hint.values | {hint.key: hint.new})
+        if child in self._done:
+            return None
+        self._done.add(child)
+        why = f"a hint of {hint.by}: {hint.why}"
+        return change(self._context, hint.slot, hint.parent, why, hint.key, (hint.old, hint.new))
 
     def untried(self, config: ConfigView) -> Iterator[Step]:
         """The neighbours of ``config`` that have not run."""

@@ -14,13 +14,17 @@ SHARED_EVERY = 3
 def roles(context: Context, changes: Changes, fresh_data: bool = False) -> list[Slot]:
     """One proposal a slot: baseline, or exploit, exploit, then replicates (the addendum's table of slots).
 
-    Of the replicates, those come first that are owed to a candidate.
+    Of the replicates, those come first that are owed to a candidate. A slot of the control arm has an empty one.
     """
     replicates = max(context.demand.min_replicates, 1)
     explorers = context.n_parallel - replicates
-    slots, turns, owed = [], list(range(replicates)), owed_seeds(context)
+    slots: list[Slot] = []
+    turns, owed = list(range(replicates)), owed_seeds(context)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
+        if slot in context.demand.control:
+            slots.append({})
+            continue
         if slot < explorers:
             proposal = changes.explore(slot)
         else:
@@ -33,7 +37,7 @@ def _on_shared_data(context: Context, slots: list[Slot]) -> list[Slot]:
     """Every third batch after block 1 tests training alone: one simulation seed in all slots that may choose theirs."""
     owed = context.demand.owed
     fixed = set(owed.candidates[0].simulation_seeds) if owed else set()
-    free = [slot for slot, proposal in enumerate(slots) if proposal["simulation_seed"] not in fixed]
+    free = [slot for slot, proposal in enumerate(slots) if proposal and proposal["simulation_seed"] not in fixed]
     following = context.batch + 1
     if context.format == 1 or following % SHARED_EVERY or len(free) < 2:
         return slots

@@ -12,8 +12,11 @@ from agent.commands.checked import Checked
 from agent.commands.doctor_checks import claude, clock, disk, engine, gpu, machine, notify
 from agent.commands.doctor_screening import screening
 from agent.commands.prepare import knobs
+from agent.explorers.choose import refuse_control, refuse_hints, refuse_missing
 from agent.people.steps import Step, silently
 from state.campaign import Campaign, load_campaign
+from state.errors import UserError
+from state.explorer import SAMPLERS
 
 Check = Callable[[Campaign, Path, Step], list[Checked]]
 
@@ -32,7 +35,21 @@ def explorable_keys(campaign: Campaign, file: Path, step: Step = silently) -> li
     return findings
 
 
-CHECKS: tuple[Check, ...] = (gpu, explorable_keys, screening, machine, engine, disk, clock, notify)
+def explorers(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
+    """What samplers need, as explorer of the night or of the control arm, is installed; Claude has its own check."""
+    asked = [f"explorer {campaign.explorer}"] if campaign.explorer in SAMPLERS else []
+    asked += [f"hints {campaign.hints}"] if campaign.hints else []
+    asked += [f"control.explorer {campaign.control.explorer}"] if campaign.control else []
+    try:
+        refuse_missing(campaign.explorer, f"explorer {campaign.explorer}", "claude or rules")
+        refuse_hints(campaign, campaign.hints)
+        refuse_control(campaign)
+    except UserError as error:
+        return [Checked("explorers", False, str(error), "see the sentence")]
+    return [Checked("explorers", True, f"{one}: everything that it needs is installed") for one in asked]
+
+
+CHECKS: tuple[Check, ...] = (gpu, explorable_keys, screening, explorers, machine, engine, disk, clock, notify)
 
 
 def examine(file: Path, dry_run: bool, as_json: bool, step: Step = silently) -> int:

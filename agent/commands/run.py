@@ -15,7 +15,7 @@ from agent.claude.protocol import LLMClient, LLMUnavailable
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.commands.prepare import prepare, with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
-from agent.explorers.choose import make_explorer
+from agent.explorers.choose import make_explorer, refuse_control, refuse_hints
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
@@ -30,7 +30,7 @@ from agent.people.steps import Steps
 from state.campaign import Campaign, format_of_run, load_campaign
 from state.errors import NightflyError, RunError, Standstill, UserError
 from state.evening import Budget
-from state.explorer import TITLES, Explorer, explorer_named, explorer_of
+from state.explorer import TITLES, Choice, choice_named, choice_of
 from state.paths import RunPaths
 from state.schema import validate
 from state.shapes import Stopped
@@ -56,7 +56,8 @@ def run_campaign(
     who = chosen(dry_run, explorer)
     if file.is_dir():
         restore_campaign(RunPaths(file), _tell)
-        who = who or explorer_of(open_run(file).started())
+        begun_with = choice_of(open_run(file).started())
+        who = who or (Choice("rules", begun_with.hints) if dry_run else begun_with)
         file, root = file / RunPaths(file).campaign.name, file
         campaign = load_campaign(file)
     else:
@@ -66,15 +67,17 @@ def run_campaign(
         campaign = load_campaign(file, format=format_of_run(RunPaths(root).journal))
     noise = None if noise_from is None else noise_for(RunPaths(root), campaign, noise_from)
     check_notify(campaign.notify)
-    who = who or campaign.explorer
-    llm = make_explorer(campaign, who)
+    who = who or Choice("rules" if dry_run else campaign.explorer, campaign.hints)
+    refuse_control(campaign)
+    refuse_hints(campaign, who.hints)
+    llm = make_explorer(campaign, who.explorer)
     begun, campaign = RunPaths(root).campaign, with_earlier_threads(campaign, root)
     budget = tonight(campaign, batches, finish_by)
-    if who == "claude" and (warning := unlimited(budget)):
+    if who.explorer == "claude" and (warning := unlimited(budget)):
         _tell(warning)
     prepared = prepare(campaign, begun if begun.is_file() else file, on_cpu, steps)
     engine = make_engine(with_threads(campaign, prepared))
-    night = open_night(file, root, who == "rules", who, noise)
+    night = open_night(file, root, who.explorer == "rules", who.explorer, noise, who.hints)
     try:
         night.inbox.clear()
         beat = Heartbeat(night.paths.heartbeat, campaign.name, campaign.notify)
@@ -101,12 +104,15 @@ def run_campaign(
         night.close()
 
 
-def chosen(dry_run: bool, explorer: str | None) -> Explorer | None:
-    """Who is to explore by the options of the command line; None where they leave it to campaign or run."""
-    who = None if explorer is None else explorer_named(explorer, f"--explorer {explorer}")
-    if dry_run and who not in (None, "rules"):
+def chosen(dry_run: bool, explorer: str | None) -> Choice | None:
+    """Who is to explore by the options of the command line; None where they leave it to campaign or run.
+
+    A dry run leaves the hints to them.
+    """
+    who = None if explorer is None else choice_named(explorer, f"--explorer {explorer}")
+    if dry_run and who is not None and who.explorer != "rules":
         raise UserError(f"--dry-run is the mocked Claude and --explorer {explorer} is not; leave out one of them")
-    return "rules" if dry_run else who
+    return who
 
 
 def _tell(note: str) -> None:
@@ -191,7 +197,8 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
         display.say(f"truth: {prepared['truth']}; stimulus: {prepared['stimulus']}")
     display.say(
         f"{prepared['n_neurons']:,} neurons, {prepared['n_edges']:,} edges; "
-        f"{night.campaign.search.n_parallel} slots a batch, explorer: {TITLES[history.explorer]}"
+        f"{night.campaign.search.n_parallel} slots a batch, explorer: {Choice(history.explorer, history.hints).title}"
+        f"{_beside(night)}"
     )
     if (earlier := history.earlier_noise) is not None:
         display.say(f"noise: pooled with that of the earlier run {earlier['run']}, as it stands in the journal")
@@ -202,6 +209,15 @@ def _introduce(night: Night, display: Display, prepared: dict[str, Any], first: 
     night.derived.log.tell = display.say
     if night.journal.torn_bytes:
         display.say(f"the journal ended in a half-written line ({night.journal.torn_bytes} bytes); it was cut")
+
+
+def _beside(night: Night) -> str:
+    """Who explores beside, in words."""
+    if (control := night.campaign.control) is None:
+        return ""
+    slots = night.campaign.control_slots
+    places = f"slot{'s' if len(slots) > 1 else ''} {', '.join(map(str, slots))}"
+    return f", control arm: {TITLES[control.explorer]} in {places} after the baseline"
 
 
 def _conclude(night: Night, reason: str, as_json: bool) -> int:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.ledger.budget import budget_left
+from agent.ledger.gains import gain_lines
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from agent.ledger.spending import Spending, cache_words
@@ -92,7 +93,7 @@ def _picture(root: Path, console: Console) -> tuple[Group, bool]:
     if rows and history.planned > history.committed:
         parts.append(slot_table(rows, console))
     ends = list(state["verdict"]) if state["finished"] else []
-    ends += state["standard"]
+    ends += [*state["standard"], *state["control"]]
     ends += [state["times"]] if state["times"] else []
     ends += [
         f"leading, {best['config_id']}: {best['runs']} runs, "
@@ -118,6 +119,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "campaign": ledger.campaign.name,
         "dry_run": history.dry_run,
         "explorer": history.explorer,
+        "hints": history.hints,
         "state": _state(history, driver),
         "driver": driver,
         "held_back": held_back(history, paths.root) if driver else "",
@@ -131,6 +133,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
         "standard": standard_lines(ledger.views),
+        "control": gain_lines(ledger),
         "times": _times(ledger),
         # A single lucky run does not lead.
         "best": [_config(stats) for stats in ledger.views.table.leading(3)],

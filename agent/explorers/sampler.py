@@ -21,7 +21,7 @@ from agent.ledger.policy import next_slot_node
 from prompts.context import ConfigView, Context
 from state.campaign import Campaign
 from state.config import Scalar
-from state.explorer import TITLES, Sampler
+from state.explorer import Sampler, named
 
 # How often the sampler is asked for one slot before the slot repeats a config instead.
 QUESTIONS = 8
@@ -39,14 +39,14 @@ class SamplerExplorer:
         context = prompt.context
         reply = reply_with(context, propose(context, self.changes(context)))
         for name in (f"slot_{slot}" for slot in range(context.n_parallel)):
-            if "entry" in reply[name]:
+            if "entry" in reply.get(name, {}):
                 reply[name]["entry"] |= {"embedding": f"not looked at: {self.named} reads figures only"}
         return Completion(text=json.dumps(reply, indent=1), stop_reason="end_turn", model=self.model)
 
     @property
     def named(self) -> str:
         """The sampler and its seed, as entries name them."""
-        return f"{TITLES[self._kind]}, seed {self._campaign.seeds.explorer}"
+        return named(self._kind, self._campaign.seeds.explorer)
 
     def changes(self, context: Context) -> Asked:
         """What it would try in the batch after ``context``."""
@@ -54,10 +54,16 @@ class SamplerExplorer:
 
 
 class Asked:
-    """The questions about one batch; what one slot is going to try is told to the sampler with the next question."""
+    """The questions about one batch; what one slot is going to try is told to the sampler with the next question.
 
-    def __init__(self, campaign: Campaign, kind: Sampler, context: Context, named: str) -> None:
+    ``stream`` sets its draws apart from those of another sampler of the same night.
+    """
+
+    def __init__(
+        self, campaign: Campaign, kind: Sampler, context: Context, named: str, stream: tuple[int, ...] = ()
+    ) -> None:
         self._campaign, self._kind, self._context, self._named = campaign, kind, context, named
+        self._stream = stream
         self._done = {identity_of(values) for values in [*(one.values for one in context.results), *context.hopeless]}
         self._proposed: list[dict[str, Scalar]] = []
         self._questions = 0
@@ -85,7 +91,7 @@ class Asked:
     def _moves(self, names: list[str]) -> Iterator[Move]:
         """Ask once; the moves from the configs of ``names`` towards the answer that are new and may run."""
         context, campaign = self._context, self._campaign
-        seed = campaign.seeds.explorer, context.batch, self._questions
+        seed = campaign.seeds.explorer, context.batch, self._questions, *self._stream
         self._questions += 1
         wanted = wish(self._kind, seed, context.rules, context.results, self._proposed, context.hopeless)
         parents = [result for result in context.results if result.config_id in names]

@@ -11,6 +11,7 @@ from agent.guard.owed_rules import served
 from agent.guard.reply import EntryReply, Reply
 from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
+from agent.ledger.control import control_judgement, control_run
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import node_to_repeat
 from agent.ledger.standard import standard_run
@@ -18,7 +19,7 @@ from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
 from prompts.memory import without_table
 from state.metrics import REWARD
-from state.records import Edit, Role
+from state.records import CONTROL_ROLE, Edit, Role
 from state.shapes import Proposal, ReplyAccepted
 
 NO_ENTRY = {
@@ -34,6 +35,9 @@ def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling:
     """The data of `reply_accepted`: one proposal a slot, judgements, memory, and what was replaced and why."""
     accepted, proposals, replaced = settled_proposals(ledger, context, ruling)
     entries = [NO_ENTRY if entry is None else _judgement(entry) for entry in ruling.entries]
+    for iteration in ledger.history.batch(ledger.history.planned):
+        if iteration.planned.role == CONTROL_ROLE:
+            entries[iteration.planned.slot] = control_judgement(ledger, iteration)
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
     if reply is None:
@@ -82,6 +86,9 @@ def settled_proposals(
         if slot in context.demand.standard:
             proposals.append(standard_run(ledger, context.seeds[slot], proposals))
             continue
+        if slot in context.demand.control:
+            proposals.append(control_run(ledger, slot))
+            continue
         if item is None:
             replaced[str(slot)] = [v.sentence() for v in ruling.violations if v.slot in (slot, None)]
         proposals.append(_fallback(ledger, context, slot, taken, due, short) if item is None else _proposal(item))
@@ -90,7 +97,7 @@ def settled_proposals(
 
 def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> None:
     """A batch that still lacks replicates gives up its last explorations, so that the policy holds."""
-    have = sum(item is None or item.is_replicate for item in accepted)
+    have = _open(context, accepted) + sum(item is not None and item.is_replicate for item in accepted)
     _give_up(accepted, context.demand.min_replicates - have, lambda slot, item: not item.is_replicate)
 
 
@@ -98,7 +105,7 @@ def _enough_confirmations(ledger: Ledger, context: Context, accepted: list[Accep
     """A batch that lacks confirmation runs gives up its last other replicates for them."""
     owed = context.demand.owed
     confirming = confirmation_slots(accepted, owed, ledger.history.config_ids)
-    lacking = (owed.runs if owed else 0) - len(confirming) - accepted.count(None)
+    lacking = (owed.runs if owed else 0) - len(confirming) - _open(context, accepted)
     _give_up(accepted, lacking, lambda slot, item: slot not in confirming and item.is_replicate)
 
 
@@ -110,7 +117,12 @@ def _enough_of_the_short(ledger: Ledger, context: Context, accepted: list[Accept
     def is_other(slot: int, item: Accepted) -> bool:
         return slot not in confirming and item.is_replicate and names.get(item.config.identity()) not in done
 
-    _give_up(accepted, context.demand.short_replicates - sum(done.values()) - accepted.count(None), is_other)
+    _give_up(accepted, context.demand.short_replicates - sum(done.values()) - _open(context, accepted), is_other)
+
+
+def _open(context: Context, accepted: list[Accepted | None]) -> int:
+    """How many slots a fallback will fill; the program's own are none of them."""
+    return sum(item is None and slot not in context.demand.reserved for slot, item in enumerate(accepted))
 
 
 def _give_up(accepted: list[Accepted | None], lacking: int, gives: Callable[[int, Accepted], bool]) -> None:

@@ -20,10 +20,11 @@ def wrong_figures(ledger: Ledger, context: Context, reply: Reply) -> Figures:
     """What is wrong in a batch reply, at most MOST a text; a claim that is right leaves no trace."""
     if context.kind == "start":
         return Figures()
-    slots = []
-    for view, entry in zip(context.slots, reply.entries, strict=False):
+    slots: list[list[str]] = [[] for _ in range(context.n_parallel)]
+    for view in context.slots:
+        entry = reply.entries[view.slot]
         text = "" if entry is None else "\n".join((entry.embedding or "", entry.observation, entry.verdict_reason))
-        slots.append(contradictions(text, view.iteration, ledger)[:MOST])
+        slots[view.slot] = list(contradictions(text, view.iteration, ledger)[:MOST])
     return Figures(slots, contradictions(without_table(reply.memory), None, ledger)[:MOST])
 
 

@@ -20,8 +20,10 @@ NONE = Figures()
 def check(reply: Reply, facts: Facts, figures: Figures = NONE, rules: Sequence[Rule] = RULES) -> Ruling:
     """Hold ``reply`` against every rule, in whatever order they come; what it proposes for the program's slots is no
     matter."""
-    mine = [slot for slot in range(len(reply.proposals)) if slot not in facts.demand.standard]
-    drafts = [draft(slot, reply.proposals[slot], facts) for slot in mine]
+    reserved = facts.demand.reserved
+    drafts = [
+        draft(slot, one, facts) for slot, one in enumerate(reply.proposals) if one is not None and slot not in reserved
+    ]
     case, found = Case(reply, facts, figures, drafts), Found()
     for number in sorted({step.round for step in Step}):
         if number == Step.CONFIG.round:
@@ -35,7 +37,7 @@ def check(reply: Reply, facts: Facts, figures: Figures = NONE, rules: Sequence[R
 def _counts(rule: Rule, facts: Facts) -> bool:
     if facts.last and rule.of_policy:
         return False
-    return rule.holds_in(facts.campaign.policy) and not (rule.once and rule.code in facts.sent_back)
+    return rule.holds_in(facts.campaign) and not (rule.once and rule.code in facts.sent_back)
 
 
 def _refused(found: Found, facts: Facts) -> set[int]:

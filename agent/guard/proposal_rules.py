@@ -55,6 +55,13 @@ def _parent_standard(case: Case) -> Iterator[Breach]:
             yield breach(one.slot, "parent", f"{one.proposal.parent}, a run of standard training", "a two-stage node")
 
 
+def _parent_control(case: Case) -> Iterator[Breach]:
+    for one in case.drafts:
+        run = case.facts.parent_run(one.proposal.node)
+        if run is not None and run.control:
+            yield breach(one.slot, "parent", f"{one.proposal.parent}, a run of the control arm", "a node of your own")
+
+
 def _edit_rule(code: str, demand: str) -> Rule:
     """A rule on single edits: `agent.guard.edits` says which of them cannot be made."""
 
@@ -167,6 +174,13 @@ PROPOSAL_RULES = (
         "`parent` is never a run of standard training (role `standard-baseline`): they are for comparison alone.",
         _parent_standard,
         standard=True,
+    ),
+    Rule(
+        "parent_control",
+        Step.PARENT,
+        "`parent` is never a run of the control arm (role `control`): it is another explorer's.",
+        _parent_control,
+        control=True,
     ),
     _edit_rule("duplicate_key", "Each key is edited once."),
     _edit_rule("protected_key", "What is listed as protected is never edited."),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError, create_model
 
+from prompts.context import Context
 from state.added import FORMAT
 from state.campaign import Campaign
 from state.records import Edit, SeedRationale
@@ -65,17 +67,32 @@ class PicturedSlot(SlotReply):
     entry: PicturedEntry
 
 
+class SlotJudged(Section):
+    """One slot whose run is judged, and whose next one the program proposes."""
+
+    entry: EntryReply
+
+
+class PicturedJudged(SlotJudged):
+    """The same where pictures are sent."""
+
+    entry: PicturedEntry
+
+
 class SlotStart(Section):
-    """One slot of the start reply: nothing has run yet."""
+    """One slot of which only the next run is asked: in the start reply, and where the program has judged the last."""
 
     proposal: ProposalReply
 
 
 class Reply(Section):
-    """A reply of either kind with its slots in a list; ``entry`` is None in the start reply."""
+    """A reply of either kind with its slots in a list.
+
+    An entry is None in the start reply and of a run of the control arm, a proposal for a slot of that arm.
+    """
 
     entries: list[EntryReply | None]
-    proposals: list[ProposalReply]
+    proposals: list[ProposalReply | None]
     memory: str
     block_summary: str | None = None
     acknowledged: str | None = None
@@ -95,19 +112,43 @@ def screening(campaign: Campaign) -> bool:
     return campaign.policy.screening > 0
 
 
-@lru_cache(maxsize=8)
+@dataclass(frozen=True)
+class NotAsked:
+    """Slots of which a reply says nothing: runs whose ``entries`` the program writes, and whose next ``proposals``."""
+
+    entries: frozenset[int] = frozenset()
+    proposals: frozenset[int] = frozenset()
+
+
+ALL_ASKED = NotAsked()
+
+
+def not_asked(context: Context) -> NotAsked:
+    """What the program writes and proposes for the control arm itself."""
+    told = {view.slot for view in context.slots} if context.kind == "batch" else range(context.n_parallel)
+    return NotAsked(frozenset(set(range(context.n_parallel)) - set(told)), frozenset(context.demand.control))
+
+
+@lru_cache(maxsize=16)
 def reply_model(
-    n_parallel: int, start: bool, partial: bool = False, pictured: bool = False, screening: bool = False
+    n_parallel: int,
+    start: bool,
+    partial: bool = False,
+    pictured: bool = False,
+    screening: bool = False,
+    without: NotAsked = ALL_ASKED,
 ) -> type[BaseModel]:
-    """The model of a reply with ``n_parallel`` named slots, constant within a campaign.
+    """The model of a reply with ``n_parallel`` named slots, constant within a campaign but for ``without``.
 
     ``pictured``: `pictured` of the campaign.
     ``partial``: a slot or the memory may be null, which in a repair keeps what was sent of it before (`completed`).
     ``screening``: the campaign allows that role.
     """
-    slot: Any = SlotStart if start else PicturedSlot if pictured else SlotReply
-    slot = slot if screening else _plain(slot)
-    slots: dict[str, Any] = {f"slot_{n}": (slot | None if partial else slot, ...) for n in range(n_parallel)}
+    slots: dict[str, Any] = {}
+    for n in range(n_parallel):
+        if (slot := _slot_model(n, start, pictured, without)) is not None:
+            slot = slot if screening else _plain(slot)
+            slots[f"slot_{n}"] = (slot | None if partial else slot, ...)
     slots["memory"] = (str | None if partial else str, ...)
     if start:
         return create_model("StartReply", __base__=Section, **slots)
@@ -117,18 +158,32 @@ def reply_model(
 
 def _plain(slot: type[BaseModel]) -> type[BaseModel]:
     """``slot`` without the role of screening batches, under the same names."""
+    if "proposal" not in slot.model_fields:
+        return slot
     fields: Any = {"role": (PlainRole, ...)}
     proposal = create_model("ProposalReply", __base__=ProposalReply, __doc__=ProposalReply.__doc__, **fields)
     return create_model(slot.__name__, __base__=slot, __doc__=slot.__doc__, proposal=(proposal, ...))
 
 
-@lru_cache(maxsize=8)
+def _slot_model(slot: int, start: bool, pictured: bool, without: NotAsked) -> Any:
+    """The model of one slot; None where nothing is asked of it."""
+    entry = None if start or slot in without.entries else PicturedEntry if pictured else EntryReply
+    if slot in without.proposals:
+        return None if entry is None else PicturedJudged if pictured else SlotJudged
+    return SlotStart if entry is None else PicturedSlot if pictured else SlotReply
+
+
+@lru_cache(maxsize=16)
 def reply_schema(
-    n_parallel: int, start: bool, format: int = FORMAT, pictured: bool = False, screening: bool = False
+    n_parallel: int,
+    start: bool,
+    format: int = FORMAT,
+    pictured: bool = False,
+    screening: bool = False,
+    without: NotAsked = ALL_ASKED,
 ) -> dict[str, Any]:
     """JSON schema of the reply; one for the first prompt and its repairs, so that the prompt stays cached."""
-    model = reply_model(n_parallel, start, partial=format > 1, pictured=pictured, screening=screening)
-    return model.model_json_schema()
+    return reply_model(n_parallel, start, format > 1, pictured, screening, without).model_json_schema()
 
 
 def completed(sent: Sequence[str]) -> str:
@@ -148,19 +203,46 @@ def completed(sent: Sequence[str]) -> str:
     return json.dumps(now | kept, ensure_ascii=False)
 
 
-def parse_reply(text: str, n_parallel: int, start: bool, pictured: bool = False, screening: bool = False) -> Reply:
-    """The reply in ``text``; Unreadable says which field is wrong and what is expected."""
-    model = reply_model(n_parallel, start, pictured=pictured, screening=screening)
+def parse_reply(
+    text: str,
+    n_parallel: int,
+    start: bool,
+    pictured: bool = False,
+    screening: bool = False,
+    without: NotAsked = ALL_ASKED,
+) -> Reply:
+    """The reply in ``text``; Unreadable says which field is wrong and what is expected.
+
+    What it says of the slots in ``without`` is not looked at.
+    """
+    model = reply_model(n_parallel, start, pictured=pictured, screening=screening, without=without)
     try:
         # This parser refuses lone surrogates, which no file could hold.
-        value = model.model_validate_json(text)
+        value = model.model_validate_json(text if without == ALL_ASKED else _asked(text, without))
     except ValidationError as error:
         raise Unreadable("; ".join(explain(fault, model) for fault in error.errors()[:5])) from error
-    slots = [getattr(value, f"slot_{n}") for n in range(n_parallel)]
+    slots = [getattr(value, f"slot_{n}", None) for n in range(n_parallel)]
     return Reply(
-        entries=[None if start else slot.entry for slot in slots],
-        proposals=[slot.proposal for slot in slots],
+        entries=[getattr(slot, "entry", None) for slot in slots],
+        proposals=[getattr(slot, "proposal", None) for slot in slots],
         memory=getattr(value, "memory"),  # noqa: B009 - the model is made at run time
         block_summary=getattr(value, "block_summary", None),
         acknowledged=getattr(value, "acknowledged", None),
     )
+
+
+def _asked(text: str, without: NotAsked) -> str:
+    """``text`` less what it says of slots that it was not asked about; as it is where it is no JSON object."""
+    try:
+        sent = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(sent, dict):
+        return text
+    for part, slots in (("entry", without.entries), ("proposal", without.proposals)):
+        for slot in (sent.get(f"slot_{n}") for n in slots):
+            if isinstance(slot, dict):
+                slot.pop(part, None)
+    for name in (f"slot_{n}" for n in without.entries & without.proposals):
+        sent.pop(name, None)
+    return json.dumps(sent)

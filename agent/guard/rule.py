@@ -9,6 +9,7 @@ from typing import Literal
 
 from agent.guard.reply import ProposalReply, Reply
 from agent.guard.ruling import Accepted, Facts, Figures
+from state.campaign import Campaign
 from state.config import Scalar, SlotConfig
 from state.policy import Design, Policy
 
@@ -117,6 +118,12 @@ class Case:
         """Whether a screening batch is proposed: it stands in place of one batch's replicates, or is refused itself."""
         return any(item.screens for _, item in self.passed)
 
+    @property
+    def refused(self) -> int:
+        """How many slots were refused or have no config yet; the program's own are none of them."""
+        reserved = self.facts.demand.reserved
+        return sum(item is None and slot not in reserved for slot, item in enumerate(self.accepted))
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -124,8 +131,8 @@ class Rule:
 
     ``setting`` names the policy by which a campaign has it reject or warn; without one it rejects. ``once``: it sends a
     reply back once a conversation and refuses nothing. ``design``: it holds in campaigns of that `policy.design` alone.
-    ``standard``: it holds in campaigns that reserve runs of standard training alone; ``screening``: in those that allow
-    screening batches.
+    ``standard``: it holds in campaigns that reserve runs of standard training alone, ``control``: in those with a
+    control arm, ``screening``: in those that allow screening batches.
     """
 
     code: str
@@ -137,15 +144,19 @@ class Rule:
     design: Design | None = None
     standard: bool = False
     screening: bool = False
+    control: bool = False
 
     @property
     def of_policy(self) -> bool:
         """Whether it is the campaign's rule for a batch that will run, not one that a proposal needs to be one."""
         return self.setting is not None or self.design is not None or self.screening
 
-    def holds_in(self, policy: Policy) -> bool:
-        """Whether a campaign with that policy has the rule."""
-        if (self.standard and not policy.baseline_standard) or (self.screening and not policy.screening):
+    def holds_in(self, campaign: Campaign) -> bool:
+        """Whether that campaign has the rule."""
+        policy = campaign.policy
+        if self.screening and not policy.screening:
+            return False
+        if (self.standard and not policy.baseline_standard) or (self.control and campaign.control is None):
             return False
         return self.design is None or self.design == policy.design
 

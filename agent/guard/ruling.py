@@ -37,12 +37,13 @@ class ParentRun:
     """The run of one node: its data, and its minutes with all stages (None: it did not get that far).
 
     They are those of the quiet machine; in the first release those that the run took. ``standard``: it is a run of
-    standard training, for comparison alone.
+    standard training, ``control``: one of the control arm, each for comparison alone.
     """
 
     simulation_seed: int
     minutes: float | None
     standard: bool = False
+    control: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.guard.reply import ProposalReply
 from agent.guard.rule import Breach, Case, Rule, Step, breach
-from agent.guard.ruling import Facts
+from agent.guard.ruling import Accepted, Facts
 
 SEED_LIMIT = 2**31
 NAMED = 6
@@ -52,10 +51,11 @@ def _seed_mode(case: Case) -> Iterator[Breach]:
 
 def _same_data(slot: int, case: Case, identity: str) -> tuple[str, str] | None:
     """Found and allowed, where no other run is on the data."""
-    proposals, facts = case.reply.proposals, case.facts
-    proposal, run = proposals[slot], _parent_seed(proposals[slot], facts)
+    facts, item = case.facts, case.accepted[slot]
+    assert item is not None
+    proposal, run = item.proposal, _parent_seed(item, facts)
     known = facts.seeds_of(identity)
-    others = {other.simulation_seed for place, other in enumerate(proposals) if place != slot}
+    others = {one.simulation_seed for place, one in enumerate(case.reply.proposals) if one and place != slot}
     if proposal.simulation_seed in known | others | {run}:
         return None
     near = sorted(known)[-NAMED:] or ([run] if run is not None else [])
@@ -66,14 +66,15 @@ def _same_data(slot: int, case: Case, identity: str) -> tuple[str, str] | None:
 
 def _different_data(slot: int, case: Case, identity: str) -> tuple[str, str] | None:
     """Found and allowed, where the config has runs on the data."""
-    proposals, facts = case.reply.proposals, case.facts
-    seed = proposals[slot].simulation_seed
+    facts, mine = case.facts, case.accepted[slot]
+    assert mine is not None
+    seed = mine.proposal.simulation_seed
     twin = any(
-        proposals[other].simulation_seed == seed
-        and proposals[other].seed_rationale != "same-data-robustness"
-        and (item := case.accepted[other]) is not None
+        item.proposal.simulation_seed == seed
+        and item.proposal.seed_rationale != "same-data-robustness"
         and item.config.identity() == identity
-        for other in range(slot)
+        for item in case.accepted[:slot]
+        if item is not None
     )
     if seed not in facts.seeds_of(identity) and not twin:
         return None
@@ -84,8 +85,8 @@ def _different_data(slot: int, case: Case, identity: str) -> tuple[str, str] | N
     )
 
 
-def _parent_seed(proposal: ProposalReply, facts: Facts) -> int | None:
-    run = facts.parent_run(proposal.node)
+def _parent_seed(item: Accepted, facts: Facts) -> int | None:
+    run = facts.parent_run(item.proposal.node)
     return None if run is None else run.simulation_seed
 
 

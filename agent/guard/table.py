@@ -65,5 +65,5 @@ def demands(campaign: Campaign) -> list[DemandView]:
     return [
         DemandView(code=rule.code, demand=rule.demand.format(**known), mode=rule.mode(campaign.policy))
         for rule in RULES
-        if rule.holds_in(campaign.policy)
+        if rule.holds_in(campaign)
     ]

@@ -8,7 +8,7 @@ from state.campaign import Campaign
 from state.history import History, Iteration
 from state.journal import Record
 from state.metrics import traced
-from state.records import Failure, Role, SlotResult
+from state.records import CONTROL_ROLE, Failure, Role, SlotResult
 from state.shapes import SlotCut, SlotEnded
 from ucb.cut import ALPHA, Floor, floor_of, third
 from ucb.estimates import BASELINE
@@ -56,8 +56,8 @@ class Cutting:
     def may_cut(self, iteration: Iteration) -> bool:
         """Whether it is the first run of a config that was proposed as new: no replicate, no standard training."""
         planned = iteration.planned
-        new = planned.role in NEW_ROLES and planned.config_id != BASELINE and self._runs[planned.config_id] == 1
-        return self._on and new and iteration.cut is None
+        new = planned.role in (*NEW_ROLES, CONTROL_ROLE) and self._runs[planned.config_id] == 1
+        return self._on and new and planned.config_id != BASELINE and iteration.cut is None
 
     def decision(self, iteration: Iteration, at: int, total: int, value: float) -> SlotCut | None:
         """The data of `slot_cut` for a run whose metric was ``value`` at iteration ``at`` of ``total``, or None.

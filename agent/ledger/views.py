@@ -17,7 +17,7 @@ from state.files import parse_yaml, sha256
 from state.history import History, Iteration
 from state.journal import Record
 from state.metrics import REWARD, traced
-from state.records import STANDARD_ROLE, Planned, SlotResult, Status
+from state.records import CONTROL_ROLE, STANDARD_ROLE, Planned, SlotResult, Status
 from state.schema import validate
 from state.search import setting_key
 from state.shapes import BatchCommitted, RunImported, SlotEnded
@@ -27,7 +27,8 @@ from ucb.estimates import Estimates
 from ucb.score import Block, ScoreTable, block_of, score_block
 from ucb.table import VarianceTable
 from ucb.trajectory import PatternReport, pattern, run_status
-from ucb.variance import STANDARD, ConfigStats, run_from
+from ucb.tree import TreeNode
+from ucb.variance import CONTROL, STANDARD, ConfigStats, run_from
 
 KEPT_CONFIGS = 512
 
@@ -46,6 +47,8 @@ class Views:
         self.table = VarianceTable(campaign.thresholds, format=campaign.format, extra_rows=campaign.log == "full")
         # Runs of standard training beside the baseline: never ranked, repeated or built on.
         self.standard = VarianceTable(campaign.thresholds, format=campaign.format)
+        # All that the control arm has seen: its own runs and those that the campaign began with.
+        self.control = VarianceTable(campaign.thresholds, format=campaign.format)
         runs = campaign.policy.baseline_runs
         self.estimates = Estimates(self.table, runs)
         self.confirmations = Confirmations(campaign.goal, self.estimates, self.table, runs)
@@ -74,6 +77,8 @@ class Views:
         elif record.type == "batch_planned":
             batch = self.history.batch(record.batch)
             self.reports.clear()
+            # What a control arm runs is nobody else's evidence.
+            batch = [iteration for iteration in batch if iteration.planned.role != CONTROL_ROLE]
             self.confirmations.plan([iteration.planned for iteration in batch])
             for iteration in batch:
                 run = run_key(self.config(iteration))
@@ -98,20 +103,25 @@ class Views:
         self.courses[planned.iteration] = _courses(result)
         if result.failure is not None and not result.failure.counts and self.campaign.format > 1:
             # The same run may be made again: it has measured nothing.
-            self.known_runs.discard(run_key(self.config(iteration)))
             if result.cut:
                 self.hopeless[planned.config_id] = planned.iteration
-            self.confirmations.lose(planned, planned.iteration - self.history.first_iteration + 1)
+            if planned.role != CONTROL_ROLE:
+                self.known_runs.discard(run_key(self.config(iteration)))
+                self.confirmations.lose(planned, planned.iteration - self.history.first_iteration + 1)
             return
         run = run_from(planned, result, report)
         self.hopeless.pop(planned.config_id, None)
         self.times.learn(self.config(iteration), result, planned.batch)
         self.table_of(planned.config_id).add(run)
-        if planned.role != STANDARD_ROLE:
+        if planned.role == "baseline" and self.campaign.control is not None:
+            self.control.add(run)
+        if planned.role not in (STANDARD_ROLE, CONTROL_ROLE):
             self.confirmations.take(run)
 
     def table_of(self, config_id: str) -> VarianceTable:
-        """The table that a config stands in: all but standard training stand in the variance table."""
+        """The table that a config stands in: all but standard training and the control's in the variance table."""
+        if config_id.startswith(CONTROL):
+            return self.control
         return self.standard if config_id == STANDARD else self.table
 
     def status(self, result: SlotResult) -> Status:
@@ -133,8 +143,11 @@ class Views:
         """Whether a batch that ends with ``iteration`` ends its block."""
         return iteration == self.block(iteration).last
 
-    def rewards(self, number: int) -> dict[int, float] | None:
-        """Node of a block -> the mean of its config over all runs so far; None where each node has its own reward."""
+    def rewards(self, number: int, table: VarianceTable | None = None) -> dict[int, float] | None:
+        """Node of a block -> the mean of its config over all runs so far; None where each node has its own reward.
+
+        ``table``: another than the variance table, of which the means are.
+        """
         if self.campaign.search.ucb_reward == "run":
             return None
         block = self.numbered_block(number)
@@ -142,7 +155,8 @@ class Views:
             it for n in range(block.first, block.last + 1) if (it := self.history.iterations.get(n)) is not None
         )
         names = {it.planned.iteration: it.planned.config_id for it in finished if it.result is not None}
-        return {node: self.table[name].spreads[REWARD].mean or 0.0 for node, name in names.items()}
+        means = self.table if table is None else table
+        return {node: means[name].spreads[REWARD].mean or 0.0 for node, name in names.items()}
 
     def scores(
         self,
@@ -154,11 +168,19 @@ class Views:
         """UCB scores of a block, of its nodes up to ``upto``; ``c`` and ``rewards`` stand in for those now in force."""
         search = self.campaign.search
         block = self.numbered_block(number)
-        last = block.last if upto is None else min(upto, block.last)
-        known = [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
-        nodes = [node for node in known if node.role != STANDARD_ROLE]
+        known = self._nodes_of(block, block.last if upto is None else min(upto, block.last))
+        nodes = [node for node in known if node.role not in (STANDARD_ROLE, CONTROL_ROLE)]
         c = float(self.settings[setting_key("ucb_c")]) if c is None else c
         return score_block(nodes, block, c, search.ucb_formula, self.rewards(number) if rewards is None else rewards)
+
+    def control_scores(self, number: int) -> ScoreTable:
+        """The same as the control arm sees it: its own nodes and the baseline's, by the campaign's own constant."""
+        search, block = self.campaign.search, self.numbered_block(number)
+        nodes = [node for node in self._nodes_of(block, block.last) if node.role in ("baseline", CONTROL_ROLE)]
+        return score_block(nodes, block, search.ucb_c, search.ucb_formula, self.rewards(number, self.control))
+
+    def _nodes_of(self, block: Block, last: int) -> list[TreeNode]:
+        return [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
 
     @property
     def settings(self) -> dict[str, Scalar]:

@@ -16,9 +16,10 @@ from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt,
 from agent.guard.acceptance import accepted_data
 from agent.guard.checks import wrong_figures
 from agent.guard.guard import check
-from agent.guard.reply import Reply, Unreadable, completed, parse_reply, pictured, reply_schema, screening
+from agent.guard.reply import Reply, Unreadable, completed, not_asked, parse_reply, pictured, reply_schema, screening
 from agent.guard.ruling import Ruling, Violation
 from agent.ledger.ledger import Ledger
+from agent.night.explorers import ask_explorers
 from agent.night.night import Night
 from agent.night.patience import await_claude
 from agent.night.reserve import Reserve
@@ -29,6 +30,7 @@ from state.campaign import Campaign
 from state.files import sha256
 from state.history import Exchange
 from state.journal import RecordType
+from state.records import CONTROL_ROLE
 from state.shapes import PromptRendered, ReplyAccepted, ReplyReceived, ReplyRejected, codes_of
 
 ANEW = ("refusal", "model_context_window_exceeded")
@@ -38,6 +40,7 @@ CUT = (None, "max_tokens", "pause_turn")
 def ask(night: Night, llm: LLMClient) -> None:
     """Converse until a reply is accepted; every prompt and reply is journaled before anything else happens with it."""
     _take_input(night)
+    ask_explorers(night)
     context = build_context(night)
     while not (exchanges := night.history.exchanges) or exchanges[-1].accepted is None:
         if not exchanges or exchanges[-1].rejected is not None:
@@ -49,12 +52,14 @@ def ask(night: Night, llm: LLMClient) -> None:
 
 
 def batch_schema(campaign: Campaign) -> dict[str, Any]:
-    """The larger of the two schemas that a night sends."""
-    return _schema(campaign, start=False)
+    """The largest of the schemas that a night sends."""
+    return reply_schema(campaign.search.n_parallel, False, campaign.format, pictured(campaign), screening(campaign))
 
 
-def _schema(campaign: Campaign, start: bool) -> dict[str, Any]:
-    return reply_schema(campaign.search.n_parallel, start, campaign.format, pictured(campaign), screening(campaign))
+def schema_of(campaign: Campaign, context: Context) -> dict[str, Any]:
+    """The schema of a reply to the prompt of ``context``."""
+    start, form = context.kind == "start", (pictured(campaign), screening(campaign))
+    return reply_schema(context.n_parallel, start, campaign.format, *form, not_asked(context))
 
 
 def _take_input(night: Night) -> None:
@@ -105,7 +110,7 @@ def _images(ledger: Ledger, drawn: Mapping[str, str] | None) -> dict[str, str]:
         f"slot_{it.planned.slot}/{name}": blob
         for it in ledger.history.batch(ledger.history.planned)
         for name, blob in it.artifacts.items()
-        if name.endswith(".png")
+        if name.endswith(".png") and it.planned.role != CONTROL_ROLE
     }
     if not of_slots or ledger.campaign.format == 1:
         return of_slots
@@ -133,7 +138,7 @@ def _send(night: Night, llm: LLMClient, context: Context) -> None:
 def _received(night: Night, llm: LLMClient, context: Context) -> tuple[ReplyReceived, str] | None:
     """What came back and its text; None when the night has waited and asks again. LLMUnavailable ends the night."""
     start = context.kind == "start"
-    prompt, schema = conversation(night, context), _schema(night.campaign, start)
+    prompt, schema = conversation(night, context), schema_of(night.campaign, context)
     began = time.monotonic()
     try:
         with night.interrupt.welcome():
@@ -257,8 +262,8 @@ def read_reply(
 ) -> tuple[Reply | None, Ruling]:
     """Parse and guard a reply; an unreadable one is a ruling with one violation and nothing accepted."""
     try:
-        start, campaign = context.kind == "start", ledger.campaign
-        reply = parse_reply(text, context.n_parallel, start, pictured(campaign), screening(campaign))
+        start, form = context.kind == "start", (pictured(ledger.campaign), screening(ledger.campaign))
+        reply = parse_reply(text, context.n_parallel, start, *form, not_asked(context))
     except Unreadable as error:
         if stop_reason in CUT:
             found = f"a reply cut off (stop_reason {stop_reason}): {error}"

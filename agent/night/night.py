@@ -17,7 +17,7 @@ from state.campaign import EVENING_KEYS, Campaign, begun_campaign, format_of_run
 from state.claude import EVENING_CLAUDE_KEYS
 from state.config import flatten
 from state.errors import RunError
-from state.explorer import TITLES, Explorer
+from state.explorer import TITLES, Choice, Explorer, Hinter
 from state.files import keep_aside, remove_half_written, sha256, write_atomic
 from state.journal import Journal, Record, RecordType
 from state.lock import DriverLock
@@ -78,15 +78,19 @@ def open_night(
     dry_run: bool,
     explorer: Explorer | None = None,
     noise: EarlierNoise | None = None,
+    hints: Hinter | None = None,
 ) -> Night:
     """Open ``root`` for the campaign in ``campaign_file``: a new run, or the continuation of its own earlier one.
 
-    ``dry_run``: the mocked Claude explores; else ``explorer`` does, or where that is None the campaign's own.
+    ``explorer`` explores with ``hints``, or where it is None the campaign's own does with the campaign's; with
+    ``dry_run`` the mocked Claude in its place.
     ``noise``: what a new run takes over from an earlier one, see `noise_for`.
     """
     paths = RunPaths(root)
     campaign = load_campaign(campaign_file, format=format_of_run(paths.journal))
-    who: Explorer = "rules" if dry_run else explorer or campaign.explorer
+    who = Choice("rules" if dry_run else campaign.explorer, campaign.hints)
+    if explorer is not None:
+        who = Choice("rules" if dry_run else explorer, hints)
     _refuse_foreign(paths, campaign, campaign_file)
     night = Night(paths, _as_begun(paths, campaign))
     try:
@@ -149,7 +153,7 @@ def noise_for(paths: RunPaths, campaign: Campaign, earlier: Path) -> EarlierNois
     return earlier_noise(earlier, campaign)
 
 
-def _begin(night: Night, text: str, who: Explorer, noise: EarlierNoise | None) -> None:
+def _begin(night: Night, text: str, who: Choice, noise: EarlierNoise | None) -> None:
     write_atomic(night.paths.campaign, text)
     if not night.paths.user_input.exists():
         write_atomic(night.paths.user_input, HEADER)
@@ -157,12 +161,14 @@ def _begin(night: Night, text: str, who: Explorer, noise: EarlierNoise | None) -
         "name": night.campaign.name,
         "campaign": night.blobs.put(text),
         "identity": night.campaign.identity(),
-        "dry_run": who == "rules",
-        "explorer": who,
+        "dry_run": who.explorer == "rules",
+        "explorer": who.explorer,
         "format": FORMAT,
     }
     if night.campaign.instruction_text:
         started["instruction"] = night.blobs.put(night.campaign.instruction_text)
+    if who.hints is not None:
+        started["hints"] = who.hints
     if noise is not None:
         started["noise"] = noise
     night.record("campaign_started", started, batch=0)
@@ -183,7 +189,7 @@ def _as_begun(paths: RunPaths, campaign: Campaign) -> Campaign:
     return begun.model_copy(update=evening | sections)
 
 
-def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, who: Explorer) -> None:
+def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, who: Choice) -> None:
     root, history = night.paths.root, night.history
     if history.campaign_identity != campaign.identity():
         key = changed_key(_begun(night.paths) or campaign, campaign)
@@ -196,13 +202,15 @@ def _refuse_changed(night: Night, campaign: Campaign, campaign_file: Path, who: 
             f"{campaign_file}: {campaign.instruction} is not the instruction that {root} was started with; undo the "
             "change, or start a new run with --new"
         )
-    if history.explorer != who:
-        was, now = (_as_told(one) for one in (history.explorer, who))
+    if (begun := Choice(history.explorer, history.hints)) != who:
+        was, now = (_as_told(one) for one in (begun, who))
         raise RunError(f"{root}: was started {was} and cannot go on {now}; start a new run with --new")
 
 
-def _as_told(explorer: Explorer) -> str:
-    return "as a dry run" if explorer == "rules" else f"with {TITLES[explorer]}"
+def _as_told(who: Choice) -> str:
+    if who.explorer == "rules":
+        return "as a dry run" + ("" if who.hints is None else f" with hints of {TITLES[who.hints]}")
+    return f"with {who.title}"
 
 
 def _begun(paths: RunPaths) -> Campaign | None:

@@ -11,9 +11,9 @@ from state.config import SlotConfig
 from state.errors import NightflyError
 from state.files import write_atomic
 from state.paths import RunPaths
-from state.records import STANDARD_ROLE, Planned
+from state.records import CONTROL_ROLE, STANDARD_ROLE, Planned
 from state.shapes import BatchPlanned, Proposal
-from ucb.variance import STANDARD, config_id
+from ucb.variance import STANDARD, config_id, control_identity
 
 
 def plan_batch(night: Night) -> None:
@@ -33,6 +33,7 @@ def planned_data(ledger: Ledger) -> BatchPlanned:
 def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str, str]) -> Planned:
     config = child_config(ledger, slot, proposal)
     identity, iteration = config.identity(), ledger.history.next_iteration + slot
+    identity = control_identity(identity) if proposal["role"] == CONTROL_ROLE else identity
     known = ledger.history.config_ids | new_ids
     if identity not in known:
         new_ids[identity] = STANDARD if proposal["role"] == STANDARD_ROLE else config_id(known, identity)

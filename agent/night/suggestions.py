@@ -28,22 +28,30 @@ def proposals_to_run(ledger: Ledger) -> list[Proposal]:
     return [new if str(slot) in replaced else old for slot, (old, new) in enumerate(zip(proposals, held, strict=True))]
 
 
-def _as_made(proposal: Proposal) -> ProposalReply:
-    return ProposalReply(
-        role=_role(proposal),
-        parent="root" if proposal["parent"] is None else proposal["parent"],
-        parent_rule=proposal["parent_rule"],
-        mutation=proposal["mutation"],
-        edits=[Edit.model_validate(edit) for edit in proposal["edits"]],
-        simulation_seed=proposal["simulation_seed"],
-        training_seed=proposal["training_seed"],
-        seed_rationale=proposal["seed_rationale"],
-        hypothesis=proposal["hypothesis"],
+def _as_made(proposal: Proposal) -> ProposalReply | None:
+    """As it stood in the reply; None for one of the control arm, which never did."""
+    role = _role(proposal)
+    return (
+        None
+        if role is None
+        else ProposalReply(
+            role=role,
+            parent="root" if proposal["parent"] is None else proposal["parent"],
+            parent_rule=proposal["parent_rule"],
+            mutation=proposal["mutation"],
+            edits=[Edit.model_validate(edit) for edit in proposal["edits"]],
+            simulation_seed=proposal["simulation_seed"],
+            training_seed=proposal["training_seed"],
+            seed_rationale=proposal["seed_rationale"],
+            hypothesis=proposal["hypothesis"],
+        )
     )
 
 
-def _role(proposal: Proposal) -> ProposalRole:
+def _role(proposal: Proposal) -> ProposalRole | None:
     """A fallback of the program is a replicate to every rule; no rule looks at its runs of standard training."""
+    if proposal["role"] == "control":
+        return None
     if proposal["role"] == "fallback":
         return "replicate"
     return "baseline" if proposal["role"] == "standard-baseline" else proposal["role"]

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from agent.ledger.gains import gain_lines
 from agent.ledger.ledger import Ledger
 from state.errors import ConfigError
 from state.evening import Event, Notify
@@ -136,7 +137,8 @@ class Alarms:
             self._say(text)
             self._send("claude_unreachable", text)
         elif record.type == "budget_stop":
-            self._send("finished", f"the night has ended: {record.of(Stopped)['reason']}")
+            reason = f"the night has ended: {record.of(Stopped)['reason']}"
+            self._send("finished", ". ".join([reason, *gain_lines(self._ledger)]))
         elif record.type == "driver_stopped":
             self._send("stopped", f"the night has stopped: {record.of(Stopped)['reason']}")
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import LLMClient
-from agent.guard.reply import ProposalReply, parse_reply, pictured, reply_schema, screening
+from agent.guard.reply import ProposalReply, not_asked, parse_reply, pictured, screening
 from agent.guard.ruling import Ruling
 from agent.ledger.open_run import Run, open_run
-from agent.night.ask import conversation, read_reply
+from agent.night.ask import conversation, read_reply, schema_of
 from agent.replay.records import Replay
+from prompts.context import Context
 from state.errors import RunError
 from state.explorer import Explorer, explorer_of
 from state.shapes import ReplyReceived
@@ -20,11 +21,14 @@ from state.shapes import ReplyReceived
 
 @dataclass(frozen=True)
 class Answers:
-    """Proposals by slot, as given then and as given now (None = unreadable), and what the guard says of the new."""
+    """Proposals by slot, as given then and as given now (None = unreadable), and what the guard says of the new.
+
+    A slot of the control arm has none.
+    """
 
     batch: int
-    then: list[ProposalReply] | None
-    now: list[ProposalReply] | None
+    then: list[ProposalReply | None] | None
+    now: list[ProposalReply | None] | None
     ruling: Ruling
     models: tuple[str, str]
 
@@ -33,12 +37,10 @@ def ask_again(root: Path, batch: int, llm: LLMClient) -> Answers:
     """The first prompt of ``batch`` (0 = the start call) put to ``llm``; the old reply is the one first received."""
     replay, reply = _until_reply(open_run(root), batch)
     context = replay.context()
-    start, n = context.kind == "start", context.n_parallel
-    form = pictured(replay.campaign), screening(replay.campaign)
-    completion = llm.complete(conversation(replay, context), reply_schema(n, start, replay.campaign.format, *form))
+    completion = llm.complete(conversation(replay, context), schema_of(replay.campaign, context))
     text = unwrapped(completion.text) if completion.form == "text" else completion.text
     new, ruling = read_reply(replay, context, text)
-    old = _proposals(replay.blobs.text(reply["reply"]), n, start, *form) if reply["reply"] else None
+    old = _proposals(replay, context, reply["reply"]) if reply["reply"] else None
     return Answers(batch, old, new.proposals if new else None, ruling, (reply.get("model", ""), completion.model))
 
 
@@ -52,9 +54,11 @@ def _until_reply(run: Run, batch: int) -> tuple[Replay, ReplyReceived]:
     raise RunError(f"{run.paths.root}: no reply was received about batch {batch}; `nightfly replay` lists its batches")
 
 
-def _proposals(text: str, n: int, start: bool, seen: bool, screens: bool) -> list[ProposalReply] | None:
+def _proposals(replay: Replay, context: Context, blob: str) -> list[ProposalReply | None] | None:
+    n, start, text = context.n_parallel, context.kind == "start", replay.blobs.text(blob)
+    form = pictured(replay.campaign), screening(replay.campaign)
     try:
-        return parse_reply(text, n, start, seen, screens).proposals
+        return parse_reply(text, n, start, *form, not_asked(context)).proposals
     except ValueError:
         return None
 
@@ -70,7 +74,7 @@ def client_of(root: Path, dry_run: bool | None) -> LLMClient:
 
 def as_data(answers: Answers) -> dict[str, Any]:
     """Both answers as plain data."""
-    then, now = ([p.model_dump() for p in side] if side else None for side in (answers.then, answers.now))
+    then, now = ([p and p.model_dump() for p in side] if side else None for side in (answers.then, answers.now))
     violations = [violation.sentence() for violation in answers.ruling.violations]
     return {
         "batch": answers.batch,
@@ -94,8 +98,10 @@ def as_lines(answers: Answers) -> list[str]:
     return lines
 
 
-def _told(proposal: ProposalReply) -> list[str]:
+def _told(proposal: ProposalReply | None) -> list[str]:
     """A proposal in lines; control characters of the model's text never reach the terminal."""
+    if proposal is None:
+        return ["the control arm's"]
     seeds = f"seeds {proposal.simulation_seed}/{proposal.training_seed} ({proposal.seed_rationale})"
     lines = (
         f"{proposal.role} of {proposal.parent}, {seeds}",

@@ -12,6 +12,7 @@ from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
 from agent.night.ask import judged, prompt_data
 from agent.night.commit import committed_data
+from agent.night.explorers import asked_data, libraries_here
 from agent.night.plan import planned_data
 from agent.predecessor.imported import Sources, imported_data
 from agent.replay.compare import first_difference, text_difference
@@ -23,6 +24,7 @@ from state.metrics_log import read_column
 from state.shapes import (
     BatchCommitted,
     DriverStarted,
+    ExplorerAsked,
     PromptRendered,
     ReplyAccepted,
     ReplyReceived,
@@ -56,6 +58,7 @@ class Replay(Ledger):
             "slot_finished": self._finished,
             "slot_failed": self._finished,
             "slot_cut": self._cut,
+            "explorer_asked": self._asked,
             "prompt_rendered": self._prompt,
             "reply_received": self._reply,
             "reply_rejected": self._judged,
@@ -141,6 +144,11 @@ class Replay(Ledger):
         found = third(read_column(self.blobs.text(log), self.cutting.column), cut["total"])
         if found != (cut["at"], cut["value"]):
             yield f"iteration {cut['iteration']} was cut at {(cut['at'], cut['value'])}; its metrics.log has {found}"
+
+    def _asked(self, record: Record) -> Iterator[str]:
+        """The answers follow from the records before, as long as the samplers are those of that night."""
+        if libraries_here(self) == record.of(ExplorerAsked)["libraries"]:
+            yield from _differs(asked_data(self) or {}, record.data)
 
     def _prompt(self, record: Record) -> Iterator[str]:
         stored = record.of(PromptRendered)

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.briefing.config_view import config_changes
 from agent.guard.acceptance import NO_ENTRY
+from agent.ledger.gains import gain_lines
 from agent.ledger.ledger import Ledger
 from agent.ledger.spending import cache_words, elapsed_s
 from agent.ledger.standard import standard_words
@@ -17,12 +18,13 @@ from agent.ledger.waiting import waiting_words
 from agent.report.story import Story
 from state.errors import RunError
 from state.explorer import TITLES
-from state.records import STANDARD_ROLE
+from state.records import CONTROL_ROLE, STANDARD_ROLE
 from ucb.estimates import BASELINE
 from ucb.trial import render_trial
 from ucb.variance import RANKED_FROM, ConfigStats, Spread
 
 PRINCIPLES = "### Established Principles"
+BY_PROGRAM = (STANDARD_ROLE, CONTROL_ROLE)
 NAMED = 6
 LONGEST = 300
 # A bullet is one mark and a space: `-0.1` and `**bold**` are text of the model.
@@ -118,7 +120,7 @@ def failures(ledger: Ledger) -> str:
         slots += (
             f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"
         )
-    entries = [it.entry for it in done if it.entry and it.planned.changes and it.planned.role != STANDARD_ROLE]
+    entries = [it.entry for it in done if it.entry and it.planned.changes and it.planned.role not in BY_PROGRAM]
     verdicts = Counter(entry["verdict"] for entry in entries if not _by_program(entry))
     judged = sum(verdicts.values())
     unjudged = len(entries) - judged
@@ -168,7 +170,8 @@ def cost(ledger: Ledger, story: Story) -> str:
     hours = elapsed_s(story.first_time, story.last_time) / 3600
     spent = "slot hours" if ledger.campaign.trainer == "gnn" else "pretended slot hours"
     told = f"{money}; {used.gpu_hours:.2f} {spent}; {hours:.2f} h from the first record to the last"
-    return "; ".join(filter(None, [told, waiting_words(ledger.waiting)])) + "."
+    told = "; ".join(filter(None, [told, waiting_words(ledger.waiting)])) + "."
+    return " ".join([told, *gain_lines(ledger)])
 
 
 def named(ledger: Ledger, stats: ConfigStats) -> str:

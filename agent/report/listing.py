@@ -32,9 +32,10 @@ class RunLine:
 
 
 def _explorer(history: History) -> tuple[str, ...]:
+    hints = () if history.hints is None else (f"hints of {TITLES[history.hints]}",)
     if history.explorer == "claude":
-        return ()
-    return ("dry run",) if history.dry_run else (TITLES[history.explorer],)
+        return hints
+    return ("dry run" if history.dry_run else TITLES[history.explorer], *hints)
 
 
 def run_line(paths: RunPaths) -> RunLine:

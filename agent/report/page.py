@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from agent.briefing.comparisons import LATEST_RUNS
+from agent.ledger.gains import gain_lines
 from agent.ledger.ledger import Ledger
 from agent.ledger.screening import screening_lines
 from agent.ledger.standard import standard_lines
@@ -88,6 +89,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "told": person_rows(ledger, story),
         "standard": standard_lines(ledger.views),
         "screened": screening_lines(ledger.views),
+        "control": gain_lines(ledger),
         "imported": imported_rows(ledger),
         "imported_from": ledger.history.imported_from,
         "configs": config_rows(ledger, limits.rows),
@@ -149,9 +151,10 @@ def _badges(ledger: Ledger) -> list[str]:
 
 
 def _explorer_badge(history: History) -> list[str]:
+    hints = [] if history.hints is None else [f"hints of {TITLES[history.hints]}"]
     if history.explorer == "claude":
-        return []
-    return ["dry run: mocked Claude" if history.dry_run else f"explored by {TITLES[history.explorer]}"]
+        return hints
+    return ["dry run: mocked Claude" if history.dry_run else f"explored by {TITLES[history.explorer]}", *hints]
 
 
 def _summary(ledger: Ledger, story: Story) -> str:

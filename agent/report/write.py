@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from agent.ledger.gains import gain_data
 from agent.ledger.standing import verdict_data
 from agent.report.learned import lessons
 from agent.report.page import render_page
@@ -37,7 +38,9 @@ def lines_json(root: Path) -> str:
     """The five lines of a run as one JSON object, with the figures behind the first: trials and error budget."""
     ledger, story = read_story(RunPaths(root))
     lines = [{"about": one.about, "text": one.text, "by_model": one.by_model} for one in lessons(ledger, story)]
-    return json.dumps({"run": str(root), "lines": lines, "verdict": verdict_data(ledger.views)})
+    found = gain_data(ledger)
+    control = {} if found is None else {"control": found}
+    return json.dumps({"run": str(root), "lines": lines, "verdict": verdict_data(ledger.views)} | control)
 
 
 def main() -> None:

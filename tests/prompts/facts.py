@@ -10,6 +10,7 @@ from prompts.context import (
     CurveView,
     Demand,
     DemandView,
+    HintView,
     ImportedView,
     MetricView,
     NodeView,
@@ -286,3 +287,27 @@ def _imported() -> list[ImportedView]:
         ImportedView(node=2, parent=1, stated=stated, mutation="n_epochs: 2 -> 3", changes=changes, values=known),
         ImportedView(node=1, parent=None, stated={}, mutation="a | b {{ c }}", changes={}, values=None),
     ]
+
+
+def beside_control_context() -> Context:
+    """A batch whose slot 1 belongs to a control arm, and a sampler hints at a change for slot 0."""
+    plain = plain_context()
+    hint = HintView(
+        by="a Gaussian process, seed 7",
+        slot=0,
+        parent=3,
+        config_id="C1",
+        key="training.n_epochs",
+        old=2,
+        new=3,
+        why="the single change nearest to what it asked for",
+        values=VALUES,
+    )
+    update = {
+        "control": "TPE",
+        "control_slots": [1],
+        "control_runs": 1,
+        "demand": plain.demand.model_copy(update={"control": [1]}),
+        "hints": [hint],
+    }
+    return plain.model_copy(update=update)

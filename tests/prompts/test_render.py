@@ -24,6 +24,7 @@ from state.files import sha256
 from tests.prompts.facts import (
     DEMANDS,
     batch_context,
+    beside_control_context,
     beside_standard_context,
     plain_context,
     screening_context,
@@ -38,6 +39,8 @@ PROMPTS: dict[str, Callable[[], str]] = {
     "batch_beside_standard": lambda: render_prompt(beside_standard_context()),
     "system_screening": lambda: render_system(screening_context()),
     "batch_screening": lambda: render_prompt(screening_context()),
+    "system_beside_control": lambda: render_system(beside_control_context()),
+    "batch_beside_control": lambda: render_prompt(beside_control_context()),
     "start": lambda: render_prompt(start_context()),
     "batch": lambda: render_prompt(plain_context()),
     "batch_end_failed": lambda: render_prompt(batch_context()),

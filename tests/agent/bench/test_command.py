@@ -109,7 +109,7 @@ def test_another_campaign_or_a_strange_directory_is_refused(done: tuple[Path, Be
 
 
 def test_unknown_explorers_are_refused() -> None:
-    assert chosen("rules, tpe") == ["rules", "tpe"]
+    assert [arm.name for arm in chosen("rules, tpe")] == ["rules", "tpe"]
     with pytest.raises(UserError, match="cma is no explorer; choose of claude, rules"):
         chosen("rules,cma")
     with pytest.raises(UserError, match="twice"):

@@ -98,7 +98,7 @@ def test_the_same_explorer_goes_on_and_no_other(tmp_path: Path) -> None:
 
 def test_the_sampler_is_told_of_every_config_in_the_terms_of_the_goal(nights: dict[Sampler, Night]) -> None:
     night = nights["tpe"]
-    told, context = results(night), build_context(night)
+    told, context = results(night, night.views.table), build_context(night)
     assert context.results == told
     assert {result.config_id for result in told} == set(night.history.config_ids.values())
     assert sorted(node for result in told for node in result.nodes) == sorted(night.history.iterations)
@@ -117,14 +117,7 @@ def test_a_failed_run_counts_as_the_worst(tmp_path: Path) -> None:
     table = night.views.table
     lost = [name for name in table.names() if table[name].failed == len(table[name].runs)]
     assert lost
-    assert {result.score for result in results(night) if result.config_id in lost} == {0.0}
-
-
-def test_a_control_sees_its_own_slots_and_the_baseline_alone(nights: dict[Sampler, Night]) -> None:
-    night = nights["tpe"]
-    own = results(night, slots={1})
-    seen = {node for result in own for node in result.nodes}
-    assert seen == {n for n, it in night.history.iterations.items() if n <= 4 or it.planned.slot == 1}
+    assert {result.score for result in results(night, night.views.table) if result.config_id in lost} == {0.0}
 
 
 def test_what_a_sampler_would_say_today_can_be_asked(nights: dict[Sampler, Night]) -> None:

@@ -116,6 +116,7 @@ CASES: dict[str, Any] = {
 ELSEWHERE = {
     "baseline_required", "baseline_over", "baseline_parent", "baseline_seeds", "invalid_config", "architecture_time",
     "acknowledged_missing", "setting_conflict", "confirmation_owed", "claim", "memory_plan", "parent_standard",
+    "parent_control",
     *(rule.code for rule in (*DESIGN_RULES, *SCREENING_RULES)),
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from agent.night.night import Night
 from prompts.memory import HEADINGS
 from prompts.render import render_repair, render_system
 from state.campaign import Campaign
+from state.control import Control
 from state.files import read_yaml
 from state.policy import Design, Policy
 from state.schema import validate
@@ -145,19 +146,17 @@ WORDS = {"reject": "sent back", "warn": "warning", "once": "sent back once a con
 
 def rows() -> Iterator[str]:
     """The rows of docs/guard.md, with the numbers of a policy that sets none."""
-    told = {}
+    told, control = {}, Control(explorer="random")
     for design in get_args(Design):
-        told |= {
-            one.code: one.demand
-            for one in demands(
-                campaign().model_copy(update={"policy": Policy(design=design, baseline_standard=1, screening=1)})
-            )
-        }
+        policy = Policy(design=design, baseline_standard=1, screening=1)
+        having_all = campaign().model_copy(update={"policy": policy, "control": control})
+        told |= {one.code: one.demand for one in demands(having_all)}
     for rule in RULES:
         setting = f", by `policy.{rule.setting}`" if rule.setting else ""
         setting += f", with `policy.design: {rule.design}`" if rule.design else ""
         setting += ", with `policy.baseline_standard`" if rule.standard else ""
         setting += ", with `policy.screening`" if rule.screening else ""
+        setting += ", with `control`" if rule.control else ""
         yield f"| `{rule.code}` | {told[rule.code]} | {' or '.join(WORDS[mode] for mode in rule.modes)}{setting} |\n"
 
 
@@ -165,7 +164,8 @@ def rows() -> Iterator[str]:
 def test_each_demand_is_a_sentence(rule: Rule) -> None:
     allows = {"baseline_standard": int(rule.standard), "screening": int(rule.screening)}
     policy = Policy(design=rule.design or "roles", **allows)
-    of_design = campaign().model_copy(update={"policy": policy})
+    control = Control(explorer="random") if rule.control else None
+    of_design = campaign().model_copy(update={"policy": policy, "control": control})
     demand = next(one.demand for one in demands(of_design) if one.code == rule.code)
     assert demand.endswith((".", ". "))
     assert demand[0].isupper() or demand[0] == "`"
