@@ -50,6 +50,12 @@ class Policy(Growing):
         description="on: a first run whose primary metric lies far below the baseline's at a third of its training "
         "is ended there",
     )
+    fill_idle: Literal["off", "on"] = added(
+        "off",
+        before="off",
+        description="on: where a slot ends early and others train on, a replicate that is owed starts in its place, as "
+        "a slot of the next batch",
+    )
     baseline: Mode = "reject"
     replicates: Mode = "reject"
     mutation_size: Mode = "reject"

@@ -11,6 +11,7 @@ from agent.guard.owed_rules import served
 from agent.guard.reply import EntryReply, Reply
 from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
+from agent.ledger.ahead import proposal_of
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import node_to_repeat
 from agent.ledger.standard import standard_run
@@ -39,7 +40,7 @@ def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling:
     if reply is None:
         # Those slots would run in any case, but nothing of the conversation was of use.
         reasons = [violation.sentence() for violation in ruling.violations]
-        replaced |= {str(slot): reasons for slot in context.demand.standard}
+        replaced |= {str(slot): reasons for slot in context.demand.of_program}
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
     data: ReplyAccepted = {
         "proposals": proposals,
@@ -78,6 +79,9 @@ def settled_proposals(
     done = served(accepted, context.demand, ledger.history.config_ids)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
     for slot, item in enumerate(accepted):
+        if slot in ledger.history.ahead:
+            proposals.append(proposal_of(ledger.history.ahead[slot].planned))
+            continue
         if slot in context.demand.standard:
             proposals.append(standard_run(ledger, context.seeds[slot], proposals))
             continue
@@ -89,7 +93,7 @@ def settled_proposals(
 
 def _enough_replicates(context: Context, accepted: list[Accepted | None]) -> None:
     """A batch that still lacks replicates gives up its last explorations, so that the policy holds."""
-    have = sum(item is None or item.is_replicate for item in accepted)
+    have = _open(context, accepted) + sum(item is not None and item.is_replicate for item in accepted)
     _give_up(accepted, context.demand.min_replicates - have, lambda slot, item: not item.is_replicate)
 
 
@@ -97,7 +101,7 @@ def _enough_confirmations(ledger: Ledger, context: Context, accepted: list[Accep
     """A batch that lacks confirmation runs gives up its last other replicates for them."""
     owed = context.demand.owed
     confirming = confirmation_slots(accepted, owed, ledger.history.config_ids)
-    lacking = (owed.runs if owed else 0) - len(confirming) - accepted.count(None)
+    lacking = (owed.runs if owed else 0) - len(confirming) - _open(context, accepted)
     _give_up(accepted, lacking, lambda slot, item: slot not in confirming and item.is_replicate)
 
 
@@ -109,7 +113,13 @@ def _enough_of_the_short(ledger: Ledger, context: Context, accepted: list[Accept
     def is_other(slot: int, item: Accepted) -> bool:
         return slot not in confirming and item.is_replicate and names.get(item.config.identity()) not in done
 
-    _give_up(accepted, context.demand.short_replicates - sum(done.values()) - accepted.count(None), is_other)
+    lacking = context.demand.short_replicates - sum(done.values()) - _open(context, accepted)
+    _give_up(accepted, lacking, is_other)
+
+
+def _open(context: Context, accepted: list[Accepted | None]) -> int:
+    """How many slots have no accepted proposal and get a fallback."""
+    return sum(item is None and slot not in context.demand.of_program for slot, item in enumerate(accepted))
 
 
 def _give_up(accepted: list[Accepted | None], lacking: int, gives: Callable[[int, Accepted], bool]) -> None:
@@ -178,14 +188,14 @@ def _fallback(
         "edits": [],
         "simulation_seed": due.seeds.pop(0)
         if owed and due is not None
-        else _fresh_data(ledger, parent, offer, context.n_parallel, taken),
+        else fresh_data(ledger, parent, offer, context.n_parallel, taken),
         "training_seed": offer.training_seed,
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",
     }
 
 
-def _fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int]]) -> int:
+def fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int]]) -> int:
     """The offered simulation seed, or a later one where the model has already used it on this config."""
     config, seed = ledger.views.parent_config(parent), offer.simulation_seed
     if config is None:

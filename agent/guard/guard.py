@@ -20,7 +20,7 @@ NONE = Figures()
 def check(reply: Reply, facts: Facts, figures: Figures = NONE, rules: Sequence[Rule] = RULES) -> Ruling:
     """Hold ``reply`` against every rule, in whatever order they come; what it proposes for the program's slots is no
     matter."""
-    mine = [slot for slot in range(len(reply.proposals)) if slot not in facts.demand.standard]
+    mine = [slot for slot in range(len(reply.proposals)) if slot not in facts.demand.of_program]
     drafts = [draft(slot, reply.proposals[slot], facts) for slot in mine]
     case, found = Case(reply, facts, figures, drafts), Found()
     for number in sorted({step.round for step in Step}):

@@ -111,6 +111,12 @@ class Case:
         """The slots that have a config and are not refused."""
         return ((slot, item) for slot, item in enumerate(self.accepted) if item is not None)
 
+    @property
+    def unknown(self) -> int:
+        """How many refused slots may become anything yet; slots of the program are none."""
+        own = self.facts.demand.of_program
+        return sum(item is None and slot not in own for slot, item in enumerate(self.accepted))
+
 
 @dataclass(frozen=True)
 class Rule:

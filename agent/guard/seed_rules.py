@@ -55,7 +55,12 @@ def _same_data(slot: int, case: Case, identity: str) -> tuple[str, str] | None:
     proposals, facts = case.reply.proposals, case.facts
     proposal, run = proposals[slot], _parent_seed(proposals[slot], facts)
     known = facts.seeds_of(identity)
-    others = {other.simulation_seed for place, other in enumerate(proposals) if place != slot}
+    others = {
+        other.simulation_seed
+        for place, other in enumerate(proposals)
+        if place != slot and place not in facts.demand.of_program
+    }
+    others |= {one.simulation_seed for one in facts.demand.ahead}
     if proposal.simulation_seed in known | others | {run}:
         return None
     near = sorted(known)[-NAMED:] or ([run] if run is not None else [])
