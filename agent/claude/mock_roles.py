@@ -19,7 +19,7 @@ def roles(context: Context, changes: Changes, fresh_data: bool = False) -> list[
     taken = context.demand.of_program
     replicates = max(context.demand.min_replicates, 0 if taken else 1)
     free = [slot for slot in range(context.n_parallel) if slot not in taken]
-    explorers = free[: len(free) - replicates]
+    explorers = free[: max(0, len(free) - replicates)]
     slots, turns, owed = [], list(range(replicates)), owed_seeds(context)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):

@@ -11,9 +11,9 @@ from agent.guard.owed_rules import served
 from agent.guard.reply import EntryReply, Reply
 from agent.guard.ruling import Accepted, Ruling, mutation_line
 from agent.guard.text_rules import kept
-from agent.ledger.ahead import proposal_of
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import node_to_repeat
+from agent.ledger.run_ahead import proposal_of
 from agent.ledger.standard import standard_run
 from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
@@ -37,7 +37,8 @@ def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling:
     entries = [NO_ENTRY if entry is None else _judgement(entry) for entry in ruling.entries]
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
-    if reply is None:
+    asked = context.n_parallel - len(context.demand.of_program)
+    if reply is None or (context.demand.ahead and len(replaced) == asked):
         # Those slots would run in any case, but nothing of the conversation was of use.
         reasons = [violation.sentence() for violation in ruling.violations]
         replaced |= {str(slot): reasons for slot in context.demand.of_program}

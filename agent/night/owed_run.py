@@ -25,9 +25,9 @@ def slot_ahead(ledger: Ledger, ended: Sequence[int], waits_for: int, left_min: f
 
     ``ended``: iterations of the batch in hand that have ended; ``waits_for`` trains ``left_min`` longer.
     """
-    slot = _free_slot(ledger, ended)
-    proposal = None if slot is None else _owed(ledger, slot, ended)
-    if slot is None or proposal is None:
+    found = ((slot, _owed(ledger, slot, ended)) for slot in _free_slots(ledger, ended))
+    slot, proposal = next((one for one in found if one[1] is not None), (0, None))
+    if proposal is None:
         return None
     takes = ledger.views.times.predict(child_config(ledger, slot, proposal))
     if takes is None or left_min < SAVES * takes:
@@ -41,16 +41,18 @@ def slot_ahead(ledger: Ledger, ended: Sequence[int], waits_for: int, left_min: f
     }
 
 
-def _free_slot(ledger: Ledger, ended: Sequence[int]) -> int | None:
-    """The first slot whose run has ended and that the next batch has free: two runs never share a slot's data."""
+def _free_slots(ledger: Ledger, ended: Sequence[int]) -> list[int]:
+    """The slots whose runs have ended and that the next batch has free: two runs never share a slot's data."""
     history = ledger.history
     batch = [iteration.planned for iteration in history.batch(history.planned)]
-    free = (one.slot for one in batch if one.iteration in ended and one.slot not in history.ahead)
-    return next(free, None)
+    return [one.slot for one in batch if one.iteration in ended and one.slot not in history.ahead]
 
 
 def _owed(ledger: Ledger, slot: int, ended: Sequence[int]) -> Proposal | None:
-    """A run that the next batch must hold, whoever plans it: for the trial in hand, else of a config of the top."""
+    """A run that the next batch must hold, whoever plans it: for the trial in hand, else of a config of the top.
+
+    None where nothing is owed, or ``slot`` may name none of its nodes as parent.
+    """
     policy, demand = ledger.campaign.policy, next_demand(ledger)
     if policy.fill_idle == "off" or policy.design != "roles" or demand.baseline or not demand.min_replicates:
         return None

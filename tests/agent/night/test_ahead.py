@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from rich.console import Console
 
 from agent.claude.mock import MockLLM
 from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt
 from agent.commands.rebuild import rebuild
-from agent.night import ahead, harvest
-from agent.night.derived import Derived
+from agent.commands.status import describe, read_run
+from agent.ledger.ledger import Ledger
+from agent.ledger.waiting import CLAUDE, SLOWEST, Waiting
+from agent.night import ahead, harvest, standstill
+from agent.night.derived import Derived, read_ledger
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
+from agent.night.plan import plan_batch
+from agent.people.progress import in_hand
+from agent.people.slot_table import slot_table
 from agent.replay.whole_run import replay_run
+from agent.report.write import write_report
 from state.campaign import load_campaign
 from state.config import SlotConfig
+from state.errors import Standstill
 from state.evening import Budget
-from state.files import read_yaml, write_atomic
-from state.journal import Record, read_records
-from state.paths import SlotPaths
+from state.files import canonical_json, read_yaml, write_atomic
+from state.history import History
+from state.journal import Record, chain_hash, read_records
+from state.paths import RunPaths, SlotPaths
 from state.records import SlotResult
 from state.schema import validate
+from state.shapes import ReplyAccepted, why_useless
 from state.surrogate import SurrogateConfig
 from tests.agent.conftest import write_campaign
 from tests.agent.night.test_loop import contents, stopped_after
 from trainer.engines.contract import Ended, Job
 from trainer.engines.surrogate import surrogate_result
 
-LONG = 40  # polls
+LONG = 12  # polls
 
 
 @dataclass
@@ -194,7 +207,7 @@ def test_claude_is_told_which_slot_is_taken_and_asked_for_the_others(night: Nigh
     demand = text[text.index("# What the next batch must hold") : text.index("Barred as parents")]
     assert "Taken: slot 1" in demand
     assert "iteration 10, a run of C3, parent 6, simulation seed 1010" in demand
-    assert "Of the other slots at least 1 have role replicate" in demand
+    assert "Of the other slots at least 1 has role replicate" in demand
     assert "- C3: 1 more run\n" in demand, "one of the two that it lacks runs already"
     # The unfinished run stands nowhere else.
     assert "| 10 |" not in text
@@ -220,16 +233,34 @@ def test_what_is_proposed_for_a_taken_slot_is_not_looked_at(tmp_path: Path) -> N
     assert night.history.batch(3)[1].planned.role == "replicate"
 
 
+def test_where_nothing_of_a_reply_is_accepted_the_taken_slot_is_no_use_of_it(tmp_path: Path) -> None:
+    class Stubborn(MockLLM):
+        def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
+            completion = super().complete(prompt, schema)
+            reply = json.loads(completion.text)
+            for slot in range(4 if prompt.context.batch == 2 else 0):
+                reply[f"slot_{slot}"]["proposal"]["parent"] = 9999
+            return replace(completion, text=json.dumps(reply))
+
+    night = play(campaign(tmp_path / "c.yaml"), tmp_path / "r", EARLY, 3, llm=Stubborn())
+    assert [it.planned.role for it in night.history.batch(3)] == ["fallback", "replicate", "fallback", "fallback"]
+    accepted = next(record.data for record in of(tmp_path / "r", "reply_accepted") if record.batch == 2)
+    assert "parent" in why_useless(ReplyAccepted(**accepted))
+    assert replay_run(tmp_path / "r").passed
+
+
 def test_without_an_answer_the_taken_slot_keeps_its_run(tmp_path: Path) -> None:
     class Silent(MockLLM):
         def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Completion:
             if prompt.context.batch == 2:
-                raise LLMUnavailable("nobody answers")
+                raise LLMUnavailable("nobody answers", fatal=False)
             return super().complete(prompt, schema)
 
-    night = play(campaign(tmp_path / "c.yaml"), tmp_path / "r", EARLY, 3, llm=Silent())
+    file = write_campaign(tmp_path / "c.yaml", policy={"fill_idle": "on"}, claude={"max_fallback_batches": 1})
+    night = play(file, tmp_path / "r", EARLY, 3, llm=Silent())
     assert [it.planned.role for it in night.history.batch(3)] == ["fallback", "replicate", "fallback", "fallback"]
-    assert night.history.useless == 0
+    accepted = next(record.data for record in of(tmp_path / "r", "reply_accepted") if record.batch == 2)
+    assert why_useless(ReplyAccepted(**accepted)), "the program's own run is no use of Claude"
     assert replay_run(tmp_path / "r").passed
 
 
@@ -245,21 +276,167 @@ def test_off_is_the_default_and_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("batch", [2, 3])
 def test_stopped_at_any_record_and_run_again_the_files_are_the_same(tmp_path: Path, batch: int) -> None:
     # What is begun ahead is done before its batch begins, so that its end is as early in a night that goes on later.
-    polls = EARLY | {10: 5, 14: 5, 15: 5}
-    file = campaign(tmp_path / "c.yaml")
-    play(file, tmp_path / "before", polls, batch - 1, Budget(max_batches=4))
+    polls, file, budget = EARLY | {10: 5, 14: 5, 15: 5}, campaign(tmp_path / "c.yaml"), Budget(max_batches=4)
+    play(file, tmp_path / "before", polls, batch - 1, budget)
     shutil.copytree(tmp_path / "before", tmp_path / "whole")
-    play(file, tmp_path / "whole", polls, 4)
-    began = len(list(read_records(tmp_path / "before" / "journal.jsonl")))
-    records = list(read_records(tmp_path / "whole" / "journal.jsonl"))[began:]
-    assert [record.batch for record in records if record.type == "slot_planned"][0] == batch
+    play(file, tmp_path / "whole", polls, batch + 1, budget)
+    kinds = [record.type for record in read_records(tmp_path / "whole" / "journal.jsonl") if record.batch == batch]
+    assert kinds.count("slot_planned") == batch - 1
     want = contents(tmp_path / "whole")
-    for stop in range(1, sum(record.batch <= batch + 1 for record in records)):
+    # The first record is that of the driver.
+    for stop in range(1, len(kinds) + 1):
         root = tmp_path / f"stopped{stop}"
         shutil.copytree(tmp_path / "before", root)
         with stopped_after(stop):
-            play(file, root, polls, 4)
-        play(file, root, polls, 4)
+            play(file, root, polls, batch + 1, budget)
+        play(file, root, polls, batch + 1, budget)
         assert contents(root) == want, f"stopped after record {stop}"
-        assert replay_run(root).passed
-        shutil.rmtree(root)
+        assert replay_run(root, only=batch).passed
+
+
+def stopped(tmp_path: Path) -> Ledger:
+    """A night that was killed when a run had begun ahead of batch 3."""
+    file, root = campaign(tmp_path / "c.yaml"), tmp_path / "r"
+    play(file, root, EARLY, 1, Budget(max_batches=4))
+    with stopped_after(10):
+        play(file, root, EARLY, 4)
+    assert (root / "slots" / "0010").is_dir()
+    return read_ledger(RunPaths(root))[0]
+
+
+def test_a_run_ahead_is_shown_and_its_folder_belongs_to_it(tmp_path: Path) -> None:
+    ledger = stopped(tmp_path)
+    root = tmp_path / "r"
+    assert [it.planned.iteration for it in ledger.history.ahead.values()] == [10]
+    assert list(ledger.history.iterations) == list(range(1, 9))
+    shown = describe(*read_run(root))["slots"]
+    assert [(row["slot"], row["iteration"], row["ahead"]) for row in shown][-2:] == [(3, 8, 0), (1, 10, 3)]
+    console = Console(width=200, file=io.StringIO())
+    console.print(slot_table(in_hand(RunPaths(root), ledger.history), console))
+    assert "ahead of batch 3" in console.file.getvalue()  # type: ignore[attr-defined]
+    page = write_report(root).read_text()
+    assert "run 10 (C3 again) ahead of batch 3" in page
+    assert replay_run(root).passed
+    shutil.copytree(root / "slots" / "0010", root / "slots" / "0011")
+    assert any("slots/0011: no record knows of it" in fault for fault in replay_run(root).faults)
+
+
+def test_a_night_that_is_to_end_begins_nothing_ahead(tmp_path: Path) -> None:
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat(timespec="seconds")
+    file, one = campaign(tmp_path / "c.yaml"), tmp_path / "one"
+    play(file, one, EARLY, 1, Budget(max_batches=4))
+    for number, budget in enumerate(
+        [Budget(max_batches=2), Budget(max_gpu_hours=11.0), Budget(finish_by=soon), Budget(max_batches=3)]
+    ):
+        root = tmp_path / f"r{number}"
+        shutil.copytree(one, root)
+        # The driver's own limit is that of `play`, so that batch 2 runs whatever the journal says.
+        play(file, root, EARLY, 2, budget)
+        assert len(of(root, "slot_planned")) == (number == 3), budget
+
+
+@pytest.mark.parametrize("asked", ["pause", "stop"])
+def test_what_a_person_has_asked_for_is_heard(tmp_path: Path, asked: Literal["pause", "stop"]) -> None:
+    file, root = campaign(tmp_path / "c.yaml"), tmp_path / "r"
+    play(file, root, EARLY, 1, Budget(max_batches=4))
+    night = open_night(file, root, dry_run=True)
+    try:
+        night.record("driver_started", {"budget": {}, "slots_at_once": 4})
+        night.record("user_input_taken", {"kind": asked})
+        plan_batch(night)
+        harvest.run_slots(night, Paced(EARLY), lambda *_: None)
+    finally:
+        night.close()
+    assert not of(root, "slot_planned")
+
+
+def test_nothing_begins_beside_slots_that_may_all_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, crashes = campaign(tmp_path / "c.yaml"), {9: -2, 10: -4, 11: -6, 12: -8}
+    play(file, tmp_path / "r", EARLY, 2)
+    shutil.copytree(tmp_path / "r", tmp_path / "second")
+    monkeypatch.setattr(ahead, "ALIKE_S", 60.0)
+    with pytest.raises(Standstill, match="all 4 slots of batch 3 failed alike"):
+        play(file, tmp_path / "r", crashes, 4)
+    assert not of(tmp_path / "r", "slot_planned")
+    # After a batch of which all slots failed none is believed before a slot has finished, however long they train.
+    monkeypatch.setattr(ahead, "ALIKE_S", -1.0)
+    monkeypatch.setattr(standstill, "ALIKE_S", -1.0)
+    with pytest.raises(Standstill, match=r"the 2\. such batch in a row"):
+        play(file, tmp_path / "second", crashes | {n: -n for n in range(13, 17)}, 5)
+    assert {record.batch for record in of(tmp_path / "second", "slot_planned")} <= {3}
+
+
+def test_of_a_trial_that_has_begun_the_next_confirmation_run_is_made(tmp_path: Path) -> None:
+    night = play(campaign(tmp_path / "c.yaml"), tmp_path / "r", {n: 3 for n in range(5, 40) if n % 4 == 2}, 8)
+    ran = [record.data["slot"] for record in of(tmp_path / "r", "slot_planned")]
+    confirming = [slot for slot in ran if slot["parent_rule"].endswith("is on trial")]
+    assert confirming
+    first = night.views.confirmations.trials[0]
+    for slot in confirming:
+        trial = night.views.confirmations.of(slot["config_id"])
+        assert trial is not None
+        assert trial.expected[slot["iteration"]] == slot["simulation_seed"]
+    # Each data seed once, whoever planned its run.
+    assert sorted(first.expected.values()) == [1001, 1002, 1003, 1004]
+    assert not of(tmp_path / "r", "reply_rejected")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"left_min": 1.0}, "by the rule of today it is not"),
+        ({"takes_min": 75.0}, "takes_min"),
+        ({"ended": [6, 8], "left_min": 20.0}, "by the rule of today it is not"),
+        ({"ended": []}, "its results say otherwise"),
+        ({"waits_for": 6}, "waited for although it has ended"),
+    ],
+)
+def test_replay_finds_a_run_ahead_that_does_not_follow(
+    night: Night, tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
+    copy = tmp_path / "forged"
+    shutil.copytree(night.paths.root, copy)
+    path, prev, lines, changed = copy / "journal.jsonl", None, [], False
+    for line in path.read_text().splitlines():
+        fields = json.loads(line)
+        del fields["hash"]
+        if fields["type"] == "slot_planned" and not changed:
+            fields["data"] |= change
+            changed = True
+        fields["prev"] = prev
+        prev = chain_hash(fields)
+        lines.append(canonical_json(fields | {"hash": prev}))
+    path.write_text("\n".join(lines) + "\n")
+    faults = [fault for batch in replay_run(copy).batches.values() for fault in batch.faults]
+    assert any(says in fault for fault in faults), faults
+
+
+def test_a_place_works_while_a_run_ahead_trains_and_waits_when_it_has_ended(night: Night) -> None:
+    """Times made up: four places; batch 2 trains 100 min, slot 1 of it 20; the run ahead then takes 76, Claude 10."""
+    begin, history, waiting = datetime(2026, 1, 31, 22, 0, tzinfo=UTC), History(), Waiting()
+    minutes = {("slot_finished", 6): 20.0, ("slot_finished", 5): 100.0, ("reply_received", 2): 110.0}
+    clock = 0.0
+    for record in read_records(night.paths.journal):
+        if record.batch > 3 or (record.batch == 3 and record.type == "slot_planned"):
+            break
+        if record.batch >= 2:
+            key = record.data.get("iteration", record.batch)
+            clock = max(clock, minutes.get((record.type, key), 0.0))
+        told = record.model_copy(update={"time": (begin + timedelta(minutes=clock)).isoformat()})
+        history.apply(told)
+        waiting.apply(told, history)
+    # Not ended yet: its place has worked since 20 min, and did so while Claude thought.
+    assert waiting.worked == pytest.approx(60 * (4 * 20 + 4 * 80 + 10))
+    assert waiting.waited[SLOWEST] == 0
+    assert waiting.waited[CLAUDE] == pytest.approx(60 * 3 * 10)
+    ended = next(r for r in of(night.paths.root, "slot_finished") if r.data["iteration"] == 10)
+    told = ended.model_copy(update={"time": (begin + timedelta(minutes=clock)).isoformat()})
+    history.apply(told)
+    waiting.apply(told, history)
+    taken = sum(ended.data["result"]["seconds"].values()) / 60
+    assert 70 < taken < 80
+    # It had ended 110 - 20 - 76 min before: 10 of them Claude's, the rest those of the slowest slot.
+    late = 90 - taken
+    assert waiting.waited[CLAUDE] == pytest.approx(60 * 4 * 10)
+    assert waiting.waited[SLOWEST] == pytest.approx(60 * (late - 10))
+    assert waiting.worked == pytest.approx(60 * (4 * 20 + 4 * 80 - (late - 10)))
