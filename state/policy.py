@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from state.added import Growing, added
 
 Mode = Literal["reject", "warn"]
 Design = Literal["roles", "forced_seeds", "one_change"]
+
+
+def _as_a_word(value: Any) -> Any:
+    """YAML reads a bare `on` or `off` as a truth value."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["off", "on"], BeforeValidator(_as_a_word)]
 
 
 class Policy(Growing):
@@ -44,13 +52,13 @@ class Policy(Growing):
         description="of a batch after the baseline: the addendum's roles; or one config on the seeds offered to all "
         "slots; or the parent unchanged in slot 0, and one changed key in each other slot",
     )
-    cut: Literal["off", "on"] = added(
+    cut: Switch = added(
         "off",
         before="off",
         description="on: a first run whose primary metric lies far below the baseline's at a third of its training "
         "is ended there",
     )
-    fill_idle: Literal["off", "on"] = added(
+    fill_idle: Switch = added(
         "off",
         before="off",
         description="on: where a slot ends early and others train on, a replicate that is owed starts in its place, as "

@@ -32,7 +32,7 @@ from agent.replay.whole_run import replay_run
 from agent.report.write import write_report
 from state.campaign import load_campaign
 from state.config import SlotConfig
-from state.errors import Standstill
+from state.errors import ConfigError, Standstill
 from state.evening import Budget
 from state.files import canonical_json, read_yaml, write_atomic
 from state.history import History
@@ -271,6 +271,17 @@ def test_off_is_the_default_and_changes_nothing(tmp_path: Path) -> None:
     assert contents(off.paths.root) == contents(plain.paths.root)
     identities = [load_campaign(tmp_path / name).identity() for name in ("a.yaml", "b.yaml")]
     assert identities[0] == identities[1] != load_campaign(campaign(tmp_path / "on.yaml")).identity()
+
+
+@pytest.mark.parametrize("key", ["fill_idle", "cut"])
+@pytest.mark.parametrize(("word", "means"), [("on", "on"), ("off", "off"), ("'on'", "on"), ("true", "on")])
+def test_a_bare_word_of_yaml_is_what_it_says(tmp_path: Path, key: str, word: str, means: str) -> None:
+    file = campaign(tmp_path / "c.yaml", None)
+    file.write_text(file.read_text().replace("policy:\n", f"policy:\n  {key}: {word}\n"))
+    assert getattr(load_campaign(file).policy, key) == means
+    file.write_text(file.read_text().replace(f"{key}: {word}", f"{key}: sometimes"))
+    with pytest.raises(ConfigError, match=f"policy.{key} is 'sometimes'; input should be 'off' or 'on'"):
+        load_campaign(file)
 
 
 @pytest.mark.parametrize("batch", [2, 3])
