@@ -35,11 +35,22 @@ class Short(Section):
     lacks: int
 
 
+class RunAhead(Section):
+    """A replicate that has begun already in a slot of the next batch, in a place that would have been idle."""
+
+    slot: int
+    iteration: int
+    config_id: str
+    parent: int
+    simulation_seed: int
+
+
 class Demand(Section):
     """What the policy demands of the next batch, and why.
 
     ``owed`` are part of the replicates; of the others `short_replicates` go to the configs of ``short``, best first.
     ``standard``: slots in which the program itself runs standard training; ``control``: those of the control arm.
+    ``ahead``: those that are taken; all figures are about the other slots.
     """
 
     baseline: bool
@@ -49,11 +60,12 @@ class Demand(Section):
     short: list[Short] = Field(default_factory=list)
     standard: list[int] = Field(default_factory=list)
     control: list[int] = Field(default_factory=list)
+    ahead: list[RunAhead] = Field(default_factory=list)
 
     @property
-    def reserved(self) -> list[int]:
-        """The slots for which the program proposes, whatever a reply says of them."""
-        return [*self.standard, *self.control]
+    def of_program(self) -> list[int]:
+        """The slots that are not asked for: what is proposed for them is not looked at."""
+        return [*self.standard, *self.control, *(one.slot for one in self.ahead)]
 
     @property
     def short_replicates(self) -> int:

@@ -27,6 +27,7 @@ from state.shapes import (
     RunImported,
     SlotCut,
     SlotEnded,
+    SlotPlanned,
     SlotStarted,
     Stopped,
     UserInputTaken,
@@ -88,7 +89,8 @@ class History:
     in the conversation in hand; ``asked`` what a person last asked of the driver that runs (pause, stop, stop-now) and
     has not taken back. ``imported`` are the nodes of a predecessor's log (its file name is ``imported_from``), by id;
     the run's own iterations begin at ``first_iteration``. ``asked_explorers``: what the program's own explorers propose
-    for the batch that comes next.
+    for the batch that comes next. ``ahead``: slot of the next batch -> the run that is planned for it already; it is no
+    part of ``iterations`` before that batch is planned.
     """
 
     campaign_blob: str | None = None
@@ -102,6 +104,7 @@ class History:
     first_iteration: int = 1
     iterations: dict[int, Iteration] = field(default_factory=dict)
     batches: dict[int, list[int]] = field(default_factory=dict)
+    ahead: dict[int, Iteration] = field(default_factory=dict)
     earlier_noise: EarlierNoise | None = None
     committed: int = -1
     planned: int = 0
@@ -137,6 +140,11 @@ class History:
     def unfinished(self) -> list[Iteration]:
         """Planned iterations without a result, in slot order."""
         return [it for it in self.batch(self.planned) if it.result is None]
+
+    def run(self, number: int) -> Iteration:
+        """A planned iteration, of a batch or ahead of its own; KeyError where there is none."""
+        ahead = (iteration for iteration in self.ahead.values() if iteration.planned.iteration == number)
+        return next(ahead, None) or self.iterations[number]
 
     @property
     def next_iteration(self) -> int:
@@ -202,13 +210,18 @@ class History:
         data = record.of(BatchPlanned)
         for fields in data["slots"]:
             planned = Planned.model_validate(fields)
-            self.iterations[planned.iteration] = Iteration(planned)
+            ahead = self.ahead.pop(planned.slot) if planned.slot in self.ahead else Iteration(planned)
+            self.iterations[planned.iteration] = ahead
             self.batches[record.batch].append(planned.iteration)
         self.config_ids.update(data["new_config_ids"])
 
+    def _slot_planned(self, record: Record) -> None:
+        planned = Planned.model_validate(record.of(SlotPlanned)["slot"])
+        self.ahead[planned.slot] = Iteration(planned)
+
     def _slot_started(self, record: Record) -> None:
         data = record.of(SlotStarted)
-        iteration = self.iterations[data["iteration"]]
+        iteration = self.run(data["iteration"])
         iteration.attempts += 1
         iteration.lost += "after" in data
         iteration.run_id = data["run_id"]

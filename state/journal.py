@@ -23,6 +23,7 @@ RecordType = Literal[
     "campaign_started",
     "run_imported",
     "batch_planned",
+    "slot_planned",
     "slot_started",
     "slot_finished",
     "slot_failed",

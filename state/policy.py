@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from state.added import Growing, added
 
@@ -12,6 +12,14 @@ Mode = Literal["reject", "warn"]
 Design = Literal["roles", "forced_seeds", "one_change"]
 # Slots of a batch -> how many keys one screening batch tells of: a half fraction of two levels has 2^(k-1) runs.
 SCREENED_KEYS = {4: 3, 8: 4, 16: 5}
+
+
+def _as_a_word(value: Any) -> Any:
+    """YAML reads a bare `on` or `off` as a truth value."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["off", "on"], BeforeValidator(_as_a_word)]
 
 
 class Policy(Growing):
@@ -46,7 +54,7 @@ class Policy(Growing):
         description="of a batch after the baseline: the addendum's roles; or one config on the seeds offered to all "
         "slots; or the parent unchanged in slot 0, and one changed key in each other slot",
     )
-    cut: Literal["off", "on"] = added(
+    cut: Switch = added(
         "off",
         before="off",
         description="on: a first run whose primary metric lies far below the baseline's at a third of its training "
@@ -59,6 +67,12 @@ class Policy(Growing):
         le=10,
         description="how many batches of one run may be screening batches: several keys at once, in a design of the "
         "program's, for the main effect of each",
+    )
+    fill_idle: Switch = added(
+        "off",
+        before="off",
+        description="on: where a slot ends early and others train on, a replicate that is owed starts in its place, as "
+        "a slot of the next batch",
     )
     baseline: Mode = "reject"
     replicates: Mode = "reject"

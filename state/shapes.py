@@ -127,6 +127,21 @@ class BatchPlanned(TypedDict):
     new_config_ids: dict[str, str]
 
 
+class SlotPlanned(TypedDict):
+    """A slot of the next batch that is run ahead, in a place that is idle; see `agent.night.owed_run`.
+
+    ``slot`` is a `Planned` as JSON, ``ended`` the iterations of the batch in hand that had ended, their results
+    journaled or held back. ``waits_for`` is the iteration expected to train longest, for ``left_min`` more minutes; the
+    run ahead is predicted to take ``takes_min``.
+    """
+
+    slot: dict[str, Any]
+    ended: list[int]
+    waits_for: int
+    left_min: float
+    takes_min: float
+
+
 class SlotStarted(TypedDict):
     """A try at an iteration, written before its process exists.
 
@@ -277,6 +292,7 @@ Shape = (
     | Stopped
     | UserInputTaken
     | BatchPlanned
+    | SlotPlanned
     | SlotStarted
     | SlotEnded
     | SlotCut
@@ -297,6 +313,7 @@ SHAPES: dict[str, type] = {
     "budget_stop": Stopped,
     "user_input_taken": UserInputTaken,
     "batch_planned": BatchPlanned,
+    "slot_planned": SlotPlanned,
     "slot_started": SlotStarted,
     "slot_finished": SlotEnded,
     "slot_failed": SlotEnded,

@@ -62,11 +62,13 @@ ALSO = {
     "tests/agent/ledger/test_open_run.py": "state/shapes",
     "tests/agent/ledger/test_screening.py": "agent/claude/mock_screening",
     "tests/agent/ledger/test_views.py": "agent/ledger/ledger agent/ledger/tree",
+    "tests/agent/night/test_ahead.py": "agent/ledger/run_ahead agent/night/owed_run",
     "tests/agent/night/test_cut.py": "agent/ledger/cutting",
     "tests/agent/night/test_faults.py": "state/paths",
     "tests/agent/night/test_loop.py": (
         "agent/night/commit agent/night/harvest agent/night/plan trainer/engines/inline"
     ),
+    "tests/agent/night/test_real_ahead.py": "agent/night/jobs_ahead",
     "tests/agent/predecessor/test_configs.py": "agent/predecessor/keys",
     "tests/agent/predecessor/test_imported.py": "agent/predecessor/file_names",
     "tests/agent/replay/test_again.py": "agent/replay/command",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import demand, longer_by, next_slot_node, slot_minutes
-from prompts.context import Candidate, Demand, Owed, ReplicateRules, SeedOffer
+from prompts.context import Candidate, Demand, Owed, ReplicateRules, RunAhead, SeedOffer
 from state.campaign import Campaign
 from state.records import CONTROL_ROLE
+from ucb.confirm import Leader
 
 
 def next_demand(ledger: Ledger) -> Demand:
-    """What the next batch must hold; of the replicates some may be owed to a candidate."""
+    """What the next batch must hold; of the replicates some may be owed to a candidate, some run ahead already."""
     campaign, views = ledger.campaign, ledger.views
     found = demand(campaign, len(ledger.history.iterations), views.standings(campaign.policy.top_configs))
     if not found.baseline and campaign.control is not None:
         found = found.model_copy(update={"control": campaign.control_slots})
-    candidates = views.confirmations.owed()
+    found = _without_ahead(found, ahead := runs_ahead(ledger))
+    candidates = [one for one in (_still_owed(leader, ahead) for leader in views.confirmations.owed()) if one.seeds]
     if campaign.format == 1 or found.baseline or not candidates:
         return found
     trial = views.confirmations.open
@@ -23,7 +28,8 @@ def next_demand(ledger: Ledger) -> Demand:
         found = found.model_copy(update={"min_replicates": campaign.search.n_parallel})
     runs = min(found.min_replicates, *(len(one.seeds) for one in candidates))
     if trial is not None:
-        runs = min(runs, trial.target - len(trial.expected))
+        confirming = [one for one in ahead if one.simulation_seed in trial.left and one.config_id == trial.config_id]
+        runs = min(runs, trial.target - len(trial.expected) - len(confirming))
     if runs < 1:
         return found
     offered = [
@@ -31,6 +37,40 @@ def next_demand(ledger: Ledger) -> Demand:
         for one in candidates
     ]
     return found.model_copy(update={"owed": Owed(runs=runs, candidates=offered)})
+
+
+def runs_ahead(ledger: Ledger) -> list[RunAhead]:
+    """The slots of the next batch that are taken, by slot."""
+    return [
+        RunAhead(
+            slot=slot,
+            iteration=planned.iteration,
+            config_id=planned.config_id,
+            parent=planned.parent or 0,
+            simulation_seed=planned.simulation_seed,
+        )
+        for slot, planned in sorted((slot, one.planned) for slot, one in ledger.history.ahead.items())
+    ]
+
+
+def _without_ahead(found: Demand, ahead: list[RunAhead]) -> Demand:
+    """What is left to ask for where some replicates run already."""
+    if not ahead:
+        return found
+    made = Counter(one.config_id for one in ahead)
+    short = [one.model_copy(update={"lacks": one.lacks - made[one.config_id]}) for one in found.short]
+    left = {
+        "min_replicates": max(0, found.min_replicates - len(ahead)),
+        "short": [one for one in short if one.lacks > 0],
+        "ahead": ahead,
+    }
+    return found.model_copy(update=left)
+
+
+def _still_owed(leader: Leader, ahead: list[RunAhead]) -> Leader:
+    """The leader without the data seeds on which it runs ahead."""
+    taken = [one.simulation_seed for one in ahead if one.config_id == leader.config_id]
+    return replace(leader, seeds=tuple(seed for seed in leader.seeds if seed not in taken))
 
 
 def replication(campaign: Campaign) -> ReplicateRules:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.claude.mock_moves import Changes, Slot, confirm, owed_seeds, promise, repeat
+from agent.claude.mock_moves import Changes, Slot, baseline, confirm, owed_seeds, promise, repeat
 from agent.ledger.policy import node_to_repeat
 from prompts.context import ConfigView, Context
 
@@ -14,18 +14,21 @@ SHARED_EVERY = 3
 def roles(context: Context, changes: Changes, fresh_data: bool = False) -> list[Slot]:
     """One proposal a slot: baseline, or exploit, exploit, then replicates (the addendum's table of slots).
 
-    Of the replicates, those come first that are owed to a candidate. A slot of the control arm has an empty one.
+    Of the replicates, those come first that are owed to a candidate. What runs ahead already is one of them. A slot of
+    the control arm has an empty one.
     """
-    replicates = max(context.demand.min_replicates, 1)
-    explorers = context.n_parallel - replicates
+    taken, control = context.demand.of_program, context.demand.control
+    replicates = max(context.demand.min_replicates, 0 if set(taken) - set(control) else 1)
+    free = [slot for slot in range(context.n_parallel) if slot not in taken]
+    explorers = free[: max(0, len(free) - replicates)]
     slots: list[Slot] = []
     turns, owed = list(range(replicates)), owed_seeds(context)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
-        if slot in context.demand.control:
-            slots.append({})
+        if slot in taken:
+            slots.append({} if slot in control else baseline(context, slot))
             continue
-        if slot < explorers:
+        if slot in explorers:
             proposal = changes.explore(slot)
         else:
             proposal = confirm(context, slot, owed) or _build_up(context, slot, short)
@@ -37,7 +40,8 @@ def _on_shared_data(context: Context, slots: list[Slot]) -> list[Slot]:
     """Every third batch after block 1 tests training alone: one simulation seed in all slots that may choose theirs."""
     owed = context.demand.owed
     fixed = set(owed.candidates[0].simulation_seeds) if owed else set()
-    free = [slot for slot, proposal in enumerate(slots) if proposal and proposal["simulation_seed"] not in fixed]
+    taken = context.demand.of_program
+    free = [n for n, proposal in enumerate(slots) if n not in taken and proposal["simulation_seed"] not in fixed]
     following = context.batch + 1
     if context.format == 1 or following % SHARED_EVERY or len(free) < 2:
         return slots

@@ -23,7 +23,7 @@ from agent.ledger.standing import no_use, verdict_lines
 from agent.ledger.waiting import waiting_data, waiting_words
 from agent.night.user_input import pending
 from agent.people.display import held_back
-from agent.people.progress import slot_progress
+from agent.people.progress import in_hand
 from agent.people.slot_table import show, slot_table
 from state.history import History
 from state.lock import is_held, read_holder
@@ -89,8 +89,8 @@ def _picture(root: Path, console: Console) -> tuple[Group, bool]:
     lines += [state["held_back"]] if state["held_back"] else []
     lines += [f"waits for Claude: {state['pending_input'][:200]!r}"] if state["pending_input"] else []
     parts: list[Text | Table] = [Text("\n".join(lines))]
-    rows = [slot_progress(paths, it) for it in history.batch(history.planned)]
-    if rows and history.planned > history.committed:
+    rows = in_hand(paths, history)
+    if rows and (history.planned > history.committed or history.ahead):
         parts.append(slot_table(rows, console))
     ends = list(state["verdict"]) if state["finished"] else []
     ends += [*state["standard"], *state["control"]]
@@ -114,7 +114,6 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
     history, spending = ledger.history, ledger.spending
     done = [it for it in history.iterations.values() if it.result is not None]
     driver = read_holder(paths.lock) if is_held(paths.lock) else None
-    rows = [slot_progress(paths, it) for it in history.batch(history.planned)]
     return {
         "campaign": ledger.campaign.name,
         "dry_run": history.dry_run,
@@ -128,7 +127,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "finished": len(done),
         "failed": sum(it.result is not None and it.result.failed for it in done),
         "cut": sum(it.result is not None and it.result.cut for it in done),
-        "slots": [asdict(row) for row in rows],
+        "slots": [asdict(row) for row in in_hand(paths, history)],
         "imported": _imported(history),
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),

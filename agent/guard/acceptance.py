@@ -14,6 +14,7 @@ from agent.guard.text_rules import kept
 from agent.ledger.control import control_judgement, control_run
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import node_to_repeat
+from agent.ledger.run_ahead import proposal_of
 from agent.ledger.standard import standard_run
 from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
@@ -40,10 +41,11 @@ def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling:
             entries[iteration.planned.slot] = control_judgement(ledger, iteration)
     memory = ledger.history.memory if ruling.memory is None else ledger.blobs.put(without_table(ruling.memory))
     alone = _tell_who_is_alone(ledger, accepted, proposals)
-    if reply is None:
+    asked = context.n_parallel - len(context.demand.of_program)
+    if reply is None or (context.demand.ahead and len(replaced) == asked):
         # Those slots would run in any case, but nothing of the conversation was of use.
         reasons = [violation.sentence() for violation in ruling.violations]
-        replaced |= {str(slot): reasons for slot in context.demand.standard}
+        replaced |= {str(slot): reasons for slot in context.demand.of_program}
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
     data: ReplyAccepted = {
         "proposals": proposals,
@@ -83,6 +85,9 @@ def settled_proposals(
     done = served(accepted, context.demand, ledger.history.config_ids)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
     for slot, item in enumerate(accepted):
+        if slot in ledger.history.ahead:
+            proposals.append(proposal_of(ledger.history.ahead[slot].planned))
+            continue
         if slot in context.demand.standard:
             proposals.append(standard_run(ledger, context.seeds[slot], proposals))
             continue
@@ -117,12 +122,13 @@ def _enough_of_the_short(ledger: Ledger, context: Context, accepted: list[Accept
     def is_other(slot: int, item: Accepted) -> bool:
         return slot not in confirming and item.is_replicate and names.get(item.config.identity()) not in done
 
-    _give_up(accepted, context.demand.short_replicates - sum(done.values()) - _open(context, accepted), is_other)
+    lacking = context.demand.short_replicates - sum(done.values()) - _open(context, accepted)
+    _give_up(accepted, lacking, is_other)
 
 
 def _open(context: Context, accepted: list[Accepted | None]) -> int:
-    """How many slots a fallback will fill; the program's own are none of them."""
-    return sum(item is None and slot not in context.demand.reserved for slot, item in enumerate(accepted))
+    """How many slots have no accepted proposal and get a fallback."""
+    return sum(item is None and slot not in context.demand.of_program for slot, item in enumerate(accepted))
 
 
 def _give_up(accepted: list[Accepted | None], lacking: int, gives: Callable[[int, Accepted], bool]) -> None:
@@ -191,14 +197,14 @@ def _fallback(
         "edits": [],
         "simulation_seed": due.seeds.pop(0)
         if owed and due is not None
-        else _fresh_data(ledger, parent, offer, context.n_parallel, taken),
+        else fresh_data(ledger, parent, offer, context.n_parallel, taken),
         "training_seed": offer.training_seed,
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",
     }
 
 
-def _fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int]]) -> int:
+def fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int]]) -> int:
     """The offered simulation seed, or a later one where the model has already used it on this config."""
     config, seed = ledger.views.parent_config(parent), offer.simulation_seed
     if config is None:

@@ -41,7 +41,7 @@ def _confirmation_owed(case: Case) -> Iterator[Breach]:
         return
     _, have = furthest(case.accepted, owed, case.facts.config_ids)
     # A refused slot is reported once, under its own code.
-    unknown = case.refused
+    unknown = case.unknown
     if len(have) + unknown < owed.runs:
         choices = "; or ".join(
             f"of {one.config_id} on simulation seeds {', '.join(map(str, one.simulation_seeds))}"

@@ -20,10 +20,8 @@ NONE = Figures()
 def check(reply: Reply, facts: Facts, figures: Figures = NONE, rules: Sequence[Rule] = RULES) -> Ruling:
     """Hold ``reply`` against every rule, in whatever order they come; what it proposes for the program's slots is no
     matter."""
-    reserved = facts.demand.reserved
-    drafts = [
-        draft(slot, one, facts) for slot, one in enumerate(reply.proposals) if one is not None and slot not in reserved
-    ]
+    mine = [slot for slot in range(len(reply.proposals)) if slot not in facts.demand.of_program]
+    drafts = [draft(slot, one, facts) for slot in mine if (one := reply.proposals[slot]) is not None]
     case, found = Case(reply, facts, figures, drafts), Found()
     for number in sorted({step.round for step in Step}):
         if number == Step.CONFIG.round:

@@ -24,7 +24,7 @@ def _owed_replicates(case: Case) -> Iterator[Breach]:
     demand = case.facts.demand
     have = sum(served(case.accepted, demand, case.facts.config_ids).values())
     # A refused slot counts as a possible one: its own violation is reported already, and so are too few replicates.
-    unknown = case.refused
+    unknown = case.unknown
     replicates = sum(item.is_replicate for _, item in case.passed)
     if have + unknown < demand.short_replicates and replicates + unknown >= demand.min_replicates:
         found = f"{have} replicates of the configs that need runs"

@@ -90,7 +90,7 @@ def _too_few_replicates(case: Case) -> Iterator[Breach]:
     need = case.facts.demand.min_replicates
     have = sum(item.is_replicate for _, item in case.passed)
     # A refused slot counts as a possible replicate: its own violation is reported already.
-    unknown = case.refused
+    unknown = case.unknown
     if have + unknown < need:
         yield Breach(None, "role", f"{have} replicates", f"at least {need}: {case.facts.demand.reason}")
 

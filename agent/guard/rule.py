@@ -119,10 +119,10 @@ class Case:
         return any(item.screens for _, item in self.passed)
 
     @property
-    def refused(self) -> int:
-        """How many slots were refused or have no config yet; the program's own are none of them."""
-        reserved = self.facts.demand.reserved
-        return sum(item is None and slot not in reserved for slot, item in enumerate(self.accepted))
+    def unknown(self) -> int:
+        """How many refused slots may become anything yet; slots of the program are none."""
+        own = self.facts.demand.of_program
+        return sum(item is None and slot not in own for slot, item in enumerate(self.accepted))
 
 
 @dataclass(frozen=True)

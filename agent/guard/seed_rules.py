@@ -55,7 +55,12 @@ def _same_data(slot: int, case: Case, identity: str) -> tuple[str, str] | None:
     assert item is not None
     proposal, run = item.proposal, _parent_seed(item, facts)
     known = facts.seeds_of(identity)
-    others = {one.simulation_seed for place, one in enumerate(case.reply.proposals) if one and place != slot}
+    others = {
+        other.simulation_seed
+        for place, other in enumerate(case.reply.proposals)
+        if other and place != slot and place not in facts.demand.of_program
+    }
+    others |= {one.simulation_seed for one in facts.demand.ahead}
     if proposal.simulation_seed in known | others | {run}:
         return None
     near = sorted(known)[-NAMED:] or ([run] if run is not None else [])

@@ -29,10 +29,14 @@ def frozen(budget: Budget, now: datetime) -> Budget:
     return budget if moment is None else budget.model_copy(update={"finish_by": moment.isoformat(timespec="seconds")})
 
 
-def why_stop(ledger: Ledger, budget: Budget, now: datetime) -> str | None:
-    """The limit that the next batch would break, as a sentence; None when there is room for it."""
-    spent, committed = ledger.spending, max(ledger.history.committed, 0)
+def why_stop(ledger: Ledger, budget: Budget, now: datetime, in_hand: int = 0) -> str | None:
+    """The limit that the next batch would break, as a sentence; None when there is room for it.
+
+    ``in_hand``: batches that end before it, at ``now``; each takes as much as the last ones.
+    """
+    spent, committed = ledger.spending, max(ledger.history.committed, 0) + in_hand
     seconds, dollars, tokens, hours = spent.typical() or (0.0, 0.0, 0, 0.0)
+    dollars, tokens, hours = dollars * (1 + in_hand), tokens * (1 + in_hand), hours * (1 + in_hand)
     if budget.max_batches is not None and committed >= budget.max_batches:
         return f"{committed} batches are committed, as asked"
     if budget.max_dollars is not None and spent.dollars + dollars > budget.max_dollars:

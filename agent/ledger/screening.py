@@ -34,6 +34,8 @@ def why_none(ledger: Ledger, demand: Demand) -> str:
         return "the baseline comes first"
     if len(screenings(ledger.history)) >= allowed:
         return f"all {allowed} that the campaign allows have been run"
+    if demand.of_program:
+        return "some of its slots are taken already"
     return "confirmation runs are owed, which come first" if demand.owed is not None else ""
 
 

@@ -73,6 +73,10 @@ class Spending:
         seconds: float = sum(data["result"]["seconds"].values())
         return (seconds or elapsed_s(started, record.time)) / 3600
 
+    def minutes_since_start(self, iteration: int, now: str) -> float:
+        """Minutes since the last start of an iteration that has no result; 0 where it has not been started."""
+        return elapsed_s(self._started.get(iteration, now), now) / 60
+
     def typical(self) -> tuple[float, float, int, float] | None:
         """Median seconds, dollars, tokens and GPU hours of the last batches; None before the first is committed."""
         if not self._batches:

@@ -20,7 +20,7 @@ from state.metrics import REWARD, traced
 from state.records import CONTROL_ROLE, STANDARD_ROLE, Planned, SlotResult, Status
 from state.schema import validate
 from state.search import setting_key
-from state.shapes import BatchCommitted, RunImported, SlotEnded
+from state.shapes import BatchCommitted, RunImported, SlotEnded, SlotPlanned
 from ucb.confirm import Confirmations
 from ucb.earlier_noise import noise_of
 from ucb.estimates import Estimates
@@ -81,9 +81,9 @@ class Views:
             batch = [iteration for iteration in batch if iteration.planned.role != CONTROL_ROLE]
             self.confirmations.plan([iteration.planned for iteration in batch])
             for iteration in batch:
-                run = run_key(self.config(iteration))
-                self.known_runs.add(run)
-                self.seeds_of.setdefault(run[0], set()).add(run[1])
+                self._know(iteration)
+        elif record.type == "slot_planned":
+            self._know(self.history.run(record.of(SlotPlanned)["slot"]["iteration"]))
         elif record.type in ("slot_finished", "slot_failed"):
             self._learn(self.history.iterations[record.of(SlotEnded)["iteration"]])
             if not self.history.unfinished():
@@ -92,6 +92,12 @@ class Views:
             self.tree.imported(record.of(RunImported))
         elif record.type == "batch_committed":
             self.tree.committed(record.of(BatchCommitted))
+
+    def _know(self, iteration: Iteration) -> None:
+        """A run is planned: no other may be the same, and its config has its data."""
+        run = run_key(self.config(iteration))
+        self.known_runs.add(run)
+        self.seeds_of.setdefault(run[0], set()).add(run[1])
 
     def _learn(self, iteration: Iteration) -> None:
         planned, result = iteration.planned, iteration.result

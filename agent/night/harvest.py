@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from agent.ledger.cutting import cut_result
+from agent.night.ahead import Ahead
 from agent.night.cut import Cutter
 from agent.night.night import Night
 from agent.night.standstill import Fate
@@ -24,9 +25,8 @@ def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
     A slot that is lost through no fault of its config is started again, one that was cut never. Standstill when all
     slots fail.
     """
-    waiting, fate, cutter = {}, Fate(night), Cutter(night, engine)
-    old = [job_of(night, iteration) for iteration in night.history.unfinished() if iteration.run_id]
-    adopted = {job.run_id for job in engine.reattach(old)}
+    waiting, fate, cutter = dict[str, Iteration](), Fate(night), Cutter(night, engine)
+    ahead, adopted = Ahead(night, lambda iteration: _start(night, engine, iteration, fate)), _adopted(night, engine)
     for iteration in night.history.unfinished():
         if iteration.run_id is not None and iteration.run_id in adopted:
             waiting[iteration.run_id] = iteration
@@ -34,20 +34,34 @@ def run_slots(night: Night, engine: Dispatcher, watch: Watch) -> None:
             _record_result(night, iteration, cut_result(iteration))
         elif not _take_finished(night, iteration):
             waiting[_start(night, engine, iteration, fate)] = iteration
+    ahead.look(waiting)
     while waiting:
         cutter.look(waiting.values())
-        for ended in engine.poll()[1]:
+        for ended in night.jobs_ahead.ends(engine.poll()[1], waiting):
             iteration = waiting.pop(ended.job.run_id)
             result = collect(ended) if iteration.cut is None else cut_result(iteration)
             if result.failure is not None and _runs_again(night, iteration, result.failure):
                 waiting[_start(night, engine, iteration, fate, result.failure)] = iteration
             else:
                 _record_results(night, fate.take(iteration, result))
+        ahead.look(waiting)
         watch(night, list(waiting.values()))
         night.take_requests()
         with night.interrupt.welcome():
             time.sleep(POLL_S if waiting else 0)
     _record_results(night, fate.results())
+
+
+def _adopted(night: Night, engine: Dispatcher) -> set[str]:
+    """The run ids that are still at work, of the batch and ahead of the next one."""
+    jobs = night.jobs_ahead
+    old = [job_of(night, iteration) for iteration in night.history.unfinished() if iteration.run_id]
+    early = [job_of(night, iteration) for iteration in night.history.ahead.values() if iteration.run_id]
+    found = jobs.adopt(engine, [*old, *early])
+    for job in early:
+        if job.run_id in found:
+            jobs.begun(job.run_id)
+    return found
 
 
 def _runs_again(night: Night, iteration: Iteration, failure: Failure) -> bool:

@@ -10,6 +10,7 @@ from agent.ledger.ledger import Ledger
 from agent.night.derived import Derived
 from agent.night.inbox import Inbox
 from agent.night.interrupt import Interrupt
+from agent.night.jobs_ahead import JobsAhead
 from agent.night.user_input import HEADER
 from state.added import FORMAT
 from state.blobs import BlobStore
@@ -35,6 +36,7 @@ class Night(Ledger):
         self.views.tree.follows_file = True
         self.interrupt = Interrupt()
         self.inbox = Inbox(paths.requests)
+        self.jobs_ahead = JobsAhead()
         self.observers: list[Callable[[Record], None]] = []
         self._lock = DriverLock(paths.lock)
         for folder in (paths.root, paths.blobs, paths.configs, paths.snapshots):

@@ -26,11 +26,16 @@ def plan_batch(night: Night) -> None:
 def planned_data(ledger: Ledger) -> BatchPlanned:
     """The data of `batch_planned` that follows from the proposals committed last."""
     new_ids: dict[str, str] = {}
-    slots = [_plan_slot(ledger, slot, proposal, new_ids) for slot, proposal in enumerate(proposals_to_run(ledger))]
+    ahead = ledger.history.ahead
+    slots = [
+        ahead[slot].planned if slot in ahead else plan_slot(ledger, slot, proposal, new_ids)
+        for slot, proposal in enumerate(proposals_to_run(ledger))
+    ]
     return {"slots": [slot.model_dump(mode="json") for slot in slots], "new_config_ids": new_ids}
 
 
-def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str, str]) -> Planned:
+def plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str, str]) -> Planned:
+    """A slot of the next batch; a config that is new gets its short name in ``new_ids``."""
     config = child_config(ledger, slot, proposal)
     identity, iteration = config.identity(), ledger.history.next_iteration + slot
     identity = control_identity(identity) if proposal["role"] == CONTROL_ROLE else identity

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from agent.night.inbox import KINDS
 from agent.night.night import Night
-from agent.people.progress import SlotProgress, slot_progress
+from agent.people.progress import SlotProgress, in_hand
 from agent.people.slot_table import duration, show, slot_table
 from state.history import History, Iteration
 from state.journal import Record
@@ -78,7 +78,7 @@ class Display:
         if waiting and now - self._last < REFRESH_S:
             return
         self._last = now
-        rows = [slot_progress(night.paths, it) for it in night.history.batch(night.history.planned)]
+        rows = in_hand(night.paths, night.history)
         left = self._time_left(night, rows)
         if (live := self._live) is not None:
             picture = Group(Text(self._title(night, left), style="bold"), slot_table(rows, self.console))
@@ -109,7 +109,7 @@ class Display:
             if row.state != "waiting" and self._told.get(row.iteration) != stamp:
                 self._told[row.iteration] = stamp
                 self.say(
-                    f"batch {night.history.planned} slot {row.slot} iter {row.iteration}: {line(row)}"
+                    f"batch {row.ahead or night.history.planned} slot {row.slot} iter {row.iteration}: {line(row)}"
                     f" | night: {duration(left)} left"
                 )
 

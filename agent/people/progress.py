@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from state.history import Iteration
+from state.history import History, Iteration
 from state.metrics import traced, undefined_line
 from state.paths import RunPaths, SlotPaths
 from state.records import SlotResult
@@ -17,7 +17,7 @@ from state.records import SlotResult
 class SlotProgress:
     """One line of the display. ``state`` is waiting, running, done, failed or cut.
 
-    ``metrics``: the last of those followed. None = unknown.
+    ``metrics``: the last of those followed. None = unknown. ``ahead``: the batch that it runs ahead of, else 0.
     """
 
     slot: int = 0
@@ -34,6 +34,7 @@ class SlotProgress:
     eta_s: float | None = None
     note: str = ""
     undefined: str | None = None
+    ahead: int = 0
 
 
 # Field of a display line -> key of progress.json.
@@ -45,6 +46,13 @@ FIELDS = {
     "eta_s": "eta_s",
     "undefined": "undefined",
 }
+
+
+def in_hand(paths: RunPaths, history: History) -> list[SlotProgress]:
+    """The slots of the batch in hand, then those that run ahead of the next one."""
+    ahead = [iteration for _, iteration in sorted(history.ahead.items())]
+    rows = [slot_progress(paths, iteration) for iteration in history.batch(history.planned)]
+    return rows + [replace(slot_progress(paths, one), ahead=one.planned.batch) for one in ahead]
 
 
 def slot_progress(paths: RunPaths, iteration: Iteration) -> SlotProgress:

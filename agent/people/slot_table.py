@@ -42,6 +42,7 @@ def _columns() -> list[str]:
 
 def _cells(row: SlotProgress) -> dict[str, str]:
     doing = " ".join(filter(None, [row.state if row.state != "running" else row.stage, row.phase]))
+    doing = f"{doing}\nahead of batch {row.ahead}" if row.ahead else doing
     known = {
         "slot": str(row.slot),
         "iter": str(row.iteration),

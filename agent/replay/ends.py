@@ -23,9 +23,10 @@ MISSING = "the end of the journal is missing, or it was put there by hand"
 
 def slot_folder_faults(paths: RunPaths, ledger: Ledger) -> Iterator[str]:
     """Slot folders of which no record knows: a slot is journaled before its folder is made."""
+    known = ledger.history.iterations | {one.planned.iteration: one for one in ledger.history.ahead.values()}
     for folder in sorted(paths.slots.iterdir()) if paths.slots.is_dir() else ():
         number = int(folder.name) if re.fullmatch(r"[0-9]{4,9}", folder.name) else 0
-        iteration = ledger.history.iterations.get(number)
+        iteration = known.get(number)
         if iteration is None or not iteration.attempts:
             yield f"slots/{folder.name}: no record knows of it; {MISSING}"
             continue

@@ -13,6 +13,7 @@ from agent.ledger.ledger import Ledger
 from agent.night.ask import judged, prompt_data
 from agent.night.commit import committed_data
 from agent.night.explorers import asked_data, libraries_here
+from agent.night.owed_run import slot_ahead
 from agent.night.plan import planned_data
 from agent.predecessor.imported import Sources, imported_data
 from agent.replay.compare import first_difference, text_difference
@@ -32,6 +33,7 @@ from state.shapes import (
     RunImported,
     SlotCut,
     SlotEnded,
+    SlotPlanned,
     SlotStarted,
     UserInputTaken,
 )
@@ -54,6 +56,7 @@ class Replay(Ledger):
             "campaign_started": self._campaign,
             "run_imported": self._import,
             "batch_planned": self._planned,
+            "slot_planned": self._ahead,
             "slot_started": self._started,
             "slot_finished": self._finished,
             "slot_failed": self._finished,
@@ -102,8 +105,22 @@ class Replay(Ledger):
         if record.batch != self.history.committed + 1:
             yield f"batch {record.batch} is planned while batch {self.history.committed} was the last committed"
 
+    def _ahead(self, record: Record) -> Iterator[str]:
+        """Which run it is follows from the journal, and from which had ended and how long the others were to train."""
+        stored = record.of(SlotPlanned)
+        made = slot_ahead(self, stored["ended"], stored["waits_for"], stored["left_min"])
+        trains = {it.planned.iteration for it in self.history.unfinished()} - set(stored["ended"])
+        if made is None:
+            yield f"iteration {stored['slot'].get('iteration')} is run ahead; by the rule of today it is not"
+        else:
+            yield from _differs(made, record.data)
+        if stored["waits_for"] not in trains:
+            yield f"iteration {stored['waits_for']} is waited for although it has ended"
+        if trains | set(stored["ended"]) != set(self.history.batches[record.batch]):
+            yield f"{stored['ended']} are said to have ended of batch {record.batch}; its results say otherwise"
+
     def _started(self, record: Record) -> Iterator[str]:
-        iteration = self.history.iterations[record.of(SlotStarted)["iteration"]]
+        iteration = self.history.run(record.of(SlotStarted)["iteration"])
         run_id = f"{iteration.planned.run_id}.a{iteration.attempts + 1}"
         yield from _differs({"run_id": run_id, "slot": iteration.planned.slot}, _part(record, "run_id", "slot"))
         if iteration.result is not None:

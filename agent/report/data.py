@@ -252,7 +252,7 @@ def _judged(iteration: Iteration, whole: bool, style: LogStyle) -> dict[str, Any
 def _running(ledger: Ledger, story: Story) -> list[dict[str, Any]]:
     """Slots that have begun and not ended."""
     return [
-        {"id": number, "slot": ledger.history.iterations[number].planned.slot, "times": spans}
+        {"id": number, "slot": ledger.history.run(number).planned.slot, "times": spans}
         for number, spans in story.attempts.items()
         if spans[-1][1] is None
     ]

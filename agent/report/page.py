@@ -159,7 +159,7 @@ def _explorer_badge(history: History) -> list[str]:
 
 def _summary(ledger: Ledger, story: Story) -> str:
     history, done = ledger.history, len(ledger.views.tree)
-    waiting = sum(it.result is None for it in history.iterations.values())
+    waiting = sum(it.result is None for it in history.iterations.values()) + len(history.ahead)
     batches = max(history.committed, 0)
     parts = [
         f"{batches} batch{'es' if batches != 1 else ''} committed",

@@ -21,6 +21,7 @@ from state.shapes import (
     ReplyRejected,
     SlotCut,
     SlotEnded,
+    SlotPlanned,
     SlotStarted,
     Stopped,
     UserInputTaken,
@@ -132,6 +133,11 @@ class Story:
     def _claude_awaited(self, record: Record) -> None:
         awaited = record.of(ClaudeAwaited)
         self.events.append((record.time, f"waiting for Claude until {awaited['until']}: {awaited['reason']}"))
+
+    def _slot_planned(self, record: Record) -> None:
+        slot = record.of(SlotPlanned)["slot"]
+        told = f"a place is idle: run {slot['iteration']} ({slot['config_id']} again) ahead of batch {slot['batch']}"
+        self.events.append((record.time, told))
 
     def _slot_started(self, record: Record) -> None:
         self.attempts.setdefault(record.of(SlotStarted)["iteration"], []).append([record.time, None])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, answer
 from agent.claude.protocol import Completion, Prompt
-from agent.guard.acceptance import _fresh_data
+from agent.guard.acceptance import fresh_data
 from agent.ledger.policy import REPLICATE_ROLES
 from agent.ledger.views import run_key
 from agent.night.night import Night
@@ -154,9 +154,9 @@ def test_a_fallback_is_on_data_new_to_its_config(nights: list[Night]) -> None:
     offer, node = build_context(night).seeds[0], settled(night, "no")["proposals"][0]["parent"]
     config = night.views.parent_config(node)
     assert config is not None
-    assert _fresh_data(night, node, offer, 4, set()) == offer.simulation_seed
+    assert fresh_data(night, node, offer, 4, set()) == offer.simulation_seed
     taken = {(config.identity(), offer.simulation_seed), (config.identity(), offer.simulation_seed + 4)}
-    assert _fresh_data(night, node, offer, 4, taken) == offer.simulation_seed + 8
+    assert fresh_data(night, node, offer, 4, taken) == offer.simulation_seed + 8
 
 
 def test_a_slot_whose_partner_was_replaced_says_that_it_is_on_new_data(nights: list[Night]) -> None:
