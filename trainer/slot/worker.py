@@ -19,13 +19,12 @@ from state.files import read_yaml
 from state.paths import SlotPaths
 from state.records import SlotResult
 from state.schema import validate
+from trainer.engines.contract import STACK_BROKE
 from trainer.slot.attempt import Attempt
 from trainer.slot.checkpoint import EVERY_S
 from trainer.slot.outcome import Rejected
 from trainer.slot.progress import Listener
 from trainer.slot.stack import Member, Stack
-
-BROKE = 4
 
 
 def train_slot(
@@ -114,5 +113,5 @@ def main(arguments: list[str]) -> int:
     stack = Stack([_member(folder) for folder in folders])
     stack.run()
     if stack.broke:
-        return BROKE
+        return STACK_BROKE
     return 0 if all(member.result and member.result.status == "done" for member in stack.members) else 3

@@ -29,7 +29,8 @@ from state.surrogate import SurrogateConfig
 from tests.agent.conftest import play, write_campaign
 from tests.agent.night.test_loop import Stop, contents, stopped_after
 from trainer.engines.inline import InlineEngine
-from trainer.engines.local import LocalEngine, find_workers
+from trainer.engines.local import LocalEngine
+from trainer.engines.processes import find_workers
 from ucb.estimates import BASELINE
 from ucb.log import parse_log
 

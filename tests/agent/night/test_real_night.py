@@ -17,7 +17,8 @@ from state.journal import read_records
 from state.metrics import METRICS
 from state.paths import RunPaths
 from state.records import SlotResult
-from trainer.engines.local import WORKER, find_workers
+from trainer.engines.local import WORKER
+from trainer.engines.processes import find_workers
 
 CAMPAIGN = """
 name: tiny

@@ -18,9 +18,10 @@ from state.config import Scalar, SlotConfig
 from state.files import dump_yaml
 from state.paths import SlotPaths
 from state.records import SlotResult
+from trainer.engines.contract import STACK_BROKE
 from trainer.fit.training import Trainer
 from trainer.slot import attempt
-from trainer.slot.worker import BROKE, main, run_folder, run_folders
+from trainer.slot.worker import main, run_folder, run_folders
 
 ROOT = Path(__file__).resolve().parents[3]
 DIVERGES: dict[str, Scalar] = {
@@ -157,7 +158,7 @@ def test_what_befalls_the_device_ends_all_and_blames_none(
     configs = [slot_config.replaced(changes) for changes in ({}, VARIANTS[0], VARIANTS[2])]
     stacked = all_down(tmp_path / "stacked", configs, checkpoint_s=0.0)
     monkeypatch.setattr(attempt, stage, fail)
-    assert main([str(paths.root) for paths in stacked]) == BROKE
+    assert main([str(paths.root) for paths in stacked]) == STACK_BROKE
     for paths in stacked:
         failure = result_of(paths).failure
         assert failure is not None
