@@ -211,7 +211,7 @@ def wait_for(worker: subprocess.Popen[str], reached: Callable[[], bool]) -> None
 
 
 def test_a_killed_and_a_terminated_stack_go_on_to_the_same_bits(tmp_path: Path, slot_config: SlotConfig) -> None:
-    long = slot_config.replaced({"training.data_augmentation_loop": 60, "training.regul_annealing_rate": 0.5})
+    long = slot_config.replaced({"training.data_augmentation_loop": 60, "training.n_metric_points": 30})
     configs = [long, long.replaced({"training.seed": 7, "training.penalty_stride": 3, "training.n_epochs": 3})]
     undisturbed = all_down(tmp_path / "alone", configs)
     for paths in undisturbed:
