@@ -196,10 +196,8 @@ def rows(paths: SlotPaths) -> int:
 
 
 def kept(paths: SlotPaths) -> int:
-    """Iterations in the checkpoint."""
-    return (
-        int(torch.load(paths.checkpoint, weights_only=True)["state"]["iteration"]) if paths.checkpoint.exists() else 0
-    )
+    """Rows in the checkpoint."""
+    return len(torch.load(paths.checkpoint, weights_only=True)["trajectory"]) if paths.checkpoint.exists() else 0
 
 
 def wait_for(worker: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
@@ -211,7 +209,7 @@ def wait_for(worker: subprocess.Popen[str], reached: Callable[[], bool]) -> None
 
 
 def test_a_killed_and_a_terminated_stack_go_on_to_the_same_bits(tmp_path: Path, slot_config: SlotConfig) -> None:
-    long = slot_config.replaced({"training.data_augmentation_loop": 60, "training.n_metric_points": 30})
+    long = slot_config.replaced({"training.data_augmentation_loop": 60, "training.n_metric_points": 10})
     configs = [long, long.replaced({"training.seed": 7, "training.penalty_stride": 3, "training.n_epochs": 3})]
     undisturbed = all_down(tmp_path / "alone", configs)
     for paths in undisturbed:
