@@ -43,9 +43,11 @@ def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     return known | {"NIGHTFLY_CACHE": str(request.config.cache.mkdir("connectome"))}
 
 
-def start(folder: Path, environment: dict[str, str], loops: int, batches: int = 1) -> subprocess.Popen[str]:
+def start(
+    folder: Path, environment: dict[str, str], loops: int, batches: int = 1, engine: str = "slots_at_once: 2"
+) -> subprocess.Popen[str]:
     file = folder / "tiny.yaml"
-    file.write_text(CAMPAIGN.replace("LOOPS", str(loops)))
+    file.write_text(CAMPAIGN.replace("LOOPS", str(loops)).replace("slots_at_once: 2", engine))
     command = [sys.executable, "-m", "agent.cli", "run", str(file), "--dry-run", "--batches", str(batches)]
     command += ["--runs-dir", str(folder / "runs")]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -130,3 +132,31 @@ def test_slots_outlive_a_killed_driver_and_are_adopted(tmp_path: Path, environme
     assert kinds(tmp_path)["slot_started"] == 2, "an adopted slot is not started again"
     assert kinds(tmp_path)["slot_finished"] == 2
     assert workers_of(tmp_path) == []
+
+
+def test_a_night_of_stacked_slots_is_killed_adopted_and_equals_one_of_slots_alone(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    for name in ("alone", "stacked"):
+        (tmp_path / name).mkdir()
+    code, said = finish(start(tmp_path / "alone", environment, loops=20))
+    assert code == 0, said
+    process = start(tmp_path / "stacked", environment, loops=20, engine="stack: 2")
+    wait_for_training(tmp_path / "stacked")
+    process.kill()
+    process.communicate()
+    assert len(workers_of(tmp_path / "stacked")) == 2
+    assert len(set(workers_of(tmp_path / "stacked"))) == 1, "two slots, one process"
+    code, said = finish(start(tmp_path / "stacked", environment, loops=20, engine="stack: 2"))
+    assert code == 0, said
+    assert kinds(tmp_path / "stacked")["slot_started"] == 2, "adopted slots are not started again"
+    runs = [RunPaths(tmp_path / name / "runs" / "tiny") for name in ("alone", "stacked")]
+    for iteration in (1, 2):
+        one, other = (run.slot(iteration) for run in runs)
+        assert one.metrics_log.read_bytes() == other.metrics_log.read_bytes()
+        metrics = [SlotResult.model_validate_json(slot.result.read_text()).metrics for slot in (one, other)]
+        assert all(found.pop("training_time_min") for found in metrics)
+        assert metrics[0] == metrics[1]
+    command = [sys.executable, "-m", "agent.cli", "replay", str(runs[1].root), "--retrain", "1"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
