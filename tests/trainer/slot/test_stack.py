@@ -209,7 +209,7 @@ def wait_for(worker: subprocess.Popen[str], reached: Callable[[], bool]) -> None
 
 
 def test_a_killed_and_a_terminated_stack_go_on_to_the_same_bits(tmp_path: Path, slot_config: SlotConfig) -> None:
-    long = slot_config.replaced({"training.data_augmentation_loop": 60, "training.n_metric_points": 10})
+    long = slot_config.replaced({"training.data_augmentation_loop": 25, "training.n_metric_points": 10})
     configs = [long, long.replaced({"training.seed": 7, "training.penalty_stride": 3, "training.n_epochs": 3})]
     undisturbed = all_down(tmp_path / "alone", configs)
     for paths in undisturbed:
