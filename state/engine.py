@@ -100,7 +100,10 @@ class EngineConfig(Section):
 
     kind: EngineKind = "local"
     slots_at_once: int | None = Field(
-        None, ge=1, description="default: one a GPU, or one a core without a GPU; on a cluster as many as it takes"
+        None,
+        ge=1,
+        description="default: one a GPU, or one a core without a GPU; on a cluster as many as it takes; "
+        "with stack it counts processes",
     )
     slots_per_gpu: int = Field(1, ge=1, le=16, description="local: several slots may share a GPU")
     gpu_gb_per_slot: float = Field(

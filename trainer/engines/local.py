@@ -147,10 +147,11 @@ class LocalEngine:
             signal_group(worker.pid, signal.SIGKILL)  # what is left of its group
             self._learn_from(worker, runs, code)
         else:
-            self._end_what_must(worker)
             over = [run for run in runs if run.paths.result.exists()][: len(runs) - 1]
         for run in over:
             del self._running[run.job.run_id]
+        if not done:
+            self._end_what_must(worker)
         return [Ended(run.job, code, run.timed_out, run.cancelled) for run in over]
 
     def _end_what_must(self, worker: _Worker) -> None:
