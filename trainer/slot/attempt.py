@@ -65,7 +65,8 @@ class Attempt:
             self, CheckpointFile(self.paths.checkpoint, owner, run_id, self.checkpoint_s)
         )
         model = yield from training.turns(truth, data, stats, device)
-        self._lap("training")
+        # Others of the process may have been evaluated since.
+        self._lap("training", training.ended)
         # training_time_min is training alone, with that of earlier attempts.
         self.seconds["training"] += training.earlier_s - training.waited_s
         self.seconds["data"] += training.waited_s + self.waited_s
@@ -105,15 +106,15 @@ class Attempt:
             draw_activity(self.paths.activity, truth, data.rollout_voltage, result.traces, delta_t)
         draw_embedding(self.paths.embedding, truth, model.a.t().double().cpu().numpy(), result)
 
-    def _lap(self, stage: str) -> None:
-        now = time.perf_counter()
+    def _lap(self, stage: str, ended: float | None = None) -> None:
+        now = time.perf_counter() if ended is None else ended
         self.seconds[stage], self._clock = now - self._clock, now
 
 
 class Training:
     """The training stage: rows of metrics.log, progress, checkpoints. Between blocks it can be saved and left.
 
-    ``iteration`` of ``total`` are done, ``block`` of them in the last block.
+    ``iteration`` of ``total`` are done, ``block`` of them in the last block, which ``ended`` then (performance counter).
     """
 
     def __init__(self, attempt: Attempt, checkpoints: CheckpointFile) -> None:
@@ -124,7 +125,7 @@ class Training:
         self.total = iterations_per_epoch(self.config) * self.config.training.n_epochs
         self._log = MetricsLog(attempt.paths.metrics_log)
         self._trainer: Trainer | None = None
-        self._began = time.perf_counter()
+        self._began = self.ended = time.perf_counter()
 
     @property
     def over(self) -> bool:
@@ -164,7 +165,7 @@ class Training:
         self.reporter.stage("training", self.total, self.iteration)
         for point in found.trajectory if found else ():
             self._keep(point)
-        self._began = time.perf_counter()
+        self._began = self.ended = time.perf_counter()
 
     def _keep(self, point: TrajectoryPoint) -> None:
         self.trajectory.append(point)
@@ -178,3 +179,4 @@ class Training:
         self._trainer, self.block, self.iteration = trainer, trainer.iteration - self.iteration, trainer.iteration
         if self.checkpoints.due():
             self.save()
+        self.ended = time.perf_counter()

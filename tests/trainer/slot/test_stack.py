@@ -266,6 +266,25 @@ def test_while_one_is_evaluated_nothing_of_the_others_can_be_lost(
     assert iterations[0] == iterations[1] > 0
 
 
+def test_a_training_takes_its_own_time_and_the_whole_is_that_of_the_stack(
+    tmp_path: Path, slot_config: SlotConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data and evaluation of one take a second each, in which the other waits."""
+    for stage in ("generate", "evaluate"):
+        made = getattr(attempt, stage)
+        monkeypatch.setattr(attempt, stage, lambda *rest, made=made: (time.sleep(1.0), made(*rest))[1])
+    stacked = all_down(tmp_path / "stacked", [slot_config, slot_config.replaced({"training.seed": 8})])
+    began = time.perf_counter()
+    results = run_folders([paths.root for paths in stacked])
+    whole = time.perf_counter() - began
+    for result in results:
+        assert result.seconds["data"] > 2
+        assert result.seconds["training"] < whole - 4
+        assert result.metrics["training_time_min"] == result.seconds["training"] / 60
+    assert results[0].seconds["evaluation"] < results[1].seconds["evaluation"] - 1
+    assert 0.8 * whole < sum(results[1].seconds.values()) < whole
+
+
 def test_all_folders_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path), str(tmp_path / "missing")]) == 2
     assert "usage: python -m trainer.slot DIR..." in capsys.readouterr().err
