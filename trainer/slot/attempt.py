@@ -114,7 +114,7 @@ class Attempt:
 class Training:
     """The training stage: rows of metrics.log, progress, checkpoints. Between blocks it can be saved and left.
 
-    ``iteration`` of ``total`` are done, ``block`` of them in the last block, which ``ended`` then (performance counter).
+    ``iteration`` of ``total`` are done, ``block`` of them in the last block, which has ``ended`` then.
     """
 
     def __init__(self, attempt: Attempt, checkpoints: CheckpointFile) -> None:
