@@ -22,6 +22,8 @@ import torch
 from benchmarks.trainer import N_FRAMES, XNORM, operations, problem, work_per_iteration
 from state.config import Scalar, SlotConfig
 from state.files import write_atomic
+from state.records import SlotResult
+from trainer.engines.contract import Job
 from trainer.fit.adam import Adam
 from trainer.fit.cuda_graph import GraphedIterations
 from trainer.fit.schedule import BLOCK, iterations_per_epoch
@@ -31,11 +33,13 @@ from trainer.fly.connectome import load_connectome
 from trainer.fly.simulate import Recording, generate
 from trainer.model.gnn import GNN
 from trainer.slot import runtime
-from trainer.slot.worker import train_slot
+from trainer.slot.worker import run_folders, train_slot
 
 Part = dict[str, Any]
 SIDE_BY_SIDE, SIDE_S, SIDE_LIMIT_S = 4, 5.0, 90.0
 KERNELS_SHOWN = 20
+SHORT_FRAMES = 6400  # of the slots that are stacked
+TIMED = "training_time_min"
 EVALUATION_S = 45.0  # kept free for what follows training in a slot
 DEFAULT_LOOP = SlotConfig().training.data_augmentation_loop
 
@@ -57,15 +61,24 @@ def loop_of(extent: int, device: torch.device, changes: dict[str, Scalar]) -> tu
     return GraphedIterations(step, adam, BLOCK, capture=device.type == "cuda"), adam, step
 
 
-def ms_per_iteration(extent: int, device: torch.device, seconds: float, matmul: Any = "float32") -> float:
-    """Mean over blocks of iterations for about ``seconds``, after one that warms up."""
+def ms_per_iteration(
+    extent: int, device: torch.device, seconds: float, matmul: Any = "float32", trainings: int = 1
+) -> float:
+    """Mean over blocks of iterations for about ``seconds``, after one that warms up.
+
+    Of several ``trainings`` each does an iteration in that time, as in a stack of slots: a block of each is begun
+    before the first is waited for.
+    """
     with torch.inference_mode(), runtime.prepared(device, matmul):
-        loop, adam, step = loop_of(extent, device, {})
+        stack = [loop_of(extent, device, {"training.seed": seed}) for seed in range(trainings)]
         block = BLOCK if device.type == "cuda" else 5
         done, began = 0, 0.0
         while not done or time.perf_counter() - began < seconds:
-            adam.prepare(block)
-            loop.run(torch.randint(N_FRAMES, (block, step.batch), device=device), done)
+            for loop, adam, step in stack:
+                adam.prepare(block)
+                loop.begin(torch.randint(N_FRAMES, (block, step.batch), device=device), done)
+            for loop, _, _ in stack:
+                loop.join()
             wait(device)
             done, began = (done + block, began) if began else (0, time.perf_counter())
         return 1000 * (time.perf_counter() - began) / done
@@ -127,6 +140,38 @@ def side_by_side(extent: int, device: torch.device) -> Part:
         for process in processes:
             process.kill()
     return {"processes": SIDE_BY_SIDE, "ms": times, "slowest_ms": max(times)}
+
+
+def stacked(extent: int, device: torch.device) -> Part:
+    """How much longer an iteration of each of several trainings of one process takes than one of one training alone."""
+    alone, together = (ms_per_iteration(extent, device, SIDE_S, trainings=n) for n in (1, SIDE_BY_SIDE))
+    return {"trainings": SIDE_BY_SIDE, "ms": together, "ms_alone": alone, "times_one_alone": together / alone}
+
+
+def stacked_slots(config: SlotConfig, folder: Path) -> Part:
+    """The same of whole short slots with other seeds, and whether the first of the stack equals itself alone."""
+    config = config.replaced({"training.data_augmentation_loop": 1})
+    configs = [config.replaced({"training.seed": seed, "simulation.seed": seed}) for seed in range(SIDE_BY_SIDE)]
+    folders = [folder / f"slot{n}" for n in range(SIDE_BY_SIDE)]
+    for one, place in zip(configs, folders, strict=True):
+        Job("device", one.hash(), place, 0.0).write(one.yaml())
+    alone, *_ = run_folders(folders[:1])
+    stack = run_folders(folders)
+    told = [result.failure.message for result in stack if result.failure]
+    training = [result.seconds.get("training", math.nan) for result in (alone, stack[0])]
+    return {
+        "status": ", ".join(result.status for result in stack),
+        "failure": "; ".join(told),
+        "equal": str(_timeless(alone) == _timeless(stack[0])),
+        "iterations": iterations_per_epoch(config) * config.training.n_epochs,
+        "training_s_alone": training[0],
+        "training_s": training[1],
+        "peak_mib": stack[0].peak_memory_mb,
+    }
+
+
+def _timeless(result: SlotResult) -> Part:
+    return {**result.model_dump(include={"metrics", "trajectory"}), "metrics": result.metrics | {TIMED: None}}
 
 
 def full_slot_config(extent: int, device: torch.device, frames: int, pack: Path) -> SlotConfig:
@@ -220,6 +265,9 @@ def main() -> None:
         take(f"extent{extent}", partial(iteration, extent, device, found["machine"].get("copy_gbytes_per_s", math.nan)))
         take(f"breakdown{extent}", partial(breakdown, extent, device))
     take("side_by_side", lambda: side_by_side(largest, device))
+    take("stacked", lambda: stacked(largest, device))
+    short = full_slot_config(given.extents[0], device, min(given.frames, SHORT_FRAMES), given.pack.resolve())
+    take("stacked_slots", lambda: stacked_slots(short, given.out / "stack"))
     config = full_slot_config(largest, device, given.frames, given.pack.resolve())
     take("data", lambda: data(config, device))
     ms = found[f"extent{largest}"].get("ms", 40.0)

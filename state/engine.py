@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from state.schema import Section
 
+MOST_STACKED = 16
 EngineKind = Literal["local", "slurm", "ray", "lsf"]
 
 # Options that nightfly sets itself, or that would break its bookkeeping of one job an attempt.
@@ -99,11 +100,19 @@ class EngineConfig(Section):
 
     kind: EngineKind = "local"
     slots_at_once: int | None = Field(
-        None, ge=1, description="default: one a GPU, or one a core without a GPU; on a cluster as many as it takes"
+        None,
+        ge=1,
+        description="default: one a GPU, or one a core without a GPU; on a cluster as many as it takes; "
+        "with stack it counts processes",
     )
     slots_per_gpu: int = Field(1, ge=1, le=16, description="local: several slots may share a GPU")
     gpu_gb_per_slot: float = Field(
         8.0, gt=0, description="local: free GPU memory (GiB) that each further slot on the same GPU needs"
+    )
+    stack: Literal["off", "auto"] | int = Field(
+        "off",
+        description="local: where slots outnumber the places, one process trains several side by side: at most so many "
+        "(2 to 16); auto: on a GPU as many as gpu_gb_per_slot allows",
     )
     threads_per_slot: int | None = Field(None, ge=1, description="default: the cores shared evenly")
     retries: int = Field(
@@ -120,6 +129,16 @@ class EngineConfig(Section):
     ray: RayConfig | None = None
     lsf: LsfConfig | None = None
 
+    @field_validator("stack", mode="before")
+    @classmethod
+    def _known_stack(cls, value: Any) -> Any:
+        if value is False:  # what YAML makes of off
+            return "off"
+        whole = isinstance(value, int) and not isinstance(value, bool) and 2 <= value <= MOST_STACKED
+        if not whole and value not in ("off", "auto"):
+            raise ValueError(f"must be off, auto or a whole number from 2 to {MOST_STACKED}")
+        return value
+
     @model_validator(mode="after")
     def _only_its_own_section(self) -> Self:
         for other in ("slurm", "ray", "lsf"):
@@ -127,6 +146,10 @@ class EngineConfig(Section):
                 raise ValueError(f"section {other} is given but kind is {self.kind}; remove it, or set kind: {other}")
         if self.kind != "local" and self.slots_per_gpu != 1:
             raise ValueError(f"slots_per_gpu is for kind local, not {self.kind}; ask the scheduler for a share instead")
+        if self.kind != "local" and self.stack != "off":
+            raise ValueError(f"stack is for kind local, not {self.kind}; remove it")
+        if self.retries == 0 and self.stack != "off":
+            raise ValueError("stack needs retries: slots whose common process fails are run again; set it to 1 or more")
         return self
 
 

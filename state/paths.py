@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Files that matter only while something runs; archives and audits leave them out.
-PASSING_NAMES = ("driver.lock", "progress.json", "checkpoint.pt", "heartbeat.json", "reply.reserved")
+PASSING_NAMES = ("driver.lock", "progress.json", "checkpoint.pt", "heartbeat.json", "reply.reserved", "leave")
 
 
 def is_passing(path: Path) -> bool:
@@ -153,6 +153,11 @@ class SlotPaths:
     def checkpoint(self) -> Path:
         """Where a pre-empted training goes on; gone once there is a result."""
         return self.root / "checkpoint.pt"
+
+    @property
+    def leave(self) -> Path:
+        """Laid down by the driver to end this slot where other slots share its process."""
+        return self.root / "leave"
 
     def recording(self, dataset: str) -> Path:
         """What was simulated, if `simulation.keep_data` wants it kept: in a place named as the config's `dataset`."""

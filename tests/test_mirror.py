@@ -25,13 +25,14 @@ ALSO = {
         "trainer/engines/exchange trainer/engines/lsf trainer/engines/scheduler trainer/engines/script "
         "trainer/engines/shell trainer/engines/watched"
     ),
+    "tests/trainer/engines/test_stack.py": "trainer/engines/processes",
     "tests/trainer/fit/test_step.py": "trainer/fit/pyg_step",
     "tests/trainer/model/test_gnn.py": "trainer/model/protocol",
     "tests/trainer/model/test_pyg.py": "trainer/fit/backend",
     "tests/trainer/slot/test_trial.py": "trainer/slot/remembered",
     "tests/trainer/fly/test_davis.py": "trainer/fly/stimulus",
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
-    "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
+    "tests/trainer/slot/test_worker.py": "trainer/slot/attempt trainer/slot/outcome",
     "tests/agent/test_cli.py": ("state/errors agent/commands/provenance agent/commands/run agent/people/progress"),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "

@@ -21,7 +21,7 @@ from agent.people.alarms import check_notify
 from agent.people.steps import Step, silently
 from state.campaign import Campaign
 from state.errors import NightflyError
-from trainer.engines.factory import find_gpus, make_scheduler, places_and_threads, usable_cores
+from trainer.engines.factory import find_gpus, make_scheduler, slots_at_once, usable_cores
 from trainer.engines.scheduler import Unreachable
 
 GIB = 2**30
@@ -92,7 +92,7 @@ def gpu(campaign: Campaign, file: Path, step: Step = silently) -> list[Checked]:
 
 
 def _memory(campaign: Campaign, seen: dict[str, float]) -> Checked:
-    slots = places_and_threads(campaign)[0]
+    slots = slots_at_once(campaign)
     here = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
     need = slots * seen["memory_gb"]
     text = f"{slots} slots at once need about {need:.1f} GiB; the machine has {here:.1f} GiB"

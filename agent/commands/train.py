@@ -30,7 +30,8 @@ from state.paths import SlotPaths
 from state.records import SlotResult
 from trainer.engines.contract import Ended, Job, collect
 from trainer.engines.factory import find_gpus
-from trainer.engines.local import WORKER, LocalEngine, find_workers
+from trainer.engines.local import WORKER, LocalEngine
+from trainer.engines.processes import find_workers
 
 RUN_ID = "by-hand"
 NO_LIMIT_S = 30 * 24 * 3600.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from agent.ledger.cutting import cut_result
 from agent.night.ahead import Ahead
@@ -82,7 +83,8 @@ def job_of(night: Night, iteration: Iteration) -> Job:
 def _start(night: Night, engine: Dispatcher, iteration: Iteration, fate: Fate, after: Failure | None = None) -> str:
     """Start an attempt. It is journaled before the process exists, so a result can be told to be of this attempt.
 
-    ``after``: what ended the attempt before, through no fault of the config; training goes on from its checkpoint.
+    ``after``: what ended the attempt before, through no fault of the config; training goes on from its checkpoint, in a
+    process of its own, for it may have been one of those that shared a process.
     """
     planned = iteration.planned
     run_id = f"{planned.run_id}.a{iteration.attempts + 1}"
@@ -91,7 +93,7 @@ def _start(night: Night, engine: Dispatcher, iteration: Iteration, fate: Fate, a
         started["after"] = {"kind": after.kind, "message": after.message}
     night.record("slot_started", started)
     fate.began[run_id] = time.monotonic()
-    job = job_of(night, iteration)
+    job = replace(job_of(night, iteration), alone=after is not None)
     night.journal.check()
     job.write(night.blobs.text(planned.config))
     engine.submit([job])

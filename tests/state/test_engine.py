@@ -19,6 +19,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"gpus": 2}, "gpus"),
     ({"slurm": {}}, "section slurm is given but kind is local; remove it, or set kind: slurm"),
     ({"kind": "ray", "slurm": {}}, "section slurm is given but kind is ray"),
+    ({"stack": 1}, "stack is 1; must be off, auto or a whole number from 2 to 16"),
+    ({"stack": 17}, "stack is 17; must be off, auto or a whole number from 2 to 16"),
+    ({"stack": True}, "stack is True; must be off, auto or a whole number"),
+    ({"stack": "many"}, "stack is 'many'; must be off, auto or a whole number"),
+    ({"stack": 2.0}, "stack is 2.0; must be off, auto or a whole number"),
+    ({"kind": "slurm", "stack": "auto"}, "stack is for kind local, not slurm; remove it"),
+    ({"stack": 4, "retries": 0}, "stack needs retries: slots whose common process fails are run again"),
     ({"kind": "slurm", "slots_per_gpu": 2}, "slots_per_gpu is for kind local, not slurm"),
     ({"kind": "slurm", "slurm": {"partition": "a b"}}, "partition"),
     ({"kind": "slurm", "slurm": {"partition": "--oops"}}, "partition"),
@@ -54,6 +61,9 @@ def test_a_mistake_is_one_sentence(settings: dict[str, Any], says: str) -> None:
     [
         {},
         {"kind": "local", "slots_per_gpu": 2, "gpu_gb_per_slot": 12},
+        {"stack": "auto"},
+        {"stack": 16, "slots_at_once": 1},
+        {"kind": "slurm", "stack": False},  # what YAML makes of off
         {"kind": "slurm"},
         {"kind": "slurm", "slurm": {"login_host": "me@login.example", "ssh_options": ["-p", "2222"], "gres": None}},
         {"kind": "slurm", "slurm": {"partition": "gpu,other", "options": ["--mem=16G", "--constraint=a100&ib"]}},

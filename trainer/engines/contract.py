@@ -16,6 +16,8 @@ from state.records import Failure, FailureKind, SlotResult
 STDERR_TAIL = 2000
 # A disk with less than this cannot take a result.
 FULL_BYTES = 64 * 1024
+# Exit code of a worker whose device failed under several slots, none of which is known to be at fault.
+STACK_BROKE = 4
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Job:
     """One slot to run: its folder holds config.yaml and job.json.
 
     ``dataset``: the `dataset` that the slot's config must have; '' where any will do. ``threads``: on the CPU; 0 = as
-    the engine has it.
+    the engine has it. ``alone``: in a process of its own.
     """
 
     run_id: str
@@ -32,6 +34,7 @@ class Job:
     time_limit_s: float
     dataset: str = ""
     threads: int = 0
+    alone: bool = False
 
     def write(self, config_yaml: str) -> None:
         """Lay down what the worker reads."""

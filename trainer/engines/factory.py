@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 
 from state.campaign import Campaign
-from state.engine import CommandScheduler, EngineConfig, LsfConfig, RayConfig, Remote, SlurmConfig
+from state.engine import MOST_STACKED, CommandScheduler, EngineConfig, LsfConfig, RayConfig, Remote, SlurmConfig
 from trainer.engines.contract import Dispatcher
 from trainer.engines.inline import InlineEngine
 from trainer.engines.local import WORKER, LocalEngine
@@ -70,6 +71,17 @@ def gpu_places(config: EngineConfig, gpus: list[str]) -> list[str]:
     return [gpu for one in rounds for gpu in one]
 
 
+def most_stacked(config: EngineConfig, gpus: list[str]) -> int:
+    """How many slots may share a process; `auto` stacks on GPUs alone, as far as their free memory allows."""
+    if isinstance(config.stack, int):
+        return config.stack
+    if config.stack == "off" or not gpus:
+        return 1
+    free = free_gpu_gb(gpus)
+    fits = min(free.get(gpu, 0.0) / config.slots_per_gpu / config.gpu_gb_per_slot for gpu in gpus)
+    return min(MOST_STACKED, max(1, int(fits)))
+
+
 # From this extent on an iteration is long enough for a second thread to pay. Below it threads only wait for each other,
 # and beside other load they do so for most of the time.
 EXTENT_FOR_THREADS = 5
@@ -81,14 +93,16 @@ def most_threads(extent: int, places: int = 1) -> int:
 
 
 def places_and_threads(campaign: Campaign) -> tuple[int, int]:
-    """Slots at once and at most how many CPU threads each: a slot a GPU, else one a core, or as the campaign says.
+    """Places and at most how many CPU threads each: a slot a GPU, else one a core, or as the campaign says.
 
     On a cluster slots at once are at most a batch, and the driver's own machine runs none of them.
     """
     config, gpus, cores = campaign.engine, find_gpus(), usable_cores()
     if config.kind != "local":
         return config.slots_at_once or campaign.search.n_parallel, config.threads_per_slot or 1
-    default = len(gpu_places(config, gpus)) if gpus else max(1, min(campaign.search.n_parallel, cores))
+    # On the cores a stack is made only where a number asks for it, and then a place holds so many slots.
+    workers = math.ceil(campaign.search.n_parallel / (config.stack if isinstance(config.stack, int) else 1))
+    default = len(gpu_places(config, gpus)) if gpus else max(1, min(workers, cores))
     places = config.slots_at_once or default
     return places, config.threads_per_slot or most_threads(campaign.simulation.extent, places)
 
@@ -96,7 +110,10 @@ def places_and_threads(campaign: Campaign) -> tuple[int, int]:
 def slots_at_once(campaign: Campaign) -> int:
     """How many slots of a batch the campaign's engine runs at the same time."""
     most = campaign.search.n_parallel
-    return most if campaign.trainer == "surrogate" else min(most, places_and_threads(campaign)[0])
+    if campaign.trainer == "surrogate":
+        return most
+    stacked = most_stacked(campaign.engine, find_gpus()) if campaign.engine.kind == "local" else 1
+    return min(most, places_and_threads(campaign)[0] * stacked)
 
 
 def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatcher:
@@ -108,7 +125,8 @@ def make_engine(campaign: Campaign, worker: Sequence[str] = WORKER) -> Dispatche
         places, threads = places_and_threads(campaign)
         gpus = gpu_places(config, find_gpus())
         cores = () if gpus else sorted(os.sched_getaffinity(0))
-        return LocalEngine(places=places, threads=threads, gpus=gpus, cores=cores, worker=worker)
+        stack = most_stacked(config, find_gpus())
+        return LocalEngine(places=places, threads=threads, gpus=gpus, cores=cores, worker=worker, stack=stack)
     return make_queued(config, worker)
 
 

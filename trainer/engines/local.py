@@ -1,8 +1,9 @@
-"""Slots as subprocesses of this machine: one process group each, pinned to a GPU or a share of the cores."""
+"""Slots as subprocesses of this machine: process groups, each pinned to a GPU or a share of the cores."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -13,40 +14,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from state.files import write_atomic
 from state.paths import SlotPaths
-from trainer.engines.contract import Ended, Job
+from trainer.engines.contract import STACK_BROKE, Ended, Job, stderr_tail
+from trainer.engines.processes import age, device_of, find_workers, process_start, signal_group
 
 KILL_AFTER_S = 10.0
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 WORKER = (sys.executable, "-m", "trainer.slot")
 
 
-def process_start(pid: int) -> str | None:
-    """When the process began, in ticks since boot (with its pid, this identifies it); None when it is not alive."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
+@dataclass(eq=False)
+class _Worker:
+    """A process that this engine or an earlier driver has started; ``log``: where it speaks, if that is known."""
 
-
-def age(start: str) -> float:
-    """Seconds since a process began, from what `process_start` says of it."""
-    uptime = float(Path("/proc/uptime").read_text().split()[0])
-    return max(0.0, uptime - int(start) / os.sysconf("SC_CLK_TCK"))
-
-
-@dataclass
-class _Running:
-    job: Job
     place: int
     pid: int
     start: str
-    deadline: float
     process: subprocess.Popen[bytes] | None = None
+    log: Path | None = None
     term_at: float | None = None
-    timed_out: bool = False
-    cancelled: bool = False
 
     def ended(self) -> tuple[bool, int | None]:
         """Whether it is over, and its exit code if we are its parent."""
@@ -55,13 +42,42 @@ class _Running:
             return code is not None, code
         return process_start(self.pid) != self.start, None
 
+    def end(self) -> None:
+        """TERM, and KILL after a while; to be called until it is over."""
+        now = time.monotonic()
+        if self.term_at is None:
+            self.term_at = now
+            signal_group(self.pid, signal.SIGTERM)
+        elif now - self.term_at > KILL_AFTER_S:
+            signal_group(self.pid, signal.SIGKILL)
+
+
+@dataclass
+class _Running:
+    job: Job
+    worker: _Worker
+    deadline: float
+    timed_out: bool = False
+    cancelled: bool = False
+
+    @property
+    def paths(self) -> SlotPaths:
+        return SlotPaths(self.job.folder)
+
+    def must_end(self) -> bool:
+        """Whether its time is over, or somebody has cancelled it."""
+        over = self.cancelled or time.monotonic() > self.deadline
+        self.timed_out = over and not self.cancelled
+        return over
+
 
 @dataclass
 class LocalEngine:
-    """Runs at most ``places`` jobs at once; ``gpus`` lists CUDA devices to pin to in turn, empty = CPU.
+    """Runs at most ``places`` workers at once; ``gpus`` lists CUDA devices to pin to in turn, empty = CPU.
 
-    ``cores`` are shared out among the places, none to two; where there are too few for that or for its
-    ``threads``, nobody is held to any.
+    Where jobs outnumber the places, up to ``stack`` of them share a worker, until one has failed of that. ``cores`` are
+    shared out among the places, none to two; where there are too few for that or for its ``threads``, nobody is held to
+    any.
     """
 
     places: int
@@ -69,27 +85,21 @@ class LocalEngine:
     gpus: Sequence[str] = ()
     cores: Sequence[int] = ()
     worker: Sequence[str] = WORKER
+    stack: int = 1
     _queue: deque[Job] = field(default_factory=deque)
     _running: dict[str, _Running] = field(default_factory=dict)
     _cancelled: list[Ended] = field(default_factory=list)
 
     def submit(self, jobs: list[Job]) -> list[Job]:
-        """Queue ``jobs`` and start as many as there are free places."""
+        """Queue ``jobs`` and start as many as there are free places; at the next poll where others may share them."""
         self._queue.extend(jobs)
-        return self._fill()
+        return self._fill() if self.stack == 1 else []
 
     def poll(self) -> tuple[list[Job], list[Ended]]:
         """Reap, enforce time limits, and start queued jobs on the places that became free."""
         over, self._cancelled = self._cancelled, []
-        for run in list(self._running.values()):
-            done, code = run.ended()
-            if done:
-                self._sweep(run)
-                del self._running[run.job.run_id]
-                over.append(Ended(run.job, code, run.timed_out, run.cancelled))
-            elif run.cancelled or time.monotonic() > run.deadline:
-                run.timed_out = not run.cancelled
-                self._terminate(run)
+        for worker in self._workers():
+            over += self._look_at(worker)
         return self._fill(), over
 
     def cancel(self, run_id: str) -> None:
@@ -99,66 +109,121 @@ class LocalEngine:
             self._cancelled.append(Ended(job, None, cancelled=True))
         if run_id in self._running:
             self._running[run_id].cancelled = True
-            self._terminate(self._running[run_id])
+            self._end_what_must(self._running[run_id].worker)
 
     def reattach(self, jobs: list[Job]) -> list[Job]:
         """Adopt the processes of an earlier driver that still work in the very same folders."""
-        workers, adopted = find_workers(self.worker[-1]), []
+        workers, adopted = find_workers(self.worker[-1]), dict[int, _Worker]()
         for job in jobs:
             pid = workers.get(str(job.folder))
             start = process_start(pid) if pid is not None else None
             if pid is not None and start is not None:
+                if pid not in adopted:
+                    adopted[pid] = _Worker(self._place_of(pid), pid, start)
                 deadline = time.monotonic() + job.time_limit_s - age(start)
-                self._running[job.run_id] = _Running(job, self._place_of(pid), pid, start, deadline)
-                adopted.append(job)
-        return adopted
+                self._running[job.run_id] = _Running(job, adopted[pid], deadline)
+        return [job for job in jobs if job.run_id in self._running]
 
     def close(self) -> None:
         """TERM every job, KILL what is left after a while."""
         self._queue.clear()
-        for run_id in list(self._running):
-            self.cancel(run_id)
+        for run in self._running.values():
+            run.cancelled = True
         while self._running:
             self.poll()
             time.sleep(0.02)
 
+    def _workers(self) -> list[_Worker]:
+        return list(dict.fromkeys(run.worker for run in self._running.values()))
+
+    def _runs_of(self, worker: _Worker) -> list[_Running]:
+        return [run for run in self._running.values() if run.worker is worker]
+
+    def _look_at(self, worker: _Worker) -> list[Ended]:
+        """Which jobs of a worker are over: all when it is; before, those with a result, but for the last one."""
+        runs = over = self._runs_of(worker)
+        done, code = worker.ended()
+        if done:
+            signal_group(worker.pid, signal.SIGKILL)  # what is left of its group
+            self._learn_from(worker, runs, code)
+        else:
+            over = [run for run in runs if run.paths.result.exists()][: len(runs) - 1]
+        for run in over:
+            del self._running[run.job.run_id]
+        if not done:
+            self._end_what_must(worker)
+        return [Ended(run.job, code, run.timed_out, run.cancelled) for run in over]
+
+    def _end_what_must(self, worker: _Worker) -> None:
+        """End a worker whose jobs must all end, else ask for those that must alone."""
+        runs = self._runs_of(worker)
+        ending = [run for run in runs if run.must_end()]
+        if len(ending) == len(runs):
+            worker.end()
+        else:
+            for run in ending:
+                run.paths.leave.touch()
+
+    def _learn_from(self, worker: _Worker, runs: list[_Running], code: int | None) -> None:
+        """After a worker's end: no more stacks where its own broke, and what it said last beside each of its jobs."""
+        if code == STACK_BROKE:
+            self.stack = 1
+        for run in runs:
+            log = run.paths.stderr
+            if worker.log not in (None, log) and not run.paths.result.exists() and not stderr_tail(log):
+                write_atomic(log, stderr_tail(worker.log))
+
     def _fill(self) -> list[Job]:
         started = []
-        while self._queue and len(self._running) < self.places:
-            job = self._queue.popleft()
-            self._start(job)
-            started.append(job)
+        while self._queue and (free := self.places - len(self._workers())) > 0:
+            jobs = self._next(free)
+            self._start(jobs)
+            started += jobs
         return started
 
-    def _start(self, job: Job) -> None:
-        paths, place = SlotPaths(job.folder), self._free_place()
-        paths.result.unlink(missing_ok=True)
-        with paths.stderr.open("wb") as log:
+    def _next(self, free: int) -> list[Job]:
+        """What the next of ``free`` places gets: the queue is shared out evenly, up to ``stack`` jobs a place."""
+        most = min(self.stack, math.ceil(len(self._queue) / free))
+        jobs = [self._queue.popleft()]
+        while len(jobs) < most and self._queue and _may_share(jobs[0], self._queue[0]):
+            jobs.append(self._queue.popleft())
+        return jobs
+
+    def _start(self, jobs: list[Job]) -> None:
+        place = self._free_place()
+        for job in jobs:
+            paths = SlotPaths(job.folder)
+            paths.result.unlink(missing_ok=True)
+            paths.leave.unlink(missing_ok=True)
+            paths.stderr.write_bytes(b"")
+        words = SlotPaths(jobs[0].folder).stderr
+        with words.open("ab") as log:
             process = subprocess.Popen(
-                [*self.worker, str(job.folder)],
+                [*self.worker, *(str(job.folder) for job in jobs)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment(job, place),
+                env=self._environment(jobs[0], place),
                 start_new_session=True,
             )
         if cores := self._cores(place):
             # Before it has begun any thread; one that ends at once is none to hold.
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(process.pid, cores)
-        deadline = time.monotonic() + job.time_limit_s
-        self._running[job.run_id] = _Running(job, place, process.pid, "", deadline, process)
+        worker = _Worker(place, process.pid, "", process, words)
+        for job in jobs:
+            self._running[job.run_id] = _Running(job, worker, time.monotonic() + job.time_limit_s)
 
     def _free_place(self) -> int:
         """The free place whose GPU has the fewest slots; beyond ``places``, for adopted processes, the next number."""
-        taken = {run.place for run in self._running.values()}
+        taken = {run.worker.place for run in self._running.values()}
         busy = Counter(self._device(n) for n in taken)
         free = [n for n in range(max(self.places, len(taken) + 1)) if n not in taken]
         return min(free, key=lambda n: (n >= self.places, busy[self._device(n)], n))
 
     def _place_of(self, pid: int) -> int:
         """The place of an adopted process: the free one with its GPU, so that no other job is pinned there."""
-        taken, device = {run.place for run in self._running.values()}, device_of(pid)
+        taken, device = {run.worker.place for run in self._running.values()}, device_of(pid)
         free = [n for n in range(self.places) if n not in taken and self._device(n) == device]
         with contextlib.suppress(OSError):
             held = os.sched_getaffinity(pid)
@@ -184,44 +249,7 @@ class LocalEngine:
         own["PYTHONPATH"] = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
         return os.environ | own
 
-    def _terminate(self, run: _Running) -> None:
-        now = time.monotonic()
-        if run.term_at is None:
-            run.term_at = now
-            _signal_group(run.pid, signal.SIGTERM)
-        elif now - run.term_at > KILL_AFTER_S:
-            _signal_group(run.pid, signal.SIGKILL)
 
-    def _sweep(self, run: _Running) -> None:
-        """Kill what is left of a worker's process group."""
-        _signal_group(run.pid, signal.SIGKILL)
-
-
-def _signal_group(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
-def device_of(pid: int) -> str | None:
-    """The CUDA device that a process was pinned to; None when that cannot be read."""
-    try:
-        words = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return None
-    return dict(word.partition("=")[::2] for word in words).get("CUDA_VISIBLE_DEVICES")
-
-
-def find_workers(worker: str) -> dict[str, int]:
-    """Folder -> pid of every process that runs ``worker`` (the last word of its command).
-
-    Read from the process table, so that even a worker whose driver died before it could note anything is found.
-    """
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                # A forked child has the worker's command line; only the leader of the group is the worker.
-                if worker in words[:-2] and os.getpgid(int(entry.name)) == int(entry.name):
-                    found[words[-2]] = int(entry.name)
-    return found
+def _may_share(one: Job, other: Job) -> bool:
+    """Whether two jobs may be trained by one worker."""
+    return not (one.alone or other.alone) and one.threads == other.threads

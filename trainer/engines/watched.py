@@ -90,7 +90,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 def lay_down(job: Job, worker: Sequence[str], threads: int | None) -> Watched:
     """A new attempt with a name that was never used, its script written."""
     one = Watched(job, _new_name(job))
-    SlotPaths(job.folder).result.unlink(missing_ok=True)
+    for old in (SlotPaths(job.folder).result, SlotPaths(job.folder).leave):
+        old.unlink(missing_ok=True)
     one.paths.exit.unlink(missing_ok=True)
     write_atomic(one.paths.script, job_script(job, one.paths, worker, threads))
     write_atomic(one.paths.name, one.name + "\n")

@@ -20,6 +20,7 @@ from trainer.fit.cuda_graph import GraphedIterations
 from trainer.fit.limits import limit
 from trainer.fit.schedule import BLOCK, Stage, annealing, blocks, iterations_per_epoch, rate_factors, stages
 from trainer.fit.step import Step
+from trainer.fit.turns import Turns, outcome_of, within
 from trainer.model.protocol import Model
 from trainer.score.metrics import Activity, Score, recover, recovery_scores
 
@@ -88,11 +89,29 @@ def fit(
     rest depends on; from such a ``start`` the rest is the same, bit for bit on a CPU. ``on_undefined`` hears, before
     each point, why some of its R2 are undefined, '' when all are there.
     """
-    loop = Trainer(model, config, data, stats)
-    total, planned = iterations_per_epoch(config) * config.training.n_epochs, 0
-    with torch.inference_mode():
+    outcome_of(course(model, config, data, truth, stats, on_point, on_moment, on_block, start, on_undefined))
+
+
+def course(
+    model: Model,
+    config: SlotConfig,
+    data: Recording,
+    truth: Connectome,
+    stats: Activity,
+    on_point: Callable[[TrajectoryPoint], None],
+    on_moment: Callable[[Moment], None] = lambda moment: None,
+    on_block: Callable[[Trainer], None] = lambda trainer: None,
+    start: State | None = None,
+    on_undefined: Callable[[str], None] = lambda reasons: None,
+) -> Turns[None]:
+    """`fit` in turns: one until all is ready, then two a block, in which it is begun, and waited for and looked at."""
+
+    def turns() -> Turns[None]:
+        loop = Trainer(model, config, data, stats)
+        total, planned = iterations_per_epoch(config) * config.training.n_epochs, 0
         if start is not None:
             loop.restore(start)
+        yield
         for stage in stages(config):
             set_rates(loop.adam, model, config.training, stage.fast)
             if stage.starts_anew and planned == loop.iteration:
@@ -101,13 +120,18 @@ def fit(
                 planned += done
                 if planned <= loop.iteration:
                     continue
-                loop.run(done)
+                loop.begin(done)
+                yield
+                loop.end()
                 on_moment(Moment(stage.epoch, stage.phase, loop.iteration, total))
                 if wanted:
                     scores = recovery_scores(recover(model, data, stats), truth)
                     on_undefined(undefined_line({name: score.reason for name, score in scores.items()}))
                     on_point(_point(stage, loop.iteration, scores))
                 on_block(loop)
+                yield
+
+    return within(torch.inference_mode, turns())
 
 
 def _point(stage: Stage, iteration: int, scores: Mapping[str, Score]) -> TrajectoryPoint:
@@ -135,17 +159,27 @@ class Trainer:
 
     def run(self, n: int) -> None:
         """``n`` iterations without a look at the device, then one look."""
+        self.begin(n)
+        self.end()
+
+    def begin(self, n: int) -> None:
+        """``n`` iterations without a look at the device: a GPU may still be at work on them afterwards."""
         shape = (n, self.training.batch_size)
         frames = torch.randint(self._n_frames, shape, generator=self._random, device=self.model.theta.device)
         self.adam.prepare(n, rate_factors(self.training, self.iteration, n))
         self.step.set_strength(self._strength(n))
         if self._graphed is not None:
-            self._graphed.run(frames, self.iteration)
+            self._graphed.begin(frames, self.iteration)
         else:
             for index, batch in enumerate(frames.unbind()):
                 self.step(batch, self.iteration + index)
                 self.adam.step(index)
         self.iteration += n
+
+    def end(self) -> None:
+        """Wait for what was begun, and look at it."""
+        if self._graphed is not None:
+            self._graphed.join()
         # ReLU and masks can turn NaN into 0, so a finite loss does not prove that the parameters are finite.
         if not math.isfinite(float(self.step.loss + self.model.theta.sum())):
             raise TrainingDiverged(self.iteration)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 
 import torch
 
@@ -11,8 +12,9 @@ from state.config import SlotConfig
 from state.paths import SlotPaths
 from state.records import SlotResult, TrajectoryPoint
 from trainer.fit.backend import make_model
-from trainer.fit.schedule import BLOCK, iterations_per_epoch
-from trainer.fit.training import Moment, Trainer, fit
+from trainer.fit.schedule import iterations_per_epoch
+from trainer.fit.training import Moment, Trainer, course
+from trainer.fit.turns import Turns, within
 from trainer.fly.connectome import Connectome, load_connectome
 from trainer.fly.simulate import Dataset, generate
 from trainer.model.protocol import Model
@@ -22,14 +24,14 @@ from trainer.slot import runtime
 from trainer.slot.checkpoint import EVERY_S, Checkpoint, CheckpointFile, Owner
 from trainer.slot.kept_data import keep
 from trainer.slot.progress import Listener, MetricsLog, Reporter
-from trainer.slot.termination import Termination
 
 
 class Attempt:
     """Runs ``config`` in the slot's folder; an interrupted training goes on from its checkpoint.
 
     Everything before and after training follows from the config and is made again, so the metrics are those of an
-    attempt that was never interrupted.
+    attempt that was never interrupted. ``training`` is there from the first turn on, unless that fails; ``waited_s``
+    are the seconds that others of the process took before training.
     """
 
     def __init__(
@@ -37,16 +39,18 @@ class Attempt:
     ) -> None:
         self.config, self.paths, self.checkpoint_s = config, paths, checkpoint_s
         self.reporter = Reporter(paths.progress, listener)
+        self.training: Training | None = None
         self.seconds: dict[str, float] = {}
+        self.waited_s = 0.0
         self._clock = time.perf_counter()
 
-    def run(self, run_id: str, config_hash: str) -> SlotResult:
-        """All stages, timed."""
+    def turns(self, run_id: str, config_hash: str) -> Turns[SlotResult]:
+        """All stages, timed: a turn up to the start of training, those of `course`, and all the rest in the last."""
         device = runtime.choose_device(self.config.training.device)
-        with runtime.prepared(device, self.config.training.matmul):
-            return self._run(device, run_id, config_hash)
+        prepared = partial(runtime.prepared, device, self.config.training.matmul)
+        return (yield from within(prepared, self._turns(device, run_id, config_hash)))
 
-    def _run(self, device: torch.device, run_id: str, config_hash: str) -> SlotResult:
+    def _turns(self, device: torch.device, run_id: str, config_hash: str) -> Turns[SlotResult]:
         self.reporter.stage("connectome")
         simulation = self.config.simulation
         truth = load_connectome(self.config.connectome, simulation.extent, simulation.delta_t)
@@ -57,11 +61,15 @@ class Attempt:
             keep(data, self.paths, self.config.dataset)
         self._lap("data")
         owner = Owner.of(config_hash, truth, data.stimulus)
-        training = _Training(self, CheckpointFile(self.paths.checkpoint, owner, run_id, self.checkpoint_s))
-        model = training.run(truth, data, stats, device)
-        self._lap("training")
+        training = self.training = Training(
+            self, CheckpointFile(self.paths.checkpoint, owner, run_id, self.checkpoint_s)
+        )
+        model = yield from training.turns(truth, data, stats, device)
+        # Others of the process may have been evaluated since.
+        self._lap("training", training.ended)
         # training_time_min is training alone, with that of earlier attempts.
-        self.seconds["training"] += training.earlier_s
+        self.seconds["training"] += training.earlier_s - training.waited_s
+        self.seconds["data"] += training.waited_s + self.waited_s
         self.reporter.stage("evaluation")
         result = evaluate(model, data, truth, stats, self.config)
         self._lap("evaluation")
@@ -98,47 +106,66 @@ class Attempt:
             draw_activity(self.paths.activity, truth, data.rollout_voltage, result.traces, delta_t)
         draw_embedding(self.paths.embedding, truth, model.a.t().double().cpu().numpy(), result)
 
-    def _lap(self, stage: str) -> None:
-        now = time.perf_counter()
+    def _lap(self, stage: str, ended: float | None = None) -> None:
+        now = time.perf_counter() if ended is None else ended
         self.seconds[stage], self._clock = now - self._clock, now
 
 
-class _Training:
-    """The training stage: rows of metrics.log, progress, checkpoints, and the end on SIGTERM."""
+class Training:
+    """The training stage: rows of metrics.log, progress, checkpoints. Between blocks it can be saved and left.
+
+    ``iteration`` of ``total`` are done, ``block`` of them in the last block, which has ``ended`` then.
+    """
 
     def __init__(self, attempt: Attempt, checkpoints: CheckpointFile) -> None:
         self.config, self.reporter, self.checkpoints = attempt.config, attempt.reporter, checkpoints
         self.trajectory: list[TrajectoryPoint] = []
-        self.earlier_s = 0.0
+        self.earlier_s = self.waited_s = 0.0
+        self.iteration, self.block = 0, 1
+        self.total = iterations_per_epoch(self.config) * self.config.training.n_epochs
         self._log = MetricsLog(attempt.paths.metrics_log)
-        self._termination = Termination()
-        self._began = self._block_began = time.perf_counter()
-        self._block_first = 0
+        self._trainer: Trainer | None = None
+        self._began = self.ended = time.perf_counter()
 
-    def run(self, truth: Connectome, data: Dataset, stats: Activity, device: torch.device) -> Model:
-        """The trained network; ``trajectory`` and ``earlier_s`` (seconds of earlier attempts) are then complete."""
+    @property
+    def over(self) -> bool:
+        """Whether all iterations are done."""
+        return self.iteration >= self.total
+
+    def turns(self, truth: Connectome, data: Dataset, stats: Activity, device: torch.device) -> Turns[Model]:
+        """The trained network; ``trajectory``, ``earlier_s`` (of earlier attempts) and ``waited_s`` (for others of the
+        process to be ready) are then complete."""
         model = make_model(self.config.graph_model, truth, device)
         model.initialise(self.config.training)
         found = self.checkpoints.load()
+        self.iteration = found.state.iteration if found else 0
+        turns = course(
+            model, self.config, data.train, truth, stats, self._keep, self._tell, self._after_block,
+            found.state if found else None, self.reporter.undefined,
+        )  # fmt: skip
+        next(turns)
+        ready = time.perf_counter()
+        yield
+        self.waited_s = time.perf_counter() - ready
         self._resume(found)
-        state = found.state if found else None
-        with self._termination.watched():
-            fit(
-                model, self.config, data.train, truth, stats, self._keep, self._tell, self._after_block, state,
-                self.reporter.undefined,
-            )  # fmt: skip
+        yield from turns
         return model
 
+    def save(self) -> None:
+        """Leave a checkpoint, between two blocks."""
+        if self._trainer is not None:
+            spent = self.earlier_s + time.perf_counter() - self._began
+            self.checkpoints.save(self._trainer.state(), self.trajectory, spent)
+
     def _resume(self, found: Checkpoint | None) -> None:
-        first, total = 0, iterations_per_epoch(self.config) * self.config.training.n_epochs
         if found is not None:
-            first, self.earlier_s = found.state.iteration, found.seconds
-            print(f"training goes on at iteration {first} of {total}, from {self.checkpoints.path}", file=sys.stderr)
-        self.reporter.stage("training", total, first)
+            self.earlier_s = found.seconds
+            where = f"iteration {self.iteration} of {self.total}, from {self.checkpoints.path}"
+            print(f"training goes on at {where}", file=sys.stderr)
+        self.reporter.stage("training", self.total, self.iteration)
         for point in found.trajectory if found else ():
             self._keep(point)
-        self._block_first = first
-        self._began = self._block_began = time.perf_counter()
+        self._began = self.ended = time.perf_counter()
 
     def _keep(self, point: TrajectoryPoint) -> None:
         self.trajectory.append(point)
@@ -149,10 +176,7 @@ class _Training:
         self.reporter.advance(moment.iteration, moment.total, moment.epoch, moment.phase)
 
     def _after_block(self, trainer: Trainer) -> None:
-        now, done = time.perf_counter(), trainer.iteration - self._block_first
-        if self._termination.wanted or self.checkpoints.due():
-            self.checkpoints.save(trainer.state(), self.trajectory, self.earlier_s + now - self._began)
-        if self._termination.wanted:
-            self._termination.end()
-        self._termination.expect((now - self._block_began) * BLOCK / done)
-        self._block_began, self._block_first = time.perf_counter(), trainer.iteration
+        self._trainer, self.block, self.iteration = trainer, trainer.iteration - self.iteration, trainer.iteration
+        if self.checkpoints.due():
+            self.save()
+        self.ended = time.perf_counter()

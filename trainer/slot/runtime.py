@@ -85,3 +85,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def is_of_the_device(error: BaseException) -> bool:
+    """Whether ``error`` may be the doing of another slot on the same device: no memory, or a device that failed."""
+    return is_out_of_memory(error) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))

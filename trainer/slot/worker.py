@@ -1,38 +1,30 @@
-"""One slot: `python -m trainer.slot DIR` trains what DIR/config.yaml says; result.json is written last and as a whole.
+"""The worker: `python -m trainer.slot DIR...` trains what each DIR/config.yaml says, several side by side.
 
-Ends with 0 when done, 3 when failed; SIGTERM ends it without a result, at once or after a last checkpoint if that takes
-no longer than a second. The same command then goes on from the checkpoint.
+Ends with 0 when all are done, 3 when one failed, 4 when the device failed under several. SIGTERM ends it without a
+result, at once or after last checkpoints if that takes no longer than a second. The same command then goes on from the
+checkpoints, as does one for each folder alone.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import sys
-import traceback
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from state.config import SlotConfig
-from state.errors import ConfigError, NightflyError
-from state.files import canonical_json, read_yaml, write_atomic
+from state.files import read_yaml
 from state.paths import SlotPaths
-from state.records import Failure, FailureKind, SlotResult
+from state.records import SlotResult
 from state.schema import validate
-from trainer.fit.training import TrainingDiverged
-from trainer.fly.simulate import SimulationDiverged
-from trainer.slot import runtime
+from trainer.engines.contract import STACK_BROKE
 from trainer.slot.attempt import Attempt
 from trainer.slot.checkpoint import EVERY_S
+from trainer.slot.outcome import Rejected
 from trainer.slot.progress import Listener
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-class Rejected(NightflyError):
-    """The folder does not hold the job that was planned."""
+from trainer.slot.stack import Member, Stack
 
 
 def train_slot(
@@ -50,13 +42,27 @@ def train_slot(
     """
     paths = SlotPaths(folder)
     remove_stale(paths)
-    return _guarded(
-        paths, run_id, config_hash, lambda: Attempt(config, paths, progress, checkpoint_s).run(run_id, config_hash)
-    )
+    make = partial(Attempt, config, paths, progress, checkpoint_s)
+    return _run([Member(paths, run_id, config_hash, make)])[0]
 
 
 def run_folder(folder: Path) -> SlotResult:
     """Run the job laid down in ``folder``; a config edited since it was planned is refused."""
+    return run_folders([folder])[0]
+
+
+def run_folders(folders: list[Path]) -> list[SlotResult]:
+    """Run the jobs laid down in ``folders`` side by side, each as if it were alone."""
+    return _run([_member(folder) for folder in folders])
+
+
+def _run(members: list[Member]) -> list[SlotResult]:
+    Stack(members).run()
+    # A stack ends when every member has a result.
+    return [member.result for member in members if member.result is not None]
+
+
+def _member(folder: Path) -> Member:
     paths = SlotPaths(folder)
     remove_stale(paths)
     try:
@@ -64,22 +70,23 @@ def run_folder(folder: Path) -> SlotResult:
         run_id, config_hash, every_s = str(job["run_id"]), str(job["config_hash"]), _interval(job)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{paths.job}: not a readable job ({type(error).__name__}); the driver writes it"
-        return _finish(paths, _failed("", "", "rejected", reason))
-
-    def attempt() -> SlotResult:
-        config = validate(SlotConfig, read_yaml(paths.config), str(paths.config))
-        _refuse_foreign(paths, config.dataset, job.get("dataset", config.dataset))
-        if config.hash() != config_hash:
-            raise Rejected(f"{paths.config}: changed since it was planned (its hash does not match job.json)")
-        return Attempt(config, paths, checkpoint_s=every_s).run(run_id, config_hash)
-
-    return _guarded(paths, run_id, config_hash, attempt)
+        return Member(paths, "", "", partial(_reject, reason))
+    return Member(paths, run_id, config_hash, partial(_attempt, paths, job, every_s))
 
 
-def _refuse_foreign(paths: SlotPaths, found: str, own: object) -> None:
-    """A slot with the `dataset` of another would take that one's place."""
-    if found != own:
-        raise Rejected(f"{paths.config}: dataset {found!r} is not this slot's, which is {own!r}; do not edit it")
+def _attempt(paths: SlotPaths, job: dict[str, Any], every_s: float) -> Attempt:
+    config = validate(SlotConfig, read_yaml(paths.config), str(paths.config))
+    own = job.get("dataset", config.dataset)
+    # A slot with the `dataset` of another would take that one's place.
+    if config.dataset != own:
+        _reject(f"{paths.config}: dataset {config.dataset!r} is not this slot's, which is {own!r}; do not edit it")
+    if config.hash() != job["config_hash"]:
+        _reject(f"{paths.config}: changed since it was planned (its hash does not match job.json)")
+    return Attempt(config, paths, checkpoint_s=every_s)
+
+
+def _reject(reason: str) -> Attempt:
+    raise Rejected(reason)
 
 
 def _interval(job: dict[str, Any]) -> float:
@@ -97,46 +104,14 @@ def remove_stale(paths: SlotPaths) -> None:
         path.unlink(missing_ok=True)
 
 
-def _guarded(paths: SlotPaths, run_id: str, config_hash: str, attempt: Callable[[], SlotResult]) -> SlotResult:
-    try:
-        result = attempt()
-    except NightflyError as error:
-        result = _failed(run_id, config_hash, _kind(error), str(error))
-    except Exception as error:  # noqa: BLE001 - the worker's boundary: whatever happened must reach result.json
-        traceback.print_exc()
-        kind: FailureKind = "out_of_memory" if runtime.is_out_of_memory(error) else "crashed"
-        if isinstance(error, OSError) and error.errno in FULL:
-            kind = "disk_full"
-        result = _failed(run_id, config_hash, kind, f"{type(error).__name__}: {error}")
-    return _finish(paths, result)
-
-
-def _kind(error: NightflyError) -> FailureKind:
-    if isinstance(error, Rejected):
-        return "rejected"
-    if isinstance(error, TrainingDiverged | SimulationDiverged):
-        return "diverged"
-    return "invalid_config" if isinstance(error, ConfigError) else "crashed"
-
-
-def _failed(run_id: str, config_hash: str, kind: FailureKind, message: str) -> SlotResult:
-    line = " ".join(message.split())[:500]
-    print(f"{kind}: {line}", file=sys.stderr)
-    failure = Failure(kind=kind, message=line)
-    return SlotResult(run_id=run_id, config_hash=config_hash, status="failed", failure=failure)
-
-
-def _finish(paths: SlotPaths, result: SlotResult) -> SlotResult:
-    write_atomic(paths.result, canonical_json(result.model_dump()) + "\n")
-    # A training that was no fault of the config's own goes on where it stood.
-    if result.failure is None or not result.failure.blameless:
-        paths.checkpoint.unlink(missing_ok=True)
-    return result
-
-
 def main(arguments: list[str]) -> int:
-    """The worker's command line: one argument, the slot's folder."""
-    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
-        print("usage: python -m trainer.slot DIR, where DIR holds config.yaml and job.json", file=sys.stderr)
+    """The worker's command line: the folders of the slots."""
+    folders = [Path(argument) for argument in arguments]
+    if not folders or not all(folder.is_dir() for folder in folders):
+        print("usage: python -m trainer.slot DIR..., where each DIR holds config.yaml and job.json", file=sys.stderr)
         return 2
-    return 0 if run_folder(Path(arguments[0])).status == "done" else 3
+    stack = Stack([_member(folder) for folder in folders])
+    stack.run()
+    if stack.broke:
+        return STACK_BROKE
+    return 0 if all(member.result and member.result.status == "done" for member in stack.members) else 3

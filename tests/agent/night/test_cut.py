@@ -29,7 +29,8 @@ from state.surrogate import SurrogateConfig
 from tests.agent.conftest import play, write_campaign
 from tests.agent.night.test_loop import Stop, contents, stopped_after
 from trainer.engines.inline import InlineEngine
-from trainer.engines.local import LocalEngine, find_workers
+from trainer.engines.local import LocalEngine
+from trainer.engines.processes import find_workers
 from ucb.estimates import BASELINE
 from ucb.log import parse_log
 
@@ -245,8 +246,8 @@ def test_a_driver_that_died_before_it_told_the_worker_tells_it_when_it_is_back(t
         later.close()
         # The processes that the first driver started are its children, not those of the second.
         for run in dying._running.values():
-            if run.process is not None:
-                run.process.wait(10)
+            if run.worker.process is not None:
+                run.worker.process.wait(10)
         opened.close()
 
 

@@ -17,7 +17,8 @@ from state.journal import read_records
 from state.metrics import METRICS
 from state.paths import RunPaths
 from state.records import SlotResult
-from trainer.engines.local import WORKER, find_workers
+from trainer.engines.local import WORKER
+from trainer.engines.processes import find_workers
 
 CAMPAIGN = """
 name: tiny
@@ -42,9 +43,11 @@ def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     return known | {"NIGHTFLY_CACHE": str(request.config.cache.mkdir("connectome"))}
 
 
-def start(folder: Path, environment: dict[str, str], loops: int, batches: int = 1) -> subprocess.Popen[str]:
+def start(
+    folder: Path, environment: dict[str, str], loops: int, batches: int = 1, engine: str = "slots_at_once: 2"
+) -> subprocess.Popen[str]:
     file = folder / "tiny.yaml"
-    file.write_text(CAMPAIGN.replace("LOOPS", str(loops)))
+    file.write_text(CAMPAIGN.replace("LOOPS", str(loops)).replace("slots_at_once: 2", engine))
     command = [sys.executable, "-m", "agent.cli", "run", str(file), "--dry-run", "--batches", str(batches)]
     command += ["--runs-dir", str(folder / "runs")]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -118,14 +121,21 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path, envir
     assert kinds(tmp_path)["batch_committed"] == 2
 
 
-def test_slots_outlive_a_killed_driver_and_are_adopted(tmp_path: Path, environment: dict[str, str]) -> None:
-    process = start(tmp_path, environment, loops=60)
+@pytest.mark.parametrize(("engine", "processes"), [("slots_at_once: 2", 2), ("stack: 2", 1)])
+def test_slots_outlive_a_killed_driver_and_are_adopted(
+    tmp_path: Path, environment: dict[str, str], engine: str, processes: int
+) -> None:
+    process = start(tmp_path, environment, loops=60, engine=engine)
     wait_for_training(tmp_path)
     process.kill()
     process.communicate()
     assert len(workers_of(tmp_path)) == 2
-    code, said = finish(start(tmp_path, environment, loops=60))
+    assert len(set(workers_of(tmp_path))) == processes
+    code, said = finish(start(tmp_path, environment, loops=60, engine=engine))
     assert code == 0, said
     assert kinds(tmp_path)["slot_started"] == 2, "an adopted slot is not started again"
     assert kinds(tmp_path)["slot_finished"] == 2
     assert workers_of(tmp_path) == []
+    replayed = [sys.executable, "-m", "agent.cli", "replay", str(tmp_path / "runs" / "tiny")]
+    done = subprocess.run(replayed, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

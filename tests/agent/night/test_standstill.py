@@ -95,6 +95,35 @@ def test_a_slot_killed_from_outside_is_run_again(
     assert replay_run(tmp_path / "r").passed
 
 
+BREAKS = """
+# A device that carries one slot only.
+folders = [Path(word) for word in sys.argv[1:]]
+with (folder.parent.parent / "together").open("a") as file:
+    file.write(f"{len(folders)} ")
+if len(folders) > 1:
+    for one in folders:
+        run_id = json.loads((one / "job.json").read_text())["run_id"]
+        failure = {"kind": "killed", "message": "the slots of one process were ended together (out of memory)"}
+        result = {"run_id": run_id, "config_hash": json.loads((one / "job.json").read_text())["config_hash"]}
+        write_atomic(one / "result.json", json.dumps({**result, "status": "failed", "failure": failure}))
+    sys.exit(4)
+"""
+
+
+def test_slots_that_do_not_fit_together_are_run_again_alone_and_no_later_ones_are_stacked(
+    engine: Callable[[str], LocalEngine], tmp_path: Path
+) -> None:
+    together = engine(BREAKS)
+    together.places, together.stack = 1, 4
+    night = drive(tmp_path, together, 2)
+    assert (tmp_path / "r" / "together").read_text().split() == ["4", *["1"] * 8]
+    results = [iteration.result for iteration in night.history.iterations.values()]
+    assert [result.status for result in results if result is not None] == ["done"] * 8
+    told = [r.data["after"]["message"] for r in of(tmp_path / "r", "slot_started") if "after" in r.data]
+    assert told == ["the slots of one process were ended together (out of memory)"] * 4
+    assert replay_run(tmp_path / "r").passed
+
+
 def test_one_that_never_finishes_counts_in_no_statistic(engine: Callable[[str], LocalEngine], tmp_path: Path) -> None:
     night = drive(tmp_path, engine(KILLED.format(times=99, signal="SIGKILL")), 3, engine={"retries": 1})
     second = night.history.iterations[2]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from state.campaign import Campaign
 from state.engine import EngineConfig
 from tests.trainer.engines.workers import ended, job, read_json
+from trainer.engines import factory
 from trainer.engines.contract import collect
-from trainer.engines.factory import find_gpus, gpu_places
+from trainer.engines.factory import find_gpus, gpu_places, make_engine, most_stacked, slots_at_once
 from trainer.engines.local import LocalEngine
 
 # Answers `-L`, and index, uuid and free MiB: 30 GiB on the first, 10 GiB on the second.
@@ -78,6 +81,62 @@ def test_gpus_named_by_their_uuid_are_known_too(smi: Callable[[str], None]) -> N
     smi(SMI)
     config = EngineConfig(slots_per_gpu=2, gpu_gb_per_slot=8.0)
     assert gpu_places(config, ["GPU-bbbb", "GPU-aaaa"]) == ["GPU-bbbb", "GPU-aaaa", "GPU-aaaa"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "gpus", "most"),
+    [
+        ({}, ["0"], 1),
+        ({"stack": "auto"}, ["0"], 3),  # 30 GiB, 8 a slot
+        ({"stack": "auto"}, ["0", "1"], 1),  # 10 GiB on the second
+        ({"stack": "auto", "gpu_gb_per_slot": 5.0}, ["0", "1"], 2),
+        ({"stack": "auto", "gpu_gb_per_slot": 0.1}, ["0"], 16),
+        ({"stack": "auto", "slots_per_gpu": 3}, ["0"], 1),
+        ({"stack": "auto", "gpu_gb_per_slot": 40.0}, ["0"], 1),
+        ({"stack": "auto"}, ["7"], 1),  # nobody knows its memory
+        ({"stack": "auto"}, [], 1),
+        ({"stack": 4}, ["1"], 4),
+        ({"stack": 4}, [], 4),
+    ],
+)
+def test_as_many_slots_share_a_process_as_memory_allows_or_as_asked(
+    smi: Callable[[str], None], settings: dict[str, Any], gpus: list[str], most: int
+) -> None:
+    smi(SMI)
+    assert most_stacked(EngineConfig.model_validate(settings), gpus) == most
+
+
+@pytest.mark.parametrize(
+    ("n_parallel", "engine", "gpus", "places", "stack", "at_once"),
+    [
+        (4, {"stack": "auto"}, "0", 1, 3, 3),
+        (4, {"stack": "auto"}, "0 1", 2, 1, 2),
+        (4, {"stack": 4}, "0 1", 2, 4, 4),
+        (4, {"stack": "auto"}, "", 4, 1, 4),
+        (4, {"stack": 2}, "", 2, 2, 4),
+        (5, {"stack": 2}, "", 3, 2, 5),
+        (4, {"stack": 2, "slots_at_once": 1}, "", 1, 2, 2),
+    ],
+)
+def test_a_place_holds_a_stack(
+    n_parallel: int,
+    engine: dict[str, Any],
+    gpus: str,
+    places: int,
+    stack: int,
+    at_once: int,
+    smi: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    smi(SMI)
+    monkeypatch.setattr(factory, "find_gpus", gpus.split)
+    monkeypatch.setattr(factory, "usable_cores", lambda: 16)
+    explorable = {"training.n_epochs": {"choices": [2, 3]}}
+    search = {"n_parallel": n_parallel, "n_iter_block": n_parallel}
+    campaign = Campaign.model_validate({"name": "c", "engine": engine, "explorable": explorable, "search": search})
+    made = make_engine(campaign)
+    assert isinstance(made, LocalEngine)
+    assert (made.places, made.stack, slots_at_once(campaign)) == (places, stack, at_once)
 
 
 def test_each_slot_sees_the_gpu_of_its_place_alone_and_a_freed_place_is_used_again(

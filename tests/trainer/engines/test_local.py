@@ -31,7 +31,8 @@ from tests.trainer.engines.workers import (
 )
 from trainer.engines import local
 from trainer.engines.contract import Ended, Job, collect
-from trainer.engines.local import LocalEngine, process_start
+from trainer.engines.local import LocalEngine
+from trainer.engines.processes import process_start, signal_group
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def make(worker: tuple[str, str]) -> Iterator[Callable[..., LocalEngine]]:
     yield build
     for engine in engines:
         for run in engine._running.values():
-            local._signal_group(run.pid, signal.SIGKILL)
+            signal_group(run.worker.pid, signal.SIGKILL)
 
 
 def ended_step(engine: LocalEngine) -> tuple[list[Job], list[Ended]] | None:
@@ -76,7 +77,7 @@ def test_slots_side_by_side_share_no_core_and_a_later_driver_knows_whose_they_ar
     assert {len(held) for held in seen} == {len(cores) // 2}
     later = make(cores=cores)
     assert later.reattach([jobs[1]]) == [jobs[1]]
-    assert later._cores(later._running["b"].place) == seen[1]
+    assert later._cores(later._running["b"].worker.place) == seen[1]
     for one in jobs:
         touch(one)
     ended(engine, 2)

@@ -16,7 +16,8 @@ from state.metrics import METRICS
 from state.records import SlotResult
 from trainer.engines.contract import Dispatcher, Ended, Job
 from trainer.engines.factory import make_queued
-from trainer.engines.local import LocalEngine, process_start
+from trainer.engines.local import LocalEngine
+from trainer.engines.processes import process_start
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 90

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.trainer import N_FRAMES, XNORM, Problem, problem
 from state.config import Scalar
+from trainer.fit import cuda_graph
 from trainer.fit.adam import Adam
 from trainer.fit.cuda_graph import GraphedIterations
 from trainer.fit.limits import limit
@@ -107,6 +110,114 @@ def test_the_body_reads_nothing_back_and_asks_for_nothing_slow(changes: dict[str
     # Sorts, atomics or serial sums on a GPU that has to be deterministic, and what stops a capture.
     slow = {"index_copy", "index_copy_", "index_add", "index_add_", "index_put_", "segment_reduce", "mv", "sort"}
     assert not (slow | {"_local_scalar_dense", "nonzero", "diff"}) & set(launches.names)
+
+
+class FakeCuda:
+    """What `torch.cuda` does with streams and graphs, on the CPU: a stream works when somebody waits for it."""
+
+    def __init__(self, said: list[str]) -> None:
+        self.said = said
+        self.streams = [self.Stream(self, "main")]
+        self.graph_of: FakeCuda.CUDAGraph | None = None
+
+    class Stream:
+        def __init__(self, cuda: FakeCuda, name: str) -> None:
+            self.cuda, self.name, self.work = cuda, name, list[Callable[[], object]]()
+
+        def wait_stream(self, other: FakeCuda.Stream) -> None:
+            self.cuda.said.append(f"{self.name} waits for {other.name}")
+            work, other.work = other.work, []
+            for one in work:
+                one()
+
+    class CUDAGraph:
+        def __init__(self, cuda: FakeCuda) -> None:
+            self.cuda, self.body = cuda, lambda: None
+
+        def replay(self) -> None:
+            stream = self.cuda.streams[-1]
+            self.cuda.said.append(f"{stream.name} replays")
+            stream.work.append(self.body)
+
+    def stand_in(self) -> SimpleNamespace:
+        count = iter(range(1, 10))
+
+        @contextmanager
+        def stream(one: FakeCuda.Stream | None) -> Iterator[None]:
+            self.streams.append(one or self.streams[-1])
+            yield
+            self.streams.pop()
+
+        @contextmanager
+        def graph(one: FakeCuda.CUDAGraph, stream: FakeCuda.Stream) -> Iterator[None]:
+            # The body that is recorded is run, for there is no recording here; `_capture` undoes it.
+            self.said.append(f"captured on {stream.name}")
+            yield
+
+        return SimpleNamespace(
+            Stream=lambda: self.Stream(self, f"s{next(count)}"),
+            CUDAGraph=lambda: self.CUDAGraph(self),
+            current_stream=lambda: self.streams[-1],
+            stream=stream,
+            graph=graph,
+        )
+
+
+def test_trainings_of_one_process_are_captured_and_replayed_on_streams_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cases = [small(1), small(4)]
+    blocks = [torch.randint(N_FRAMES, (n, 2)) for n in (3, 2)]
+    cpu, said = torch.device("cpu"), list[str]()
+    cuda = FakeCuda(said)
+    monkeypatch.setattr(cuda_graph.torch, "cuda", cuda.stand_in())
+    built = [build(case, cpu) for case in cases]
+    with torch.inference_mode():
+        loops = []
+        for _, step, adam in built:
+            loops.append(GraphedIterations(step, adam, 3))
+            loops[-1]._replay.__self__.body = loops[-1]._body  # type: ignore[attr-defined]
+        # The main stream waits for the warm-up, so nothing of it is left when it is undone.
+        assert said == [
+            line
+            for name in ("s1", "s2")
+            for line in (f"{name} waits for main", f"main waits for {name}", f"captured on {name}")
+        ]
+        done = 0
+        for frames in blocks:
+            said.clear()
+            for (_, _, adam), loop in zip(built, loops, strict=True):
+                adam.prepare(len(frames))
+                loop.begin(frames, done)
+            for loop in loops:
+                loop.join()
+            done += len(frames)
+            begun = [[f"{name} waits for main", *[f"{name} replays"] * len(frames)] for name in ("s1", "s2")]
+            assert said == [*begun[0], *begun[1], "main waits for s1", "main waits for s2"]
+    monkeypatch.undo()
+    for (model, _, _), case in zip(built, cases, strict=True):
+        assert torch.equal(model.theta, plain(case, blocks, cpu))
+
+
+@gpu
+@pytest.mark.gpu
+def test_on_a_gpu_trainings_side_by_side_have_the_bits_of_each_alone() -> None:
+    cases, device = [small(1), small(4), small(2)], torch.device("cuda")
+    blocks = [torch.randint(N_FRAMES, (n, 2)) for n in (60, 40)]
+    with runtime.prepared(device):
+        alone = [graphed(case, blocks, device, capture=True) for case in cases]
+        with torch.inference_mode():
+            built = [build(case, device) for case in cases]
+            loops, done = [GraphedIterations(step, adam, 60) for _, step, adam in built], 0
+            for frames in blocks:
+                for (_, _, adam), loop in zip(built, loops, strict=True):
+                    adam.prepare(len(frames))
+                    loop.begin(frames.to(device), done)
+                for loop in loops:
+                    loop.join()
+                done += len(frames)
+    for (model, _, _), theta in zip(built, alone, strict=True):
+        assert torch.equal(model.theta, theta)
 
 
 @gpu

@@ -123,7 +123,7 @@ def test_every_failure_has_its_kind(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(attempt, "fit", fail)
+    monkeypatch.setattr(attempt, "course", fail)
     result = train_slot(config, tmp_path / "slot", "r", config.hash())
     assert result.status == "failed"
     assert result.failure is not None
