@@ -32,7 +32,11 @@ ALSO = {
     "tests/trainer/fly/test_davis.py": "trainer/fly/stimulus",
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt",
-    "tests/agent/test_cli.py": ("state/errors agent/commands/provenance agent/commands/run agent/people/progress"),
+    "tests/agent/test_cli.py": (
+        "state/errors agent/cli/arguments agent/cli/ends agent/cli/evening agent/cli/morning agent/cli/night "
+        "agent/cli/others agent/cli/record agent/cli/requests agent/commands/provenance agent/commands/run "
+        "agent/people/progress"
+    ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
         "agent/audit/scores agent/audit/trees agent/audit/values"
