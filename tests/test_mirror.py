@@ -76,7 +76,7 @@ ALSO = {
     ),
     "tests/agent/report/test_limits.py": "agent/report/brief",
     "tests/agent/report/test_page.py": "agent/report/data agent/report/story agent/report/tables",
-    "tests/agent/report/test_serve.py": "agent/report/listing agent/report/shelf",
+    "tests/agent/report/test_serve.py": "agent/report/shelf",
     "tests/agent/trackers/test_mlflow.py": "agent/trackers/facts agent/trackers/tracker",
 }
 
