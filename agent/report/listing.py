@@ -69,6 +69,4 @@ def _best(ledger: Ledger, stats: ConfigStats) -> str:
 def render_listing(runs: list[RunLine]) -> str:
     """The page that `/` shows."""
     script = (FOLDER / "list.js").read_text(encoding="utf-8")
-    return template("runs.html.j2").render(
-        runs=runs, script=Markup(script), policy=content_policy([script], live=True)
-    )
+    return template("runs.html.j2").render(runs=runs, script=Markup(script), policy=content_policy([script], live=True))
