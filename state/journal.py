@@ -7,6 +7,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -71,19 +72,40 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """Every record in order, the chain verified; JournalError names the line. A torn last line ends the reading."""
-    previous: str | None = None
+@dataclass
+class Place:
+    """Where a reading of a journal ended: how many records, the bytes of the last of them, and its hash."""
+
+    records: int = 0
+    begin: int = 0
+    end: int = 0
+    last: str | None = None
+
+    def holds(self, path: Path) -> bool:
+        """Whether the last record that was read is still there: by its hash, so are all before it."""
+        with path.open("rb") as file:
+            file.seek(self.begin)
+            return f'"hash":"{self.last}"'.encode() in file.read(self.end - self.begin)
+
+
+def read_records(path: Path, place: Place | None = None) -> Iterator[Record]:
+    """Every record in order, the chain verified; JournalError names the line. A torn last line ends the reading.
+
+    With the ``place`` of an earlier reading those that came since; it is moved on record by record.
+    """
+    place = place or Place()
     with path.open("rb") as file:
-        for number, line in enumerate(file):
+        file.seek(place.end)
+        for line in file:
             if not line.endswith(b"\n"):
                 return
-            record = _parse(path, number, line)
-            if record.seq != number or record.prev != previous:
+            record = _parse(path, place.records, line)
+            if record.seq != place.records or record.prev != place.last:
                 raise JournalError(
-                    f"{path}, line {number + 1}: does not follow the line before; lines were lost or moved"
+                    f"{path}, line {place.records + 1}: does not follow the line before; lines were lost or moved"
                 )
-            previous = record.hash
+            place.records, place.begin, place.end = place.records + 1, place.end, place.end + len(line)
+            place.last = record.hash
             yield record
 
 

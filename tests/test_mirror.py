@@ -33,7 +33,11 @@ ALSO = {
     "tests/trainer/fly/test_davis.py": "trainer/fly/stimulus",
     "tests/trainer/slot/test_knobs.py": "trainer/slot/probe",
     "tests/trainer/slot/test_worker.py": "trainer/slot/attempt trainer/slot/outcome",
-    "tests/agent/test_cli.py": ("state/errors agent/commands/provenance agent/commands/run agent/people/progress"),
+    "tests/agent/test_cli.py": (
+        "state/errors agent/cli/arguments agent/cli/ends agent/cli/evening agent/cli/morning agent/cli/night "
+        "agent/cli/others agent/cli/record agent/cli/requests agent/commands/provenance agent/commands/run "
+        "agent/people/progress"
+    ),
     "tests/agent/audit/test_audit.py": (
         "agent/audit/entry agent/audit/findings agent/audit/ids agent/audit/metrics "
         "agent/audit/scores agent/audit/trees agent/audit/values"
@@ -78,7 +82,7 @@ ALSO = {
     ),
     "tests/agent/report/test_limits.py": "agent/report/brief",
     "tests/agent/report/test_page.py": "agent/report/data agent/report/story agent/report/tables",
-    "tests/agent/report/test_serve.py": "agent/report/listing agent/report/shelf",
+    "tests/agent/report/test_serve.py": "agent/report/shelf",
     "tests/agent/trackers/test_mlflow.py": "agent/trackers/facts agent/trackers/tracker",
 }
 

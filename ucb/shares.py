@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaincinv
-from scipy.stats import fisher_exact
 
 from state.thresholds import Thresholds
 from ucb.variance import Run
@@ -67,5 +66,8 @@ def more_bad(share: Share, reference: Share) -> float:
     """p of Fisher's exact test that ``share`` is larger than ``reference``, one-sided; 1.0 where nothing has run."""
     if not share.runs or not reference.runs:
         return 1.0
+    # Imported here: it takes half a second, and every command would wait for it.
+    from scipy.stats import fisher_exact
+
     table = np.array([[share.bad, share.runs - share.bad], [reference.bad, reference.runs - reference.bad]])
     return float(fisher_exact(table, alternative="greater").pvalue)

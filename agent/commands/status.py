@@ -48,7 +48,8 @@ def print_status(root: Path, as_json: bool, watch: bool = False) -> None:
         return
     console = Console()
     if not watch:
-        console.print(_picture(root, console)[0], soft_wrap=True)
+        # A pipe gets whole lines; a terminal would break them within words.
+        console.print(_picture(root, console)[0], soft_wrap=not console.is_terminal)
         return
     with Live(console=console, refresh_per_second=2) as live:
         while not _begun(root):

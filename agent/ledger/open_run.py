@@ -12,7 +12,7 @@ from agent.ledger.evidence import Evidence
 from agent.ledger.ledger import Ledger
 from state.campaign import Campaign, begun_campaign, format_of
 from state.errors import JournalError, RunError
-from state.journal import Record, read_records
+from state.journal import Place, Record, read_records
 from state.paths import RunPaths
 from state.shapes import CampaignStarted, check_shape
 
@@ -24,9 +24,12 @@ class Run:
     paths: RunPaths
     blobs: Evidence
 
-    def records(self) -> Iterator[Record]:
-        """Every record in order, each with what its type demands; JournalError names the first that has not."""
-        for record in read_records(self.paths.journal):
+    def records(self, place: Place | None = None) -> Iterator[Record]:
+        """Every record in order, each with what its type demands; JournalError names the first that has not.
+
+        With a ``place`` those behind it, see `read_records`.
+        """
+        for record in read_records(self.paths.journal, place):
             try:
                 check_shape(record.type, record.data)
             except ValidationError as error:
@@ -55,9 +58,12 @@ class Run:
         """A ledger that has taken no record yet."""
         return Ledger(self.campaign(), self.blobs)
 
-    def fold(self, *takers: Callable[[Record], None]) -> None:
-        """Give every record to each of ``takers``; JournalError for one that this nightfly cannot make sense of."""
-        for record in self.records():
+    def fold(self, *takers: Callable[[Record], None], place: Place | None = None) -> None:
+        """Give every record, or those behind ``place``, to each of ``takers``.
+
+        JournalError for one that this nightfly cannot make sense of.
+        """
+        for record in self.records(place):
             try:
                 for take in takers:
                     take(record)

@@ -56,6 +56,8 @@ class Views:
         self.known_runs: set[tuple[str, int, int]] = set()
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
+        # Config -> its value of every explorable key, in the campaign's order; a long night has thousands of configs.
+        self.explored: dict[str, tuple[Scalar, ...]] = {}
         self.tree = Tree(campaign)
         self.patterns: dict[int, str] = {}
         self.courses: dict[int, Courses] = {}
@@ -104,6 +106,9 @@ class Views:
         assert result is not None
         self.tree.finished(planned, result, self.status(result), self.config(iteration))
         self.latest_node[planned.config_id] = planned.iteration
+        if planned.config_id not in self.explored:
+            flat = self.config(iteration).flat()
+            self.explored[planned.config_id] = tuple(flat[key] for key in self.campaign.explorable)
         report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
         self.patterns[planned.iteration], self.reports[planned.iteration] = report.pattern, report
         self.courses[planned.iteration] = _courses(result)

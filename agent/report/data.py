@@ -6,7 +6,6 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
 from agent.ledger.standing import candidate
 from agent.report.brief import brief_nodes
@@ -155,10 +154,10 @@ def _is_log(rule: Explorable) -> bool:
 
 def _configs(ledger: Ledger) -> dict[str, dict[str, Any]]:
     views, found = ledger.views, {}
-    for config_id, number in views.latest_node.items():
+    for config_id in views.latest_node:
         stats = views.table_of(config_id)[config_id]
-        values = explored_values(ledger, views.config(ledger.history.iterations[number]))
-        found[config_id] = {"values": list(values.values()), "runs": len(stats.runs), "robust": stats.robustness}
+        values = list(views.explored[config_id])
+        found[config_id] = {"values": values, "runs": len(stats.runs), "robust": stats.robustness}
     return found
 
 

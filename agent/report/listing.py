@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from markupsafe import Markup
+
 from agent.ledger.ledger import Ledger
-from agent.report.page import template
+from agent.report.page import FOLDER, badges, content_policy, template
 from agent.report.story import read_story
 from state.errors import NightflyError
-from state.explorer import TITLES
-from state.history import History
 from state.lock import is_held
 from state.metrics import REWARD
 from state.paths import RunPaths
@@ -31,13 +31,6 @@ class RunLine:
     fault: str = ""
 
 
-def _explorer(history: History) -> tuple[str, ...]:
-    hints = () if history.hints is None else (f"hints of {TITLES[history.hints]}",)
-    if history.explorer == "claude":
-        return hints
-    return ("dry run" if history.dry_run else TITLES[history.explorer], *hints)
-
-
 def run_line(paths: RunPaths) -> RunLine:
     """The line of one run, all but its state."""
     name = paths.root.name
@@ -46,7 +39,6 @@ def run_line(paths: RunPaths) -> RunLine:
     except (NightflyError, OSError) as error:
         return RunLine(name, fault=str(error))
     best = ledger.views.table.leading(1)
-    badges = ("surrogate",) * (ledger.campaign.trainer != "gnn") + _explorer(ledger.history)
     return RunLine(
         name=name,
         stopped=ledger.history.stopped or "the driver died",
@@ -54,7 +46,7 @@ def run_line(paths: RunPaths) -> RunLine:
         runs=len(ledger.views.tree),
         best=_best(ledger, best[0]) if best else "",
         changed=story.last_time[:19].replace("T", " "),
-        badges=badges,
+        badges=tuple(short for short, _ in badges(ledger)),
     )
 
 
@@ -76,4 +68,5 @@ def _best(ledger: Ledger, stats: ConfigStats) -> str:
 
 def render_listing(runs: list[RunLine]) -> str:
     """The page that `/` shows."""
-    return template("runs.html.j2").render(runs=runs)
+    script = (FOLDER / "list.js").read_text(encoding="utf-8")
+    return template("runs.html.j2").render(runs=runs, script=Markup(script), policy=content_policy([script], live=True))

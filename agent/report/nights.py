@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
 from agent.ledger.standing import candidate
 from agent.report.learned import cost, failures, figures, named, robustness
@@ -75,11 +74,8 @@ def _values(ledger: Ledger, name: str | None) -> dict[str, tuple[str, str, str]]
 
 
 def _config(ledger: Ledger, name: str | None) -> dict[str, Scalar]:
-    number = ledger.views.latest_node.get(name) if name else None
-    if number is None:
-        return {}
-    values = explored_values(ledger, ledger.views.config(ledger.history.iterations[number]))
-    return dict(zip(ledger.campaign.explorable, values.values(), strict=True))
+    values = ledger.views.explored.get(name) if name else None
+    return {} if values is None else dict(zip(ledger.campaign.explorable, values, strict=True))
 
 
 def _show(values: dict[str, Scalar], key: str) -> str:

@@ -35,7 +35,6 @@ from agent.report.tables import (
     provenance,
 )
 from state.explorer import TITLES
-from state.history import History
 from state.metrics import tabled
 from ucb.variance import RANKED_FROM
 
@@ -82,7 +81,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
     scripts = [plotly_script(), _own_script()]
     facts = {
         "title": ledger.campaign.name,
-        "badges": _badges(ledger),
+        "badges": [whole for _, whole in badges(ledger)],
         "summary": _summary(ledger, story),
         "lessons": lessons(ledger, story),
         "principles": principles(ledger),
@@ -145,16 +144,17 @@ def _beyond(many: int, shown: int | None) -> int:
     return 0 if shown is None else max(0, many - shown)
 
 
-def _badges(ledger: Ledger) -> list[str]:
-    badges = ["SURROGATE: no network was trained"] if ledger.campaign.trainer != "gnn" else []
-    return badges + _explorer_badge(ledger.history)
-
-
-def _explorer_badge(history: History) -> list[str]:
-    hints = [] if history.hints is None else [f"hints of {TITLES[history.hints]}"]
-    if history.explorer == "claude":
-        return hints
-    return ["dry run: mocked Claude" if history.dry_run else f"explored by {TITLES[history.explorer]}", *hints]
+def badges(ledger: Ledger) -> list[tuple[str, str]]:
+    """What is not as in a real night with Claude: in a word for the list of runs, and whole for the report's head."""
+    history, found = ledger.history, []
+    if ledger.campaign.trainer != "gnn":
+        found.append(("surrogate", "SURROGATE: no network was trained"))
+    if history.explorer != "claude":
+        title = TITLES[history.explorer]
+        found.append(("dry run", "dry run: mocked Claude") if history.dry_run else (title, f"explored by {title}"))
+    if history.hints is not None:
+        found.append((hints := f"hints of {TITLES[history.hints]}", hints))
+    return found
 
 
 def _summary(ledger: Ledger, story: Story) -> str:

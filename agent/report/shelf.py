@@ -16,7 +16,7 @@ from agent.report.listing import RunLine, run_line, with_state
 from agent.report.nights import night_facts, render_nights
 from agent.report.page import inert_json, render_page
 from agent.report.pictures import Album
-from agent.report.story import Story, read_story
+from agent.report.story import Reading, Story
 from state.paths import RunPaths
 
 # The only files that are ever sent, with their content types; no other path of a request opens a file.
@@ -41,7 +41,7 @@ class _Kept:
     line: tuple[Stamp, RunLine] | None = None
     page: tuple[Stamp, str] | None = None
     # What a page of a very long night is asked for later.
-    read: tuple[Stamp, Ledger, Story] | None = None
+    read: tuple[Stamp, Reading] | None = None
 
 
 @dataclass
@@ -95,14 +95,15 @@ class Shelf:
             return inert_json(run_data(ledger, story, number, album[number]))
 
     def _read(self, kept: _Kept, paths: RunPaths, stamp: Stamp) -> tuple[Ledger, Story]:
-        """Ledger and story, kept for a very long night only, since one takes long to read and much memory."""
-        if kept.read is None or kept.read[0] != stamp:
-            kept.read = None
-            read = read_story(paths)
-            if limits_of(read[0]).whole is None:
-                return read
-            kept.read = stamp, *read
-        return kept.read[1], kept.read[2]
+        """Ledger and story; of a very long night kept and read on, since it takes long to read and much memory."""
+        if kept.read is not None and kept.read[0] == stamp:
+            return kept.read[1].ledger, kept.read[1].story
+        # A record that cannot be read must leave no half-read ledger behind.
+        earlier, kept.read = kept.read, None
+        reading = earlier[1] if earlier is not None and earlier[1].goes_on() else Reading(paths)
+        if limits_of(reading.ledger).whole is not None:
+            kept.read = stamp, reading
+        return reading.ledger, reading.story
 
     def nights(self, one: str, other: str) -> str:
         """The page of two nights side by side; a name that is no run is nobody's night."""

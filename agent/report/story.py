@@ -8,7 +8,7 @@ from typing import Any
 from agent.ledger.ledger import Ledger
 from agent.ledger.open_run import open_run
 from state.config import Scalar
-from state.journal import Record
+from state.journal import Place, Record
 from state.metrics import traced
 from state.paths import RunPaths
 from state.shapes import (
@@ -202,9 +202,26 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
 
 
-def read_story(paths: RunPaths) -> tuple[Ledger, Story]:
+class Reading:
     """Ledger and story of the run at ``paths``, read without the driver's lock; RunError for what is no run."""
-    run = open_run(paths.root)
-    ledger, story = run.new_ledger(), Story()
-    run.fold(ledger.fold, story.apply)
-    return ledger, story
+
+    def __init__(self, paths: RunPaths) -> None:
+        self._run, self._place = open_run(paths.root), Place()
+        self.ledger, self.story = self._run.new_ledger(), Story()
+        self._read()
+
+    def goes_on(self) -> bool:
+        """Read what was written since; False where the journal is no longer the one that was read."""
+        if not self._place.holds(self._run.paths.journal):
+            return False
+        self._read()
+        return True
+
+    def _read(self) -> None:
+        self._run.fold(self.ledger.fold, self.story.apply, place=self._place)
+
+
+def read_story(paths: RunPaths) -> tuple[Ledger, Story]:
+    """Ledger and story as a `Reading` has them that is not read on."""
+    reading = Reading(paths)
+    return reading.ledger, reading.story

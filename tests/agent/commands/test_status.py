@@ -14,7 +14,10 @@ import threading
 import time
 from pathlib import Path
 
-from tests.agent.conftest import write_campaign
+import pytest
+
+from agent.commands.status import print_status
+from tests.agent.conftest import play, write_campaign
 from tests.agent.test_cli import COMMAND, ENVIRONMENT, ROOT
 
 WIDTH, PATIENCE_S = 60, 90.0
@@ -85,3 +88,19 @@ def test_watching_begins_before_the_run_and_a_pause_is_seen_on_both_screens(tmp_
     finally:
         driver.close()
         watching.close()
+
+
+def test_a_narrow_terminal_gets_whole_words_and_a_pipe_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = play(write_campaign(tmp_path / "c.yaml"), tmp_path / "r", 2).paths.root
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    print_status(root, as_json=False)
+    piped = capsys.readouterr().out
+    assert max(map(len, piped.splitlines())) > 60
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_status(root, as_json=False)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 60
+    assert {word for word in shown.split() if "/" not in word} <= set(piped.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -16,8 +17,11 @@ from agent.report import limits
 from agent.report.data import page_data
 from agent.report.limits import limits_of
 from agent.report.serve import Server
-from agent.report.story import read_story
+from agent.report.shelf import Shelf
+from agent.report.story import Story, read_story
 from agent.report.write import write_report
+from state.errors import JournalError
+from state.journal import Record
 from state.paths import RunPaths
 from tests.agent.report.browser import Page
 
@@ -122,3 +126,51 @@ def test_a_served_page_loads_what_is_asked_for(plain: Path, browser: Any, url: s
     page.page.wait_for_selector(f"#two-facts th:has-text('run {other}')")
     assert page.complaints == []
     page.page.context.close()
+
+
+def test_a_page_that_was_read_on_is_the_page_that_is_read_at_once(plain: Path, tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path / "surrogate")
+    shutil.copytree(plain, paths.root)
+    lines = paths.journal.read_bytes().splitlines(keepends=True)
+    shelf = Shelf(tmp_path)
+    for upto in (len(lines) - 20, len(lines) - 13, len(lines)):
+        paths.journal.write_bytes(b"".join(lines[:upto]) + b'{"half a li')
+        assert shelf.page(paths) == Shelf(tmp_path).page(paths)
+
+
+def test_of_a_growing_night_only_new_records_are_read(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = RunPaths(tmp_path / "surrogate")
+    shutil.copytree(plain, paths.root)
+    lines = paths.journal.read_bytes().splitlines(keepends=True)
+    paths.journal.write_bytes(b"".join(lines[:-5]))
+    shelf, read, apply = Shelf(tmp_path), [], Story.apply
+
+    def counted(story: Story, record: Record) -> None:
+        read.append(record.seq)
+        apply(story, record)
+
+    monkeypatch.setattr(Story, "apply", counted)
+    shelf.page(paths)
+    paths.journal.write_bytes(b"".join(lines))
+    shelf.page(paths)
+    assert read == list(range(len(lines)))
+    # A journal that is another one, though longer, is read from its beginning.
+    paths.journal.write_bytes(b"".join(lines[:-2]))
+    shelf.page(paths)
+    assert read[len(lines) :] == list(range(len(lines) - 2))
+
+
+def test_a_damaged_record_is_told_and_leaves_nothing_half_read(plain: Path, tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path / "surrogate")
+    shutil.copytree(plain, paths.root)
+    lines = paths.journal.read_bytes().splitlines(keepends=True)
+    paths.journal.write_bytes(b"".join(lines[:-3]))
+    shelf = Shelf(tmp_path)
+    shelf.page(paths)
+    paths.journal.write_bytes(b"".join([*lines[:-1], lines[-1].replace(b"batch", b"botch", 1)]))
+    with pytest.raises(JournalError):
+        shelf.page(paths)
+    paths.journal.write_bytes(b"".join(lines))
+    assert shelf.page(paths) == Shelf(tmp_path).page(paths)

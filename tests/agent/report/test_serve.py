@@ -199,7 +199,7 @@ def test_open_pages_do_not_make_the_server_read_the_run(site: Site, monkeypatch:
     site.get("/")
     site.get("/surrogate/")
     monkeypatch.setattr(listing, "read_story", None)
-    monkeypatch.setattr(shelf, "read_story", None)
+    monkeypatch.setattr(shelf, "Reading", None)
     *_, last = read_records(RunPaths(site.root / "surrogate").journal)
     assert site.get("/surrogate/version")[2].decode() == last.hash
     assert site.get("/surrogate/")[0] == site.get("/")[0] == 200
