@@ -318,6 +318,12 @@ class Context(Section):
         default_factory=list, description="possible parents first, then by stated connectivity_R2; only the first"
     )
     imported_nodes: int = Field(0, description="how many there are in all")
+    stated_used: bool = Field(False, description="whether figures that the log states help to choose")
+    stated_nodes: list[NodeView] = Field(
+        default_factory=list, description="imported nodes by the UCB of their stated figures; only the best"
+    )
+    more_stated: int = Field(0, description="imported nodes with such a score that are not shown")
+    stated_effects: list[str] = Field(default_factory=list, description="effects of keys, stated runs counted in")
     first_iteration: int = Field(1, description="the run's first own iteration")
     memory: str
     user_input: str

@@ -6,6 +6,7 @@ from array import array
 from typing import Any
 
 from agent.ledger.policy import FirstTimes, Standing
+from agent.ledger.stated import Stated
 from agent.ledger.times import QuietTimes
 from agent.ledger.tree import Tree
 from prompts.context import ComparisonView, ConfigView
@@ -54,6 +55,7 @@ class Views:
         self.seeds_of: dict[str, set[int]] = {}
         self.latest_node: dict[str, int] = {}
         self.tree = Tree(campaign)
+        self.stated = Stated()
         self.patterns: dict[int, str] = {}
         self.courses: dict[int, Courses] = {}
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
@@ -85,6 +87,7 @@ class Views:
                 self.confirmations.decide()
         elif record.type == "run_imported":
             self.tree.imported(record.of(RunImported))
+            self.stated.take(record.of(RunImported), self.parent_config)
         elif record.type == "batch_committed":
             self.tree.committed(record.of(BatchCommitted))
 
@@ -93,6 +96,7 @@ class Views:
         assert result is not None
         self.tree.finished(planned, result, self.status(result), self.config(iteration))
         self.latest_node[planned.config_id] = planned.iteration
+        self.stated.ran(planned, result)
         report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
         self.patterns[planned.iteration], self.reports[planned.iteration] = report.pattern, report
         self.courses[planned.iteration] = _courses(result)
@@ -159,6 +163,15 @@ class Views:
         nodes = [node for node in known if node.role != STANDARD_ROLE]
         c = float(self.settings[setting_key("ucb_c")]) if c is None else c
         return score_block(nodes, block, c, search.ucb_formula, self.rewards(number) if rewards is None else rewards)
+
+    def stated_scores(self) -> ScoreTable:
+        """UCB scores of imported nodes that may be parents, by the figures that their log states."""
+        search, means = self.campaign.search, None
+        if search.ucb_reward == "config_mean":
+            counted = self.stated.counted(self.table, self.history.config_ids)
+            together = (one.together.spreads[REWARD].mean or 0.0 for one in counted)
+            means = dict(zip(self.stated.configs, together, strict=True))
+        return self.stated.scores(float(self.settings[setting_key("ucb_c")]), search.ucb_formula, means)
 
     @property
     def settings(self) -> dict[str, Scalar]:
