@@ -58,6 +58,10 @@ class VarianceTable:
     def __contains__(self, name: object) -> bool:
         return name in self._stats
 
+    def get(self, name: str) -> ConfigStats | None:
+        """The statistics of a config; None where it has no run that counts."""
+        return self._stats.get(name)
+
     def __getitem__(self, name: str) -> ConfigStats:
         """The statistics of a config; those of no run where it has none that counts."""
         return self._stats.get(name) or ConfigStats(name, (), self.limits, self.format)

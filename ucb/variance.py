@@ -71,9 +71,9 @@ def run_from(planned: Planned, result: SlotResult, report: PatternReport) -> Run
     )
 
 
-def config_id(known: Mapping[str, str], identity: str) -> str:
-    """Short name of a config: as in ``known`` (identity -> name), else the next of C1, C2, ..."""
-    return known.get(identity, f"C{sum(name != STANDARD for name in known.values()) + 1}")
+def next_config_id(names: Sequence[str]) -> str:
+    """Short name of a new config: the next of C1, C2, ... after those that are given."""
+    return f"C{len(names) - names.count(STANDARD) + 1}"
 
 
 def values_of(runs: Sequence[Run], metric: str) -> list[float]:

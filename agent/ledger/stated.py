@@ -85,7 +85,7 @@ class Stated:
     def _count(self, identity: str, table: VarianceTable, config_ids: Mapping[str, str]) -> Counted:
         stated = self.configs[identity]
         name = self.name_of(stated.node, config_ids)
-        measured = table[name] if name in table else None  # noqa: SIM401 - a VarianceTable has no get
+        measured = table.get(name)
         known = self._counted.get(identity)
         if known is None or known[0] != name or known[1] is not measured:
             ran = () if measured is None else measured.runs

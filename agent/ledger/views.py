@@ -181,9 +181,9 @@ class Views:
     def config(self, iteration: Iteration) -> SlotConfig:
         """The slot config of an iteration, from its blob."""
         blob = iteration.planned.config
-        if blob not in self._configs:
-            self.remember(blob, self._made_again(iteration.planned) or self._read(blob))
-        return self._configs[blob]
+        config = self._configs.pop(blob, None) or self._made_again(iteration.planned) or self._read(blob)
+        self.remember(blob, config)
+        return config
 
     def _read(self, blob: str) -> SlotConfig:
         return validate(SlotConfig, parse_yaml(self.blobs.text(blob), blob), blob)
@@ -202,8 +202,8 @@ class Views:
         return config if sha256(config.yaml().encode()) == planned.config else None
 
     def remember(self, blob: str, config: SlotConfig) -> None:
-        """Keep a config that is known to be what ``blob`` holds; the oldest kept one is forgotten."""
-        if len(self._configs) >= KEPT_CONFIGS:
+        """Keep a config that is known to be what ``blob`` holds; the one that was not used for longest is forgotten."""
+        if len(self._configs) >= KEPT_CONFIGS and blob not in self._configs:
             del self._configs[next(iter(self._configs))]
         self._configs[blob] = config
 

@@ -13,7 +13,7 @@ from state.files import write_atomic
 from state.paths import RunPaths
 from state.records import STANDARD_ROLE, Planned
 from state.shapes import BatchPlanned, Proposal
-from ucb.variance import STANDARD, config_id
+from ucb.variance import STANDARD, next_config_id
 
 
 def plan_batch(night: Night) -> None:
@@ -33,9 +33,10 @@ def planned_data(ledger: Ledger) -> BatchPlanned:
 def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str, str]) -> Planned:
     config = child_config(ledger, slot, proposal)
     identity, iteration = config.identity(), ledger.history.next_iteration + slot
-    known = ledger.history.config_ids | new_ids
-    if identity not in known:
-        new_ids[identity] = STANDARD if proposal["role"] == STANDARD_ROLE else config_id(known, identity)
+    known = ledger.history.config_ids
+    if identity not in known and identity not in new_ids:
+        names = [*known.values(), *new_ids.values()]
+        new_ids[identity] = STANDARD if proposal["role"] == STANDARD_ROLE else next_config_id(names)
     blob = ledger.blobs.put(config.yaml())
     ledger.views.remember(blob, config)
     return Planned(
@@ -53,7 +54,7 @@ def _plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str,
         seed_rationale=proposal["seed_rationale"],
         config=blob,
         config_hash=config.hash(),
-        config_id=(known | new_ids)[identity],
+        config_id=new_ids.get(identity) or known[identity],
         changes={key: (old, new) for key, (old, new) in proposal["changes"].items()},
     )
 
