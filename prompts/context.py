@@ -248,6 +248,11 @@ class Rule(Section):
     description: str
 
 
+def tells_of_embedding(pictures: bool, format: int) -> bool:
+    """Whether an entry has to say something of the embedding; the first release asked for it in every campaign."""
+    return pictures or format == 1
+
+
 class Context(Section):
     """Everything one prompt may mention. Fields with a default came after the first release."""
 
@@ -328,3 +333,8 @@ class Context(Section):
     memory: str
     user_input: str
     budget: str
+
+    @property
+    def pictured(self) -> bool:
+        """Whether entries have to say something of the embedding."""
+        return tells_of_embedding(self.pictures, self.format)

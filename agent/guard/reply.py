@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError, create_model
 
+from prompts.context import tells_of_embedding
 from state.added import FORMAT
 from state.campaign import Campaign
 from state.records import Edit, SeedRationale
@@ -85,8 +86,8 @@ class Unreadable(ValueError):
 
 
 def pictured(campaign: Campaign) -> bool:
-    """Whether an entry has to say something of the embedding; the first release asked for it in every campaign."""
-    return campaign.claude.pictures or campaign.format == 1
+    """`tells_of_embedding` of the campaign."""
+    return tells_of_embedding(campaign.claude.pictures, campaign.format)
 
 
 @lru_cache(maxsize=8)
