@@ -305,6 +305,11 @@ class Rule(Section):
     description: str
 
 
+def tells_of_embedding(pictures: bool, format: int) -> bool:
+    """Whether an entry has to say something of the embedding; the first release asked for it in every campaign."""
+    return pictures or format == 1
+
+
 class Context(Section):
     """Everything one prompt may mention. Fields with a default came after the first release."""
 
@@ -383,7 +388,18 @@ class Context(Section):
         default_factory=list, description="possible parents first, then by stated connectivity_R2; only the first"
     )
     imported_nodes: int = Field(0, description="how many there are in all")
+    stated_used: bool = Field(False, description="whether figures that the log states help to choose")
+    stated_nodes: list[NodeView] = Field(
+        default_factory=list, description="imported nodes by the UCB of their stated figures; only the best"
+    )
+    more_stated: int = Field(0, description="imported nodes with such a score that are not shown")
+    stated_effects: list[str] = Field(default_factory=list, description="effects of keys, stated runs counted in")
     first_iteration: int = Field(1, description="the run's first own iteration")
     memory: str
     user_input: str
     budget: str
+
+    @property
+    def pictured(self) -> bool:
+        """Whether entries have to say something of the embedding."""
+        return tells_of_embedding(self.pictures, self.format)

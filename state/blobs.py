@@ -21,8 +21,8 @@ class BlobStore:
         name = sha256(data)
         if self._check is not None:
             self._check()
-        if not (self.folder / name).exists():
-            write_atomic(self.folder / name, data)
+        if not (path := self.folder / name).exists():
+            write_atomic(path, data)
         return name
 
     def get(self, name: str) -> bytes:

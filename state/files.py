@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import textwrap
 import time
 from collections.abc import Hashable
@@ -36,8 +35,8 @@ def canonical_json(value: Any) -> str:
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write ``data`` to ``path`` through a temporary file, fsync and rename; readers see old or new, never half."""
     content = data.encode("utf-8") if isinstance(data, str) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    folder, name = os.path.split(path)
+    handle, temporary = _temporary(folder, name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -48,7 +47,22 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_folder(folder or ".")
+
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+def _temporary(folder: str, name: str) -> tuple[int, str]:
+    """A new file in ``folder``, which is made if need be, under a name that costs less than a random one."""
+    while True:
+        temporary = os.path.join(folder, f".{name}.{os.getpid()}-{time.monotonic_ns():x}.tmp")
+        try:
+            return os.open(temporary, _NEW_FILE, 0o600), temporary
+        except FileExistsError:
+            continue
+        except FileNotFoundError:
+            os.makedirs(folder, exist_ok=True)
 
 
 def keep_aside(path: Path, content: bytes) -> Path:
@@ -65,7 +79,7 @@ def remove_half_written(folder: Path, keep: str = "") -> None:
             path.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Make a rename or a new name in ``folder`` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -84,16 +98,22 @@ class _StrictLoader(_FastLoader):  # type: ignore[misc]
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
+    keys: dict[Any, None] = {}
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key is a list or mapping", key_node.start_mark)
-        if key in seen:
+        if key in keys:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} appears twice", key_node.start_mark)
-        seen.add(key)
-    mapping: dict[Any, Any] = _FastLoader.construct_mapping(loader, node, deep=True)
-    return mapping
+        keys[key] = None
+    if any(key_node.tag in _SPECIAL_KEYS for key_node, _ in node.value):
+        mapping: dict[Any, Any] = _FastLoader.construct_mapping(loader, node, deep=True)
+        return mapping
+    return {key: loader.construct_object(item, deep=True) for key, (_, item) in zip(keys, node.value, strict=True)}
+
+
+# `<<` and `=`, which PyYAML gives a meaning.
+_SPECIAL_KEYS = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
 
 
 _EXPONENT = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")

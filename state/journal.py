@@ -164,16 +164,14 @@ class Journal:
     def append(self, kind: RecordType, batch: int, data: Shape | Mapping[str, Any]) -> Record:
         """Write one record durably, then fold it; on an error nothing is written and nothing folded."""
         self.check()
-        fields = {
-            "seq": self._last.seq + 1 if self._last else 0,
-            "time": self._now(),
-            "type": kind,
-            "batch": batch,
-            "data": json.loads(canonical_json(data)),
-            "prev": self.head,
-        }
-        record = Record(**fields, hash=chain_hash(fields))
-        self._write((canonical_json(record.model_dump()) + "\n").encode("utf-8"))
+        said = json.loads(canonical_json(data))
+        fields = {"seq": self._last.seq + 1 if self._last else 0, "time": self._now(), "type": kind, "batch": batch}
+        fields |= {"data": said, "prev": self.head}
+        # Canonical JSON with its keys in order; what the record says is nearly all of it, and written once.
+        before = f'{{"batch":{batch},"data":{canonical_json(said)}'
+        after = canonical_json({key: fields[key] for key in ("prev", "seq", "time", "type")})[1:]
+        record = Record(**fields, hash=sha256(f"{before},{after}".encode()))
+        self._write(f'{before},"hash":"{record.hash}",{after}\n'.encode())
         self._last = record
         self._replay(record)
         return record

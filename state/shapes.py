@@ -41,9 +41,18 @@ class CampaignStarted(TypedDict):
     hints: NotRequired[Hinter]
 
 
+class StatedRun(TypedDict):
+    """One run as a predecessor's log states it; no metrics: that it failed. A seed that it does not state is None."""
+
+    metrics: dict[str, float]
+    simulation_seed: int | None
+    training_seed: int | None
+
+
 class ImportedNode(TypedDict):
     """One entry of a predecessor's log; ``metrics`` are as it states them, nothing of them was measured here.
 
+    ``runs`` are those of the entry, where the import was asked to use their figures; see `RunImported`.
     ``departures``: dotted key -> value where its config leaves the campaign's defaults; None = the config is not known,
     and ``origin`` says why. Else ``origin`` says what the config was read from.
     """
@@ -55,6 +64,7 @@ class ImportedNode(TypedDict):
     metrics: dict[str, float]
     departures: dict[str, Scalar] | None
     origin: str
+    runs: NotRequired[list[StatedRun]]
 
 
 class RunImported(TypedDict):
@@ -62,6 +72,7 @@ class RunImported(TypedDict):
 
     ``first_iteration`` is the number of the run's own first iteration, ``start_memory`` the blob of the memory that
     Claude starts from. ``reset``: keys of the files in ``configs`` that have the campaign's values instead.
+    ``use_metrics``: the figures that the log states help to choose; see `agent.ledger.stated`.
     """
 
     log_name: str
@@ -72,6 +83,7 @@ class RunImported(TypedDict):
     reset: list[str]
     first_iteration: int
     start_memory: str | None
+    use_metrics: NotRequired[bool]
 
 
 class DriverStarted(TypedDict):

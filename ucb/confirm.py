@@ -10,13 +10,15 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from state.goal import Goal
 from state.records import Planned
 from ucb.compare import MIN_SEEDS
-from ucb.estimates import BASELINE, Estimates
+from ucb.estimates import BASELINE, POOLED_TRIALS, Estimates
 from ucb.table import VarianceTable
 from ucb.trial import Trial, trial_error
+from ucb.untried import Untried
 from ucb.variance import Run
 
 REPEATS = ("replicate", "fallback")
@@ -45,7 +47,13 @@ class Confirmations:
     trials: list[Trial] = field(default_factory=list)
     leaders: list[Leader] = field(default_factory=list)
     _lost: int = 0  # of the baseline's first runs
-    _untried: dict[str, None] = field(default_factory=dict)  # with data seeds enough to lead, in order of when
+    _trial_of: dict[str, Trial] = field(default_factory=dict)
+    _best: Trial | None = None
+    _spent: list[float] = field(default_factory=list)  # of each trial that is over
+
+    def __post_init__(self) -> None:
+        # With data seeds enough to lead.
+        self._untried = Untried(lambda name: self.estimates.cells(name, self.goal.primary).mean)
 
     @property
     def open(self) -> Trial | None:
@@ -55,17 +63,16 @@ class Confirmations:
     @property
     def best(self) -> Trial | None:
         """The confirmed config with the highest primary metric in its trial; None while the baseline is the best."""
-        won = [trial for trial in self.trials if trial.outcome == "confirmed better"]
-        return max(won, key=lambda trial: self._gain(trial), default=None)
+        return self._best
 
     def of(self, config_id: str) -> Trial | None:
         """The trial of a config."""
-        return next((trial for trial in self.trials if trial.config_id == config_id), None)
+        return self._trial_of.get(config_id)
 
     @property
     def spent(self) -> float:
         """The error that all looks so far could have cost."""
-        return sum(trial.spent for trial in self.trials)
+        return sum([*self._spent, *([] if self.open is None else [self.open.spent])])
 
     def owed(self) -> list[Leader]:
         """The configs that confirmation runs may be made of now, with their data seeds in order of use."""
@@ -92,18 +99,20 @@ class Confirmations:
         leader = max(self.leaders, key=lambda leader: chosen[leader.config_id])
         number = len(self.trials) + 1
         error = trial_error(self.goal.error_budget, number)
-        self._untried.pop(leader.config_id, None)
-        self.trials.append(Trial(leader.config_id, number, len(self.table), leader.seeds, error))
+        self._untried.remove(leader.config_id)
+        trial = Trial(leader.config_id, number, len(self.table), leader.seeds, error)
+        self.trials.append(trial)
+        self._trial_of.setdefault(trial.config_id, trial)
 
     def take(self, run: Run) -> None:
         """Take in a finished run that the table has already taken."""
         if (trial := self.open) is not None and run.iteration in trial.expected:
             trial.runs.append(run)
         name = run.config_id
-        new = name != BASELINE and name not in self._untried and self.of(name) is None
-        if new and self.table[name].simulation_seeds >= MIN_SEEDS:
-            self._untried[name] = None
-        self.estimates.changed([trial.runs for trial in self.trials if trial.runs])
+        if name != BASELINE and self.of(name) is None and self.table[name].simulation_seeds >= MIN_SEEDS:
+            self._untried.changed(name)
+        latest = list(islice((trial.runs for trial in reversed(self.trials) if trial.runs), POOLED_TRIALS))
+        self.estimates.changed(latest[::-1])
 
     def lose(self, planned: Planned, number: int) -> None:
         """A planned run will never be: its data seed is free again, and the baseline's runs are one fewer.
@@ -119,7 +128,15 @@ class Confirmations:
         """A batch has finished: look at the trial in hand, and see who leads."""
         if (trial := self.open) is not None:
             trial.take_look(self.estimates, self.goal)
+            if not trial.open:
+                self._close(trial)
         self.leaders = [] if self.open else self._leaders()
+
+    def _close(self, trial: Trial) -> None:
+        self._spent.append(trial.spent)
+        won = trial.outcome == "confirmed better"
+        if won and (self._best is None or self._gain(trial) > self._gain(self._best)):
+            self._best = trial
 
     def _leaders(self) -> list[Leader]:
         """Configs that lead, the surest first."""
@@ -131,7 +148,10 @@ class Confirmations:
             return []
         best = self.best
         floor = base.mean if best is None else base.mean + self._gain(best)
-        found = [self._leader(name, base.mean, base.seeds, sd, floor) for name in self._untried]
+        # Nobody below this mean lies LEAD standard errors ahead, on however many data seeds.
+        least = base.mean + LEAD * sd / math.sqrt(base.seeds)
+        names = list(self._untried.above(least, self.estimates.limit))
+        found = [self._leader(name, base.mean, base.seeds, sd, floor) for name in names]
         return sorted((one for one in found if one is not None), key=lambda one: (-one.lead, one.config_id))
 
     def _leader(self, name: str, base: float, base_seeds: int, sd: float, floor: float) -> Leader | None:

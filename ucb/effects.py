@@ -82,9 +82,10 @@ def _by_value(groups: Sequence[Group], key: str) -> dict[float, tuple[float, int
     return {value: (math.fsum(at[value]) / len(at[value]), len(at[value])) for value in sorted(most)}
 
 
-def render_effect(effect: Effect) -> str:
-    """`joint_ratio: +0.012 +/- 0.005 per 0.1; 0.4: 0.512 (12), 0.5: 0.524 (6)`."""
+def render_effect(effect: Effect, error: bool = True) -> str:
+    """`joint_ratio: +0.012 +/- 0.005 per 0.1; 0.4: 0.512 (12), 0.5: 0.524 (6)`, or without the standard error."""
     per = "factor of 10" if effect.log else f"{effect.step:g}"
-    slope = f"{effect.slope:+.4f} +/- {effect.error:.4f} per {per}" if effect.slope is not None else "no slope yet"
+    within = f" +/- {effect.error:.4f}" if error and effect.error is not None else ""
+    slope = f"{effect.slope:+.4f}{within} per {per}" if effect.slope is not None else "no slope yet"
     values = ", ".join(f"{value:g}: {mean:.3f} ({runs})" for value, (mean, runs) in effect.values.items())
     return f"{effect.key.rpartition('.')[2]}: {slope}; mean by value (data seeds): {values}"

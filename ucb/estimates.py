@@ -62,11 +62,11 @@ class Estimates:
 
     def cells(self, name: str, metric: str) -> Cells:
         """Seed means of one config."""
-        if name not in self._table:
+        if (stats := self._table.get(name)) is None:
             return NONE
-        known, stats = self._cells.get((name, metric)), self._table[name]
-        if known is None or known[0] is not stats or known[1] != self.limit:
-            known = self._cells[name, metric] = (stats, self.limit, cells(self.runs(name), metric, self.limit))
+        known, limit = self._cells.get((name, metric)), self.limit
+        if known is None or known[0] is not stats or known[1] != limit:
+            known = self._cells[name, metric] = (stats, limit, cells(self.runs(name), metric, limit))
         return known[2]
 
     def of_runs(self, runs: Sequence[Run], metric: str) -> Cells:

@@ -80,6 +80,7 @@ def score_block(
     c: float,
     formula: Formula = "puct",
     means: Mapping[int, float] | None = None,
+    below: Mapping[int, tuple[int, float]] | None = None,
 ) -> ScoreTable:
     """Scores of the ``nodes`` in ``block``, best first (ties: the earlier node first).
 
@@ -88,14 +89,16 @@ def score_block(
     ucb1: mean of r over the V nodes of the subtree + c sqrt(ln N / V) (Auer, Cesa-Bianchi and Fischer 2002).
 
     ``means``: node -> r, where it is not the node's own but the mean of its config (`search.ucb_reward`).
+    ``below``: node -> how many descendants outside ``nodes`` count as its own, and the sum of their r.
     """
     inside = [node for node in nodes if node.id in block]
     known = {node.id for node in inside}
     parents = {node.id: node.parent if node.parent in known else None for node in inside}
     rewards = {node.id: node.connectivity_R2 or 0.0 for node in inside}
     rewards |= {number: mean for number, mean in (means or {}).items() if number in rewards}
-    visits, totals = _subtrees(parents, rewards)
-    n = len(inside)
+    more = {number: (below or {}).get(number, (0, 0.0)) for number in rewards}
+    visits, totals = _subtrees(parents, rewards, more)
+    n = len(inside) + sum(count for count, _ in more.values())
 
     def ucb(i: int) -> float:
         if formula == "puct":
@@ -112,9 +115,15 @@ def _score(node: TreeNode, ucb: float, parent: int | None, visits: int) -> Score
     return Score(node.id, ucb, parent, visits, conn, pearson, cluster, one_line(node.mutation))
 
 
-def _subtrees(parents: dict[int, int | None], rewards: dict[int, float]) -> tuple[dict[int, int], dict[int, float]]:
-    """Size and summed reward of the subtree under each node, in linear time: leaves are folded into their parents."""
-    sizes, totals = dict.fromkeys(parents, 1), dict(rewards)
+def _subtrees(
+    parents: dict[int, int | None], rewards: dict[int, float], more: dict[int, tuple[int, float]]
+) -> tuple[dict[int, int], dict[int, float]]:
+    """Size and summed reward of the subtree under each node, in linear time: leaves are folded into their parents.
+
+    ``more``: node -> size and summed reward of what hangs below it besides.
+    """
+    sizes = {node: 1 + more[node][0] for node in parents}
+    totals = {node: rewards[node] + more[node][1] for node in parents}
     waiting = Counter(parents.values())
     ready = [node for node in parents if node not in waiting]
     while ready:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -45,8 +45,7 @@ class VarianceTable:
         self._runs.setdefault(name, []).append(run)
         self._by_iteration[name, run.iteration] = run
         stats = ConfigStats(name, tuple(self._runs[name]), self.limits, self.format)
-        vrest_cv = stats.spreads["V_rest_R2"].cv
-        key = (-stats.score, float("inf") if vrest_cv is None else vrest_cv, self._runs[name][0].iteration)
+        key = order(stats)
         insort(self._order, (key, name))
         self._keys[name], self._stats[name] = key, stats
         insort(self._by_mean, self._mean_key(name))
@@ -58,6 +57,10 @@ class VarianceTable:
 
     def __contains__(self, name: object) -> bool:
         return name in self._stats
+
+    def get(self, name: str) -> ConfigStats | None:
+        """The statistics of a config; None where it has no run that counts."""
+        return self._stats.get(name)
 
     def __getitem__(self, name: str) -> ConfigStats:
         """The statistics of a config; those of no run where it has none that counts."""
@@ -107,6 +110,12 @@ class VarianceTable:
         return self.ranking(k) or self.top(k)
 
 
+def order(stats: ConfigStats) -> Key:
+    """Sorts configs best first: by score; ties go to the lower CV(V_rest), then to the older one."""
+    vrest_cv = stats.spreads["V_rest_R2"].cv
+    return -stats.score, float("inf") if vrest_cv is None else vrest_cv, stats.runs[0].iteration
+
+
 def render_table(table: VarianceTable, limit: int = 20) -> str:
     """The addendum's `### Variance Estimates` in markdown: the first ``limit`` configs, and always C1, the first used.
 
@@ -115,13 +124,17 @@ def render_table(table: VarianceTable, limit: int = 20) -> str:
     shown = table.top(limit)
     if "C1" in table and all(stats.config_id != "C1" for stats in shown):
         shown.append(table["C1"])
-    hidden = len(table) - len(shown)
+    return table_of((table.rows(stats.config_id) for stats in shown), len(table) - len(shown), table.format)
+
+
+def table_of(rows: Iterable[str], hidden: int, format: int) -> str:
+    """The whole table: the addendum's header, the ``rows`` of each config, and how many configs are not shown."""
     note = f"\n{hidden} more config{'s' if hidden > 1 else ''} with a lower score not shown.\n" if hidden else ""
-    return _head(tabled(table.format)) + "".join(table.rows(stats.config_id) for stats in shown) + note
+    return _head(tabled(format)) + "".join(rows) + note
 
 
 def _head(metrics: Sequence[Metric]) -> str:
-    """The addendum's header; the trend stands behind the reward."""
+    """The trend stands behind the reward."""
     cells = ["Config ID", "Runs"]
     for metric in metrics:
         cells += [f"{metric.heading} (mean +/- std)", "CV", *(["R2 trend"] if metric.name == REWARD else [])]
@@ -131,14 +144,16 @@ def _head(metrics: Sequence[Metric]) -> str:
 
 
 def _rows(stats: ConfigStats, extra: bool) -> Iterator[str]:
-    yield _row(stats, stats.config_id, stats.runs, stats.spreads, stats.robustness)
+    yield table_row(stats, stats.config_id, stats.runs, stats.spreads, stats.robustness)
     if extra and stats.simulation_seeds > 1 and (repeated := same_data(stats.runs)):
         spreads = {metric.name: training_spread(repeated, metric.name) for metric in stats.metrics}
-        yield _row(stats, f"{stats.config_id}, same data", repeated, spreads, "")
+        yield table_row(stats, f"{stats.config_id}, same data", repeated, spreads, "")
 
 
-def _row(stats: ConfigStats, name: str, runs: Sequence[Run], spreads: Mapping[str, Spread], robustness: str) -> str:
-    """`Runs` is a number; in the first release it told of seeds and failures as well."""
+def table_row(
+    stats: ConfigStats, name: str, runs: Sequence[Run], spreads: Mapping[str, Spread], robustness: str
+) -> str:
+    """One row under ``name``. `Runs` is a number; in the first release it told of seeds and failures as well."""
     count, trend = str(len(runs)) if stats.format > 1 else _first_counts(runs), trends(runs, stats.format)
     cells = [name, count]
     for metric, one in spreads.items():

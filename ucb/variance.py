@@ -73,13 +73,10 @@ def run_from(planned: Planned, result: SlotResult, report: PatternReport) -> Run
     )
 
 
-def config_id(known: Mapping[str, str], identity: str) -> str:
-    """Short name of a config: as in ``known`` (identity -> name), else the next of C1, C2, ... or K1, K2, ..."""
-    if identity in known:
-        return known[identity]
-    if identity.startswith(CONTROL):
-        return f"{CONTROL}{sum(name.startswith(CONTROL) for name in known.values()) + 1}"
-    return f"C{sum(name != STANDARD and not name.startswith(CONTROL) for name in known.values()) + 1}"
+def next_config_id(names: Sequence[str], of_control: bool = False) -> str:
+    """Short name of a new config: the next of C1, C2, ... after ``names``, or of K1, K2, ... in the control arm."""
+    controls = sum(name.startswith(CONTROL) for name in names)
+    return f"{CONTROL}{controls + 1}" if of_control else f"C{len(names) - names.count(STANDARD) - controls + 1}"
 
 
 def control_identity(identity: str) -> str:

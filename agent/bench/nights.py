@@ -19,6 +19,7 @@ from agent.commands.prepare import with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
 from agent.explorers.choose import make_explorer
 from agent.ledger.budget import frozen
+from agent.night.ended import record_end
 from agent.night.loop import run_night
 from agent.night.night import open_night
 from state.campaign import load_campaign
@@ -92,12 +93,8 @@ def play(night: Night) -> str:
                 why = run_night(run, llm, _engine(night), lambda *_: None, budget)
             run.derived.flush(draw=True)
             return "" if run.history.committed >= night.batches else why
-        except NightflyError as error:
-            run.record("driver_stopped", {"reason": str(error)})
-            return str(error)
-        except KeyboardInterrupt:
-            run.record("driver_stopped", {"reason": "stopped by the user"})
-            return "stopped by the user"
+        except (NightflyError, KeyboardInterrupt) as error:
+            return record_end(run, error)
         finally:
             run.close()
     except NightflyError as error:

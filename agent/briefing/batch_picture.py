@@ -27,7 +27,7 @@ def draw_batch(ledger: Ledger) -> bytes:
         )
         for it in batch
     ]
-    baseline = table[BASELINE] if BASELINE in table else None  # noqa: SIM401 - a VarianceTable has no get
+    baseline = table.get(BASELINE)
     return plot_batch(slots, _shown(table, [it.planned.config_id for it in batch]), baseline)
 
 

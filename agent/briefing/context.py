@@ -8,7 +8,7 @@ from typing import Any
 from agent.briefing.comparisons import comparisons
 from agent.briefing.config_view import SHOWN_CONFIGS, config_views, node_view
 from agent.briefing.evidence import control_runs, effect_lines, noise_lines, run_lines
-from agent.briefing.imported import imported_views
+from agent.briefing.imported import imported_views, stated_facts
 from agent.briefing.next_batch import barred, next_demand, replication, room, seed_offers
 from agent.briefing.results import hopeless, results
 from agent.briefing.screening import screening_facts
@@ -69,7 +69,7 @@ def build_context(ledger: Ledger) -> Context:
         configs=config_views(ledger, demand),
         nodes=[node_view(ledger, score) for score in scores[:SHOWN_NODES]],
         more_nodes=max(0, len(scores) - SHOWN_NODES),
-        variance_table=render_table(views.table, SHOWN_CONFIGS),
+        **({"variance_table": render_table(views.table, SHOWN_CONFIGS)} | stated_facts(ledger, SHOWN_CONFIGS)),
         comparisons=comparisons(ledger, own),
         **_of_campaign(ledger),
         **_judgement(ledger, scores, bool(slots)),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scipy.special import ndtri
 
 from agent.briefing.slot_view import explored_values
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import slot_minutes
-from state.config import Scalar
+from state.config import Scalar, SlotConfig
+from state.explorable import Explorable
 from state.history import Iteration
 from state.metrics import REWARD, main
 from state.records import CONTROL_ROLE, STANDARD_ROLE
 from state.shapes import EarlierNoise
-from ucb.effects import main_effects, render_effect
+from ucb.counted import MARK
+from ucb.effects import Effect, Group, main_effects, render_effect
 from ucb.estimates import BASELINE
 from ucb.noise import Noise
 from ucb.shares import is_bad
@@ -123,22 +126,51 @@ def _noise(noise: Noise) -> str:
 
 def effect_lines(ledger: Ledger) -> list[str]:
     """The main effect of each explored number on the primary metric and connectivity_R2, bad runs left out."""
+    keys = _numbers(ledger)
+    configs = _latest_configs(ledger, list(keys))
+    lines = []
+    for metric in _effect_metrics(ledger):
+        # One point for each config and data seed; bad runs are left out.
+        cells = {name: ledger.views.estimates.cells(name, metric) for name in configs}
+        effects = _effects(ledger, [(configs[name], list(one.means.values())) for name, one in cells.items()])
+        lines += [f"{metric}: {render_effect(effect)}" for effect in effects]
+    return lines
+
+
+def stated_effect_lines(ledger: Ledger) -> list[str]:
+    """The same with the runs counted in that are stated of imported nodes, the latest of them; no standard errors."""
+    views, keys = ledger.views, list(_numbers(ledger))
+    configs = _latest_configs(ledger, keys)
+    stated = list(views.stated.configs.values())[-REGRESSED_RUNS:]
+    parents = {one.node: views.parent_config(one.node) for one in stated}
+    told = {node: _values_of(ledger, config, keys) for node, config in parents.items() if config is not None}
+    lines = []
+    for metric in _effect_metrics(ledger) if stated else ():
+        groups = [(configs[name], list(views.estimates.cells(name, metric).means.values())) for name in configs]
+        groups += [(told[one.node], list(views.estimates.of_runs(one.runs, metric).means.values())) for one in stated]
+        lines += [
+            f"{metric}, with runs {MARK}: {render_effect(effect, error=False)}" for effect in _effects(ledger, groups)
+        ]
+    return lines
+
+
+def _effect_metrics(ledger: Ledger) -> list[str]:
+    return list(dict.fromkeys((ledger.campaign.goal.primary, REWARD)))
+
+
+def _numbers(ledger: Ledger) -> dict[str, Explorable]:
     flat = ledger.campaign.base_config().flat()
-    numbers = {
+    return {
         key: rule
         for key, rule in ledger.campaign.explorable.items()
         if not isinstance(flat[key], bool | str) and (rule.choices is None or len(rule.choices) > 1)
     }
+
+
+def _effects(ledger: Ledger, groups: Sequence[Group]) -> list[Effect]:
+    flat, numbers = ledger.campaign.base_config().flat(), _numbers(ledger)
     log = {key: rule.scale == "log" for key, rule in numbers.items()}
-    steps = {key: _step(float(flat[key])) for key in numbers}
-    configs = _latest_configs(ledger, list(numbers))
-    lines = []
-    for metric in dict.fromkeys((ledger.campaign.goal.primary, REWARD)):
-        # One point for each config and data seed; bad runs are left out.
-        cells = {name: ledger.views.estimates.cells(name, metric) for name in configs}
-        effects = main_effects([(configs[name], list(one.means.values())) for name, one in cells.items()], steps, log)
-        lines += [f"{metric}: {render_effect(effect)}" for effect in effects]
-    return lines
+    return main_effects(groups, {key: _step(float(flat[key])) for key in numbers}, log)
 
 
 def _latest_configs(ledger: Ledger, keys: list[str]) -> dict[str, dict[str, float]]:
@@ -147,9 +179,13 @@ def _latest_configs(ledger: Ledger, keys: list[str]) -> dict[str, dict[str, floa
     for name in dict.fromkeys(iteration.planned.config_id for iteration in _latest(ledger, REGRESSED_RUNS)):
         if name in ledger.views.latest_node:
             node = ledger.history.iterations[ledger.views.latest_node[name]]
-            values = explored_values(ledger, ledger.views.config(node))
-            configs[name] = {key: float(values[key]) for key in keys}
+            configs[name] = _values_of(ledger, ledger.views.config(node), keys)
     return configs
+
+
+def _values_of(ledger: Ledger, config: SlotConfig, keys: list[str]) -> dict[str, float]:
+    values = explored_values(ledger, config)
+    return {key: float(values[key]) for key in keys}
 
 
 def _step(default: float) -> float:

@@ -72,7 +72,9 @@ def _moves(context: Context) -> Iterator[tuple[NodeView, Rule, Scalar]]:
     """Candidate changes, best node first, alternating between the two best nodes; the pattern says which key first."""
     if not context.configs:
         return
-    nodes = context.nodes[:2] or [as_node(max(context.configs, key=promise))]
+    # Where stated figures help to choose, the second node is the imported one with the highest UCB.
+    own = context.nodes[: 1 if context.stated_nodes else 2] or [as_node(max(context.configs, key=promise))]
+    nodes = [*own, *context.stated_nodes[:1]]
     queues = [list(changes_of(context, node)) for node in nodes]
     turn = 0
     while any(queues):

@@ -22,7 +22,7 @@ def judge(context: Context, view: SlotView) -> dict[str, Any]:
             "verdict": "inconclusive",
             "verdict_reason": "a run that was cut has no final value",
         }
-    seen = context.pictures or context.format == 1
+    seen = context.pictured
     if view.failure is not None:
         what = f"{view.failure.kind}: {view.failure.message}"
         return {

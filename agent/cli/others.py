@@ -74,12 +74,16 @@ def import_(
     ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where run directories live.")] = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The night will be one with the mocked Claude.")] = False,
+    use_metrics: Annotated[
+        bool, typer.Option("--use-metrics", help="Its stated figures help to choose parents; none is ever a verdict's.")
+    ] = False,
 ) -> None:
     """Open a run that goes on from a predecessor's log: its nodes are the first of the tree, marked imported.
 
-    Their figures are unverified and in no statistic. A node whose config is completely known, from --configs or from
-    the log's mutations down from the campaign's defaults, may be named as parent. Then: nightfly run CAMPAIGN.
+    Their figures are unverified and in no statistic; with --use-metrics they rank possible parents. A node whose config
+    is completely known, from --configs or from the log's mutations down from the campaign's defaults, may be named as
+    parent. Then: nightfly run CAMPAIGN.
     """
     from agent.predecessor.command import import_run
 
-    import_run(log, campaign, memory, configs, runs_dir, dry_run)
+    import_run(log, campaign, memory, configs, runs_dir, dry_run, use_metrics)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agent.claude.protocol import LLMClient, LLMUnavailable
+from agent.claude.protocol import LLMClient
 from agent.commands.preflight import estimate, next_prompt, refuse_unfit, unlimited
 from agent.commands.prepare import prepare, with_earlier_threads, with_threads
 from agent.commands.provenance import driver_facts
@@ -19,6 +18,7 @@ from agent.explorers.choose import make_explorer, refuse_control, refuse_hints
 from agent.ledger.budget import budget_left, frozen
 from agent.ledger.open_run import open_run
 from agent.night.ask import batch_schema
+from agent.night.ended import record_end
 from agent.night.loop import run_night
 from agent.night.night import Night, noise_for, open_night, restore_campaign
 from agent.people.alarms import Alarms, Notifier, check_notify
@@ -33,7 +33,6 @@ from state.evening import Budget
 from state.explorer import TITLES, Choice, choice_named, choice_of
 from state.paths import RunPaths
 from state.schema import validate
-from state.shapes import Stopped
 from trainer.engines.contract import Dispatcher
 from trainer.engines.factory import make_engine
 from ucb.tree import TreeError
@@ -124,15 +123,10 @@ def _drive(night: Night, llm: LLMClient, engine: Dispatcher, display: Display, b
     try:
         look_ahead(night, llm, display, budget)
         return run_night(night, llm, engine, display.watch, budget)
-    except KeyboardInterrupt:
-        reason = "stopped by the user"
-        night.record("driver_stopped", {"reason": reason})
-        return reason
+    except KeyboardInterrupt as error:
+        return record_end(night, error)
     except (Standstill, TreeError) as error:
-        stopped: Stopped = {"reason": str(error)}
-        if isinstance(error, LLMUnavailable):
-            stopped["tries"] = [asdict(one) for one in error.tries]
-        night.record("driver_stopped", stopped)
+        record_end(night, error)
         raise UserError(f"{error}. Continue with: nightfly run {night.paths.root}") from error
 
 

@@ -83,7 +83,7 @@ def _picture(root: Path, console: Console) -> tuple[Group, bool]:
     if imported := state["imported"]:
         lines.append(
             f"imported, unverified: {imported['nodes']} nodes of {imported['log']}, {imported['parents']} with a known "
-            "config; in none of the figures here"
+            f"config; in none of the figures here{', they help to choose' if imported.get('use_metrics') else ''}"
         )
     lines += [words] if (words := waiting_words(ledger.waiting)) else []
     lines += [f"CLAUDE IS OF NO USE: {state['no_use']}"] if state["no_use"] else []
@@ -129,7 +129,7 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
         "failed": sum(it.result is not None and it.result.failed for it in done),
         "cut": sum(it.result is not None and it.result.cut for it in done),
         "slots": [asdict(row) for row in in_hand(paths, history)],
-        "imported": _imported(history),
+        "imported": _imported(ledger),
         "no_use": no_use(history),
         "verdict": verdict_lines(ledger.views),
         "standard": standard_lines(ledger.views),
@@ -150,12 +150,14 @@ def describe(paths: RunPaths, ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _imported(history: History) -> dict[str, Any] | None:
+def _imported(ledger: Ledger) -> dict[str, Any] | None:
     """What the run began with of a predecessor's log; None where nothing was imported."""
+    history = ledger.history
+    if not history.imported:
+        return None
     known = sum(node["departures"] is not None for node in history.imported.values())
-    return (
-        {"log": history.imported_from, "nodes": len(history.imported), "parents": known} if history.imported else None
-    )
+    told = {"log": history.imported_from, "nodes": len(history.imported), "parents": known}
+    return told | ({"use_metrics": True} if ledger.views.stated.used else {})
 
 
 def _verdicts(history: History) -> list[dict[str, Any]]:

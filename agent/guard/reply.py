@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from prompts.context import Context
+from prompts.context import Context, tells_of_embedding
 from state.added import FORMAT
 from state.campaign import Campaign
 from state.records import Edit, SeedRationale
@@ -103,8 +103,8 @@ class Unreadable(ValueError):
 
 
 def pictured(campaign: Campaign) -> bool:
-    """Whether an entry has to say something of the embedding; the first release asked for it in every campaign."""
-    return campaign.claude.pictures or campaign.format == 1
+    """`tells_of_embedding` of the campaign."""
+    return tells_of_embedding(campaign.claude.pictures, campaign.format)
 
 
 def screening(campaign: Campaign) -> bool:

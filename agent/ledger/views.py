@@ -6,6 +6,7 @@ from array import array
 from typing import Any
 
 from agent.ledger.policy import FirstTimes, Standing
+from agent.ledger.stated import Stated
 from agent.ledger.times import QuietTimes
 from agent.ledger.tree import Tree
 from prompts.context import ComparisonView, ConfigView
@@ -59,6 +60,7 @@ class Views:
         # Config -> its value of every explorable key, in the campaign's order; a long night has thousands of configs.
         self.explored: dict[str, tuple[Scalar, ...]] = {}
         self.tree = Tree(campaign)
+        self.stated = Stated()
         self.patterns: dict[int, str] = {}
         self.courses: dict[int, Courses] = {}
         self.compared: dict[tuple[str, str], tuple[ConfigStats, ConfigStats, ComparisonView]] = {}
@@ -92,6 +94,7 @@ class Views:
                 self.confirmations.decide()
         elif record.type == "run_imported":
             self.tree.imported(record.of(RunImported))
+            self.stated.take(record.of(RunImported), self.parent_config)
         elif record.type == "batch_committed":
             self.tree.committed(record.of(BatchCommitted))
 
@@ -109,6 +112,7 @@ class Views:
         if planned.config_id not in self.explored:
             flat = self.config(iteration).flat()
             self.explored[planned.config_id] = tuple(flat[key] for key in self.campaign.explorable)
+        self.stated.ran(planned, result)
         report = pattern(result.trajectory, self.campaign.thresholds, self.campaign.format == 1)
         self.patterns[planned.iteration], self.reports[planned.iteration] = report.pattern, report
         self.courses[planned.iteration] = _courses(result)
@@ -193,6 +197,15 @@ class Views:
     def _nodes_of(self, block: Block, last: int) -> list[TreeNode]:
         return [node for n in range(block.first, last + 1) if (node := self.tree.node(n)) is not None]
 
+    def stated_scores(self) -> ScoreTable:
+        """UCB scores of imported nodes that may be parents, by the figures that their log states."""
+        search, means = self.campaign.search, None
+        if search.ucb_reward == "config_mean":
+            counted = self.stated.counted(self.table, self.history.config_ids)
+            together = (one.together.spreads[REWARD].mean or 0.0 for one in counted)
+            means = dict(zip(self.stated.configs, together, strict=True))
+        return self.stated.scores(float(self.settings[setting_key("ucb_c")]), search.ucb_formula, means)
+
     @property
     def settings(self) -> dict[str, Scalar]:
         """The `claude.*` values in force: the campaign's, or what the model has set where the campaign lets it."""
@@ -201,9 +214,9 @@ class Views:
     def config(self, iteration: Iteration) -> SlotConfig:
         """The slot config of an iteration, from its blob."""
         blob = iteration.planned.config
-        if blob not in self._configs:
-            self.remember(blob, self._made_again(iteration.planned) or self._read(blob))
-        return self._configs[blob]
+        config = self._configs.pop(blob, None) or self._made_again(iteration.planned) or self._read(blob)
+        self.remember(blob, config)
+        return config
 
     def _read(self, blob: str) -> SlotConfig:
         return validate(SlotConfig, parse_yaml(self.blobs.text(blob), blob), blob)
@@ -222,8 +235,8 @@ class Views:
         return config if sha256(config.yaml().encode()) == planned.config else None
 
     def remember(self, blob: str, config: SlotConfig) -> None:
-        """Keep a config that is known to be what ``blob`` holds; the oldest kept one is forgotten."""
-        if len(self._configs) >= KEPT_CONFIGS:
+        """Keep a config that is known to be what ``blob`` holds; the one that was not used for longest is forgotten."""
+        if len(self._configs) >= KEPT_CONFIGS and blob not in self._configs:
             del self._configs[next(iter(self._configs))]
         self._configs[blob] = config
 

@@ -13,7 +13,7 @@ from state.files import write_atomic
 from state.paths import RunPaths
 from state.records import CONTROL_ROLE, STANDARD_ROLE, Planned
 from state.shapes import BatchPlanned, Proposal
-from ucb.variance import STANDARD, config_id, control_identity
+from ucb.variance import STANDARD, control_identity, next_config_id
 
 
 def plan_batch(night: Night) -> None:
@@ -38,10 +38,11 @@ def plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str, 
     """A slot of the next batch; a config that is new gets its short name in ``new_ids``."""
     config = child_config(ledger, slot, proposal)
     identity, iteration = config.identity(), ledger.history.next_iteration + slot
-    identity = control_identity(identity) if proposal["role"] == CONTROL_ROLE else identity
-    known = ledger.history.config_ids | new_ids
-    if identity not in known:
-        new_ids[identity] = STANDARD if proposal["role"] == STANDARD_ROLE else config_id(known, identity)
+    identity = control_identity(identity) if (of_control := proposal["role"] == CONTROL_ROLE) else identity
+    known = ledger.history.config_ids
+    if identity not in known and identity not in new_ids:
+        names = [*known.values(), *new_ids.values()]
+        new_ids[identity] = STANDARD if proposal["role"] == STANDARD_ROLE else next_config_id(names, of_control)
     blob = ledger.blobs.put(config.yaml())
     ledger.views.remember(blob, config)
     return Planned(
@@ -59,7 +60,7 @@ def plan_slot(ledger: Ledger, slot: int, proposal: Proposal, new_ids: dict[str, 
         seed_rationale=proposal["seed_rationale"],
         config=blob,
         config_hash=config.hash(),
-        config_id=(known | new_ids)[identity],
+        config_id=new_ids.get(identity) or known[identity],
         changes={key: (old, new) for key, (old, new) in proposal["changes"].items()},
     )
 

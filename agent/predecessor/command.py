@@ -24,10 +24,16 @@ _REASONS = 12
 
 
 def import_run(
-    log: Path, campaign: Path, memory: Path | None, configs: Path | None, runs_dir: Path, dry_run: bool
+    log: Path,
+    campaign: Path,
+    memory: Path | None,
+    configs: Path | None,
+    runs_dir: Path,
+    dry_run: bool,
+    use_metrics: bool = False,
 ) -> None:
     """Open RUNS_DIR/NAME with the nodes of ``log`` and say what became of them."""
-    root, data = open_imported(log, campaign, memory, configs, runs_dir, dry_run)
+    root, data = open_imported(log, campaign, memory, configs, runs_dir, dry_run, use_metrics)
     for line in summary(root, data):
         print(line)
     where = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
@@ -35,7 +41,13 @@ def import_run(
 
 
 def open_imported(
-    log: Path, campaign: Path, memory: Path | None, configs: Path | None, runs_dir: Path, dry_run: bool
+    log: Path,
+    campaign: Path,
+    memory: Path | None,
+    configs: Path | None,
+    runs_dir: Path,
+    dry_run: bool,
+    use_metrics: bool = False,
 ) -> tuple[Path, RunImported]:
     """The new run directory and the record of what was imported.
 
@@ -47,11 +59,11 @@ def open_imported(
     root = runs_dir / settings.name
     if root.exists():
         raise RunError(f"{root}: exists already; move it away, or give another --runs-dir")
-    imported_data(sources, settings, lambda content: "")
+    imported_data(sources, settings, lambda content: "", use_metrics)
     runs_dir.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(dir=runs_dir, prefix=f".{settings.name}.", suffix=".import"))
     try:
-        data = _open(campaign, making / settings.name, sources, dry_run)
+        data = _open(campaign, making / settings.name, sources, dry_run, use_metrics)
         os.rename(making / settings.name, root)
         sync_folder(runs_dir)
     finally:
@@ -59,10 +71,10 @@ def open_imported(
     return root, data
 
 
-def _open(campaign: Path, root: Path, sources: Sources, dry_run: bool) -> RunImported:
+def _open(campaign: Path, root: Path, sources: Sources, dry_run: bool, use_metrics: bool) -> RunImported:
     night = open_night(campaign, root, dry_run)
     try:
-        data = imported_data(sources, night.campaign, night.blobs.put)
+        data = imported_data(sources, night.campaign, night.blobs.put, use_metrics)
         night.record("run_imported", data, batch=0)
         night.derived.flush(draw=False)
     finally:
@@ -103,6 +115,12 @@ def summary(root: Path, data: RunImported) -> list[str]:
         f"{root}: opened with {len(nodes)} imported nodes of {data['log_name']}, none of their figures verified; "
         f"{len(known)} may be named as parents; the run's own iterations begin at {data['first_iteration']}"
     ]
+    if data.get("use_metrics"):
+        runs = sum(len(node.get("runs", ())) for node in known)
+        lines.append(
+            f"{runs} runs that the log states of them help to choose parents, marked `stated, not measured`; no "
+            "replicate, interval, trial or verdict counts them"
+        )
     by_reason: dict[str, list[int]] = {}
     for node in nodes:
         if node["departures"] is None:

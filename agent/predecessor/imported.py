@@ -10,6 +10,7 @@ from agent.predecessor.configs import Configs, Found
 from agent.predecessor.entries import parent_of, read_entries
 from agent.predecessor.file_names import node_of
 from agent.predecessor.memory import start_memory
+from agent.predecessor.stated import stated_runs
 from state.campaign import Campaign
 from state.errors import UserError
 from state.metrics import METRICS, REWARD
@@ -31,8 +32,12 @@ class Sources:
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
-def imported_data(sources: Sources, campaign: Campaign, put: Callable[[bytes | str], str]) -> RunImported:
+def imported_data(
+    sources: Sources, campaign: Campaign, put: Callable[[bytes | str], str], use_metrics: bool = False
+) -> RunImported:
     """The record of the import of ``sources``; ``put`` stores a text and names it.
+
+    With ``use_metrics`` the figures that the log states will help to choose.
 
     Imported nodes keep their ids. The run's own iterations begin with the first whole block after the highest of them,
     so that blocks hold either the one or the other. UserError as `read_entries`, `start_memory` and `node_of` have it.
@@ -45,9 +50,13 @@ def imported_data(sources: Sources, campaign: Campaign, put: Callable[[bytes | s
         raise UserError(f"--configs: no file is named after an iteration of {sources.log_name} (found {some})")
     configs = Configs(campaign, _by_node(texts))
     nodes = _nodes(entries, configs)
+    if use_metrics:
+        nodes = [
+            {**node, "runs": stated_runs(entry, node["status"])} for node, entry in zip(nodes, entries, strict=True)
+        ]
     search = campaign.search
     memory = None if sources.memory is None else start_memory(campaign.name, sources.memory)
-    return {
+    data: RunImported = {
         "log_name": sources.log_name,
         "log": put(sources.log),
         "memory": None if sources.memory is None else put(sources.memory),
@@ -57,6 +66,9 @@ def imported_data(sources: Sources, campaign: Campaign, put: Callable[[bytes | s
         "first_iteration": block_of(max(ids), search.n_iter_block, search.n_parallel).last + 1,
         "start_memory": None if memory is None else put(memory),
     }
+    if use_metrics:
+        data["use_metrics"] = True
+    return data
 
 
 def _by_node(texts: Mapping[str, str]) -> dict[int, tuple[str, str]]:

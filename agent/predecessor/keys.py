@@ -19,6 +19,7 @@ _MEASURED = frozenset(
         "training.n_metric_points",
         "training.penalty_stride",
         "training.cluster_features",
+        "training.matmul",
         "graph_model.backend",
         *PLACE_KEYS,
         *SEED_KEYS,

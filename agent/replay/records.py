@@ -97,7 +97,9 @@ class Replay(Ledger):
         files = {name: self.blobs.text(blob) for name, blob in stored["configs"].items()}
         memory = None if stored["memory"] is None else self.blobs.text(stored["memory"])
         sources = Sources(stored["log_name"], self.blobs.get(stored["log"]), memory, files)
-        yield from _differs(imported_data(sources, self.campaign, self.blobs.put), record.data)
+        yield from _differs(
+            imported_data(sources, self.campaign, self.blobs.put, stored.get("use_metrics", False)), record.data
+        )
         yield from self._faults([stored["start_memory"]] if stored["start_memory"] else [])
 
     def _planned(self, record: Record) -> Iterator[str]:

@@ -91,6 +91,7 @@ def render_page(ledger: Ledger, story: Story, base: str, album: Album | None = N
         "control": gain_lines(ledger),
         "imported": imported_rows(ledger),
         "imported_from": ledger.history.imported_from,
+        "imported_used": ledger.views.stated.used,
         "configs": config_rows(ledger, limits.rows),
         "more_configs": _beyond(len(ledger.views.table), limits.rows),
         "whole": None if limits.whole is None else len(limits.whole),

@@ -17,7 +17,7 @@ from ucb.variance import (
     ConfigStats,
     Run,
     bootstrap_cv_std,
-    config_id,
+    next_config_id,
     run_from,
     spread,
     training_spread,
@@ -164,7 +164,7 @@ def test_training_spread_pools_within_simulation_seeds() -> None:
 def test_config_names_follow_first_use() -> None:
     known: dict[str, str] = {}
     for identity in ("a", "b", "a", "c"):
-        known[identity] = config_id(known, identity)
+        known.setdefault(identity, next_config_id(list(known.values())))
     assert known == {"a": "C1", "b": "C2", "c": "C3"}
 
 

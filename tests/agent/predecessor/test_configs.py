@@ -80,7 +80,8 @@ def yaml(campaign: Campaign, **changes: Scalar) -> str:
 
 
 def test_a_file_goes_before_the_mutations_and_data_are_reset(campaign: Campaign) -> None:
-    text = yaml(campaign, training__n_epochs=3, simulation__n_frames=128, training__seed=7, training__device="cpu")
+    machine: dict[str, Scalar] = {"training__device": "cpu", "training__matmul": "tf32"}
+    text = yaml(campaign, training__n_epochs=3, simulation__n_frames=128, training__seed=7, **machine)
     configs = Configs(campaign, {1: ("iter_001_config.yaml", text)})
     (entry,) = read_entries(section(1, "root", "who knows").encode(), "l.md")
     assert configs.find(entry, Found({}, "")) == Found({EPOCHS: 3}, "config from iter_001_config.yaml")
