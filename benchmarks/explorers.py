@@ -45,17 +45,20 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--surfaces", nargs="+", choices=SURFACES, default=list(SURFACES))
+    parser.add_argument("--noises", nargs="+", choices=NOISES, default=list(NOISES))
     parser.add_argument("--explorers", default="rules,tpe,random")
     parser.add_argument("--nights", type=int, default=32)
     parser.add_argument("--batches", type=int, nargs="+", default=[9, 25])
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     table = ["| world | batches | explorer | pick | best that ran | first - it | refused |", "|---" * 7 + "|"]
-    for surface, shape in SURFACES.items():
-        for noise, level in NOISES.items():
+    for surface in given.surfaces:
+        for noise in given.noises:
+            world = {"surrogate": SURFACES[surface] | NOISES[noise]}
             file, out = given.out / f"{surface}_{noise}.yaml", given.out / f"{surface}_{noise}"
             given.out.mkdir(parents=True, exist_ok=True)
-            write_atomic(file, dump_yaml(read_yaml(CAMPAIGN) | {"surrogate": shape | level}))
+            write_atomic(file, dump_yaml(read_yaml(CAMPAIGN) | world))
             for batches in sorted(given.batches):
                 if bench(file, given.explorers, given.nights, batches, given.jobs, out, 1, False):
                     raise SystemExit(f"{out}: not finished; the same command goes on with it")
