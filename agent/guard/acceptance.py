@@ -45,7 +45,8 @@ def accepted_data(ledger: Ledger, context: Context, reply: Reply | None, ruling:
     if reply is None or (context.demand.ahead and len(replaced) == asked):
         # Those slots would run in any case, but nothing of the conversation was of use.
         reasons = [violation.sentence() for violation in ruling.violations]
-        replaced |= {str(slot): reasons for slot in context.demand.of_program}
+        own = set(context.demand.of_program) - set(context.demand.control)
+        replaced |= {str(slot): reasons for slot in sorted(own)}
     settings = {key: value for item in accepted if item is not None for key, value in item.settings.items()}
     data: ReplyAccepted = {
         "proposals": proposals,

@@ -1,4 +1,4 @@
-"""What is asked of the program's own explorers before Claude is: the next runs of the control arm, and hints for him.
+"""What is asked of the program's own explorers before Claude is: the next runs of the control arm, and hints.
 
 Their answers are journaled, so a replay needs no library of theirs; where it has the same versions, it asks again.
 """

@@ -61,7 +61,7 @@ BEGUN = (
     record("reply_rejected", violations=["v"]),
     record("prompt_rendered", kind="repair"),
     record("reply_received", reply="r2"),
-    record("reply_accepted", proposals=[1, 2], fallbacks={}),
+    record("reply_accepted", proposals=[{"role": "baseline"}] * 2, fallbacks={}),
     record("batch_committed", entries=[], proposals=[{"parent": None}] * 2, memory="m0", block_summary=None),
 )
 PLANNED = record("batch_planned", 1, slots=[planned(1, 1, 0), planned(2, 1, 1)], new_config_ids={"x": "C1"})

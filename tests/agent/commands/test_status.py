@@ -83,7 +83,8 @@ def test_watching_begins_before_the_run_and_a_pause_is_seen_on_both_screens(tmp_
         assert driver.process.wait(PATIENCE_S) == 0
         watching.shows("not running (stopped on request after batch")
         assert watching.process.wait(PATIENCE_S) == 0
-        assert max(len(line) for line in watching.lines() if line[0] in "┏┃┡│└") <= WIDTH
+        # Whether it looked while slots were at work, and so has a table, is a matter of luck.
+        assert all(len(line) <= WIDTH for line in watching.lines() if line[0] in "┏┃┡│└")
         assert not any("…" in line for line in watching.lines() if "│" in line)
     finally:
         driver.close()

@@ -61,7 +61,7 @@ EXPECTED = {1: "killed", 2: "timed_out", 3: "no_result", 4: "rejected", 5: "reje
 def test_slots_that_fail_in_every_way_become_failed_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
-    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).resolve().parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[3]))
     file = write_campaign(tmp_path / "c.yaml", engine={"time_limit_min": 0.04})
     night = open_night(file, tmp_path / "r", dry_run=True)
     try:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from agent import cli
 from agent.claude.mock import MockLLM
 from agent.ledger.ledger import Ledger
 from agent.night import ahead
@@ -86,7 +85,7 @@ def drive(folder: Path, engine: Dispatcher) -> Night:
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).resolve().parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[3]))
 
 
 def records_of(folder: Path) -> list[Record]:
@@ -118,7 +117,7 @@ def ours(worker: Path, folder: Path) -> list[str]:
 
 def killed(folder: Path, worker: Path) -> None:
     """A driver in a process of its own, killed as soon as the run ahead is at work."""
-    process = subprocess.Popen([sys.executable, "-c", DRIVER, str(folder)], cwd=Path(cli.__file__).parents[1])
+    process = subprocess.Popen([sys.executable, "-c", DRIVER, str(folder)], cwd=Path(__file__).resolve().parents[3])
     limit = time.monotonic() + 240
     while "0009" not in ours(worker, folder):
         assert time.monotonic() < limit

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from agent import cli
 from agent.claude.mock import MockLLM
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
@@ -55,7 +54,7 @@ write_atomic(folder / "result.json", result.model_dump_json())
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], LocalEngine]:
     """An engine of real processes that run the given lines before they finish as they should."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).resolve().parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[3]))
 
     def make(lines: str) -> LocalEngine:
         worker = tmp_path / "worker.py"
@@ -228,7 +227,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str) -> tuple[
     worker.write_text(HEAD + lines + TAIL)
     standins.install_slurm(state)
     monkeypatch.setenv("PATH", f"{state}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).resolve().parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[3]))
     config = {"kind": "slurm", "slurm": {"gres": None, "poll_interval_s": 0.2, "lost_after_s": 2.0}}
     return make_queued(EngineConfig.model_validate(config), (sys.executable, str(worker))), state
 

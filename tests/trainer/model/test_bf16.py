@@ -25,7 +25,7 @@ def test_output_and_gradients_are_those_of_float32_but_for_rounding(
         if len(matrix) > 1:
             matrix[-1, -1] = 1.0
     rounded = in_bf16(module.Perceptron(exact.matrices, [torch.zeros_like(g) for g in exact.gradients]))
-    x, d_out = rows(4, 300, torch.float32), torch.rand(1, 300)
+    x, d_out = rows(4, 300, torch.float32), torch.linspace(0.1, 1.0, 300)[None]
     found = []
     for one in (exact, rounded):
         out, d_x = torch.empty(1, 300), torch.empty(2, 300)
@@ -33,8 +33,8 @@ def test_output_and_gradients_are_those_of_float32_but_for_rounding(
         one.backward(d_out, d_x, first_row=1)
         found.append([out, d_x, *one.gradients])
     for one_way, other in zip(*found, strict=True):
-        # 8 bits of fraction: 0.4 % a factor, and a ReLU near 0 may fall on its other side.
-        assert float((one_way - other).norm()) < 0.05 * float(one_way.norm())
+        # 8 bits of fraction: 0.4 % a factor and layer, and a ReLU near 0 may fall on its other side.
+        assert float((one_way - other).norm()) < 0.04 * n_layers * float(one_way.norm())
     assert all(not gradient[-1].any() for gradient in rounded.gradients[:-1])
     assert n_layers == 2 or not torch.equal(found[0][0], found[1][0])
 
