@@ -128,8 +128,8 @@ def check_presence(entries: Sequence[Entry], assumed: Assumptions) -> Iterator[F
 
 
 def _lacks(entry: Entry, label: str) -> bool:
-    """Metrics may stand in slots or in a table, and a failed slot needs none."""
-    if label == "Metrics" and (entry.metrics or entry.outcome == "failed"):
+    """Metrics may stand in slots or in a table, and a failed or cut slot needs none."""
+    if label == "Metrics" and (entry.metrics or entry.outcome in ("failed", "cut")):
         return False
     return label not in entry.fields
 

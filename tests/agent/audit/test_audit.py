@@ -155,6 +155,14 @@ def test_a_log_of_nightfly_itself_contradicts_nothing(tmp_path: Path) -> None:
     assert result.comparisons[0].reproduced == len(result.comparisons[0].scores) > 0
 
 
+@pytest.mark.parametrize("outcome", ["failed", "cut"])
+def test_a_run_without_a_final_value_needs_no_metrics(outcome: str) -> None:
+    head, rest = SOUND.split("## Iter 4: failed", 1)
+    before, metrics = rest.split("Metrics: ", 1)
+    log = f"{head}## Iter 4: {outcome}{before}{metrics.partition(chr(10))[2]}"
+    assert "line-missing" not in {code for code, _ in told(audit(log.encode()))}
+
+
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the logs of the predecessor are not here")
 def test_the_predecessors_logs_are_read_and_their_scores_reproduced() -> None:
     name = "signal_chaotic_1_Claude"
