@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -102,16 +102,6 @@ class Unreadable(ValueError):
     """A reply that is not of the form asked for; the text says where it departs from it."""
 
 
-def pictured(campaign: Campaign) -> bool:
-    """`tells_of_embedding` of the campaign."""
-    return tells_of_embedding(campaign.claude.pictures, campaign.format)
-
-
-def screening(campaign: Campaign) -> bool:
-    """Whether a proposal may have the role of screening batches."""
-    return campaign.policy.screening > 0
-
-
 @dataclass(frozen=True)
 class NotAsked:
     """Slots of which a reply says nothing: runs whose ``entries`` the program writes, and whose next ``proposals``."""
@@ -123,34 +113,47 @@ class NotAsked:
 ALL_ASKED = NotAsked()
 
 
-def not_asked(context: Context) -> NotAsked:
-    """What the program writes and proposes for the control arm itself."""
-    told = {view.slot for view in context.slots} if context.kind == "batch" else range(context.n_parallel)
-    return NotAsked(frozenset(set(range(context.n_parallel)) - set(told)), frozenset(context.demand.control))
+@dataclass(frozen=True)
+class Asked:
+    """What a reply has to hold: ``n_parallel`` named slots; constant within a campaign but for start and ``without``.
+
+    ``pictured``: an entry has to say something of the embedding. ``screening``: a proposal may have that role.
+    """
+
+    n_parallel: int
+    start: bool
+    pictured: bool = False
+    screening: bool = False
+    without: NotAsked = ALL_ASKED
+
+
+def asked_of(campaign: Campaign, context: Context) -> Asked:
+    """What the prompt of ``context`` asks for: not what the program writes and proposes for the control arm itself."""
+    slots = range(context.n_parallel)
+    told = {view.slot for view in context.slots} if context.kind == "batch" else set(slots)
+    without = NotAsked(frozenset(set(slots) - told), frozenset(context.demand.control))
+    return replace(most_asked(campaign), start=context.kind == "start", without=without)
+
+
+def most_asked(campaign: Campaign) -> Asked:
+    """The most that a night asks for in one reply."""
+    seen = tells_of_embedding(campaign.claude.pictures, campaign.format)
+    return Asked(campaign.search.n_parallel, start=False, pictured=seen, screening=campaign.policy.screening > 0)
 
 
 @lru_cache(maxsize=16)
-def reply_model(
-    n_parallel: int,
-    start: bool,
-    partial: bool = False,
-    pictured: bool = False,
-    screening: bool = False,
-    without: NotAsked = ALL_ASKED,
-) -> type[BaseModel]:
-    """The model of a reply with ``n_parallel`` named slots, constant within a campaign but for ``without``.
+def reply_model(asked: Asked, partial: bool = False) -> type[BaseModel]:
+    """The model of a reply.
 
-    ``pictured``: `pictured` of the campaign.
     ``partial``: a slot or the memory may be null, which in a repair keeps what was sent of it before (`completed`).
-    ``screening``: the campaign allows that role.
     """
     slots: dict[str, Any] = {}
-    for n in range(n_parallel):
-        if (slot := _slot_model(n, start, pictured, without)) is not None:
-            slot = slot if screening else _plain(slot)
+    for n in range(asked.n_parallel):
+        if (slot := _slot_model(n, asked)) is not None:
+            slot = slot if asked.screening else _plain(slot)
             slots[f"slot_{n}"] = (slot | None if partial else slot, ...)
     slots["memory"] = (str | None if partial else str, ...)
-    if start:
+    if asked.start:
         return create_model("StartReply", __base__=Section, **slots)
     rest: dict[str, Any] = {"block_summary": (str | None, ...), "acknowledged": (str | None, ...)}
     return create_model("BatchReply", __base__=Section, **slots, **rest)
@@ -165,25 +168,18 @@ def _plain(slot: type[BaseModel]) -> type[BaseModel]:
     return create_model(slot.__name__, __base__=slot, __doc__=slot.__doc__, proposal=(proposal, ...))
 
 
-def _slot_model(slot: int, start: bool, pictured: bool, without: NotAsked) -> Any:
+def _slot_model(slot: int, asked: Asked) -> Any:
     """The model of one slot; None where nothing is asked of it."""
-    entry = None if start or slot in without.entries else PicturedEntry if pictured else EntryReply
-    if slot in without.proposals:
-        return None if entry is None else PicturedJudged if pictured else SlotJudged
-    return SlotStart if entry is None else PicturedSlot if pictured else SlotReply
+    judged = not asked.start and slot not in asked.without.entries
+    if slot in asked.without.proposals:
+        return None if not judged else PicturedJudged if asked.pictured else SlotJudged
+    return SlotStart if not judged else PicturedSlot if asked.pictured else SlotReply
 
 
 @lru_cache(maxsize=16)
-def reply_schema(
-    n_parallel: int,
-    start: bool,
-    format: int = FORMAT,
-    pictured: bool = False,
-    screening: bool = False,
-    without: NotAsked = ALL_ASKED,
-) -> dict[str, Any]:
+def reply_schema(asked: Asked, format: int = FORMAT) -> dict[str, Any]:
     """JSON schema of the reply; one for the first prompt and its repairs, so that the prompt stays cached."""
-    return reply_model(n_parallel, start, format > 1, pictured, screening, without).model_json_schema()
+    return reply_model(asked, partial=format > 1).model_json_schema()
 
 
 def completed(sent: Sequence[str]) -> str:
@@ -203,25 +199,18 @@ def completed(sent: Sequence[str]) -> str:
     return json.dumps(now | kept, ensure_ascii=False)
 
 
-def parse_reply(
-    text: str,
-    n_parallel: int,
-    start: bool,
-    pictured: bool = False,
-    screening: bool = False,
-    without: NotAsked = ALL_ASKED,
-) -> Reply:
+def parse_reply(text: str, asked: Asked) -> Reply:
     """The reply in ``text``; Unreadable says which field is wrong and what is expected.
 
-    What it says of the slots in ``without`` is not looked at.
+    What it says beyond ``asked`` of slots of the control arm is not looked at.
     """
-    model = reply_model(n_parallel, start, pictured=pictured, screening=screening, without=without)
+    model, without = reply_model(asked), asked.without
     try:
         # This parser refuses lone surrogates, which no file could hold.
         value = model.model_validate_json(text if without == ALL_ASKED else _asked(text, without))
     except ValidationError as error:
         raise Unreadable("; ".join(explain(fault, model) for fault in error.errors()[:5])) from error
-    slots = [getattr(value, f"slot_{n}", None) for n in range(n_parallel)]
+    slots = [getattr(value, f"slot_{n}", None) for n in range(asked.n_parallel)]
     return Reply(
         entries=[getattr(slot, "entry", None) for slot in slots],
         proposals=[getattr(slot, "proposal", None) for slot in slots],

@@ -16,7 +16,7 @@ from agent.claude.protocol import Completion, LLMClient, LLMUnavailable, Prompt,
 from agent.guard.acceptance import accepted_data
 from agent.guard.checks import wrong_figures
 from agent.guard.guard import check
-from agent.guard.reply import Reply, Unreadable, completed, not_asked, parse_reply, pictured, reply_schema, screening
+from agent.guard.reply import Reply, Unreadable, asked_of, completed, most_asked, parse_reply, reply_schema
 from agent.guard.ruling import Ruling, Violation
 from agent.ledger.ledger import Ledger
 from agent.night.explorers import ask_explorers
@@ -53,13 +53,12 @@ def ask(night: Night, llm: LLMClient) -> None:
 
 def batch_schema(campaign: Campaign) -> dict[str, Any]:
     """The largest of the schemas that a night sends."""
-    return reply_schema(campaign.search.n_parallel, False, campaign.format, pictured(campaign), screening(campaign))
+    return reply_schema(most_asked(campaign), campaign.format)
 
 
 def schema_of(campaign: Campaign, context: Context) -> dict[str, Any]:
     """The schema of a reply to the prompt of ``context``."""
-    start, form = context.kind == "start", (pictured(campaign), screening(campaign))
-    return reply_schema(context.n_parallel, start, campaign.format, *form, not_asked(context))
+    return reply_schema(asked_of(campaign, context), campaign.format)
 
 
 def _take_input(night: Night) -> None:
@@ -262,8 +261,7 @@ def read_reply(
 ) -> tuple[Reply | None, Ruling]:
     """Parse and guard a reply; an unreadable one is a ruling with one violation and nothing accepted."""
     try:
-        start, form = context.kind == "start", (pictured(ledger.campaign), screening(ledger.campaign))
-        reply = parse_reply(text, context.n_parallel, start, *form, not_asked(context))
+        reply = parse_reply(text, asked_of(ledger.campaign, context))
     except Unreadable as error:
         if stop_reason in CUT:
             found = f"a reply cut off (stop_reason {stop_reason}): {error}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.claude.forms import unwrapped
 from agent.claude.protocol import LLMClient
-from agent.guard.reply import ProposalReply, not_asked, parse_reply, pictured, screening
+from agent.guard.reply import ProposalReply, asked_of, parse_reply
 from agent.guard.ruling import Ruling
 from agent.ledger.open_run import Run, open_run
 from agent.night.ask import conversation, read_reply, schema_of
@@ -55,10 +55,8 @@ def _until_reply(run: Run, batch: int) -> tuple[Replay, ReplyReceived]:
 
 
 def _proposals(replay: Replay, context: Context, blob: str) -> list[ProposalReply | None] | None:
-    n, start, text = context.n_parallel, context.kind == "start", replay.blobs.text(blob)
-    form = pictured(replay.campaign), screening(replay.campaign)
     try:
-        return parse_reply(text, n, start, *form, not_asked(context)).proposals
+        return parse_reply(replay.blobs.text(blob), asked_of(replay.campaign, context)).proposals
     except ValueError:
         return None
 

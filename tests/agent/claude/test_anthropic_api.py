@@ -12,7 +12,7 @@ import pytest
 
 from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, Prompt
-from agent.guard.reply import reply_schema
+from agent.guard.reply import Asked, reply_schema
 from state.claude import ClaudeConfig
 from state.journal import read_records
 from tests.agent.claude.fake_anthropic import Answer, Server, events, refuse, send_json, stream
@@ -61,7 +61,7 @@ class ByModel:
 def test_another_model_takes_what_the_first_cannot(
     first: Answer, outcomes: list[str], serve: Callable[..., Server]
 ) -> None:
-    got = ByModel(serve, first, stream("{}")).client().complete(PROMPT, reply_schema(4, False))
+    got = ByModel(serve, first, stream("{}")).client().complete(PROMPT, reply_schema(Asked(4, False)))
     assert [one.outcome for one in got.tries] == outcomes
     assert [one.model for one in got.tries] == [FIRST] * (len(outcomes) - 1) + [SECOND]
 
@@ -70,7 +70,7 @@ def test_a_model_that_is_gone_is_not_asked_again(serve: Callable[..., Server]) -
     both = ByModel(serve, refuse(404, "not_found_error"), stream("{}"), gone=FIRST)
     client = both.client()
     assert client.preflight("s", "t", {"type": "object"}).model == SECOND
-    client.complete(PROMPT, reply_schema(4, False))
+    client.complete(PROMPT, reply_schema(Asked(4, False)))
     assert FIRST not in both.asked()
 
 
@@ -92,7 +92,7 @@ def test_a_model_that_is_called_retired_gives_way_in_the_preflight(serve: Callab
 def test_what_no_model_can_mend_is_no_reason_for_another(trouble: Answer, serve: Callable[..., Server]) -> None:
     both = ByModel(serve, trouble, stream("{}"))
     with pytest.raises(LLMUnavailable):
-        both.client().complete(PROMPT, reply_schema(4, False))
+        both.client().complete(PROMPT, reply_schema(Asked(4, False)))
     assert both.asked() == [FIRST]
 
 
@@ -100,7 +100,7 @@ def test_both_overloaded_is_one_sentence(serve: Callable[..., Server]) -> None:
     away = refuse(529, "overloaded_error")
     both = ByModel(serve, away, away)
     with pytest.raises(LLMUnavailable, match="cannot be reached") as caught:
-        both.client().complete(PROMPT, reply_schema(4, False))
+        both.client().complete(PROMPT, reply_schema(Asked(4, False)))
     assert not caught.value.fatal
     assert both.asked() == [FIRST, FIRST, SECOND, SECOND]
 
@@ -146,7 +146,7 @@ def test_vertex_with_its_own_login_and_address(
 
     monkeypatch.setattr(credentials.Credentials, "refresh", refresh)
     client = ClaudeClient(ClaudeConfig(via="vertex", model=FIRST), base_url=server.url, tries=1)
-    assert client.complete(PROMPT, reply_schema(4, False)).text == '{"via": "vertex"}'
+    assert client.complete(PROMPT, reply_schema(Asked(4, False))).text == '{"via": "vertex"}'
     asked = server.requests[-1]
     assert asked["path"].endswith(
         f"/projects/fly/locations/europe-west1/publishers/anthropic/models/{FIRST}:streamRawPredict"
@@ -188,7 +188,7 @@ def test_bedrock_with_its_own_login_address_and_stream(
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bedrock-key")
     client = ClaudeClient(ClaudeConfig(via="bedrock", model=FIRST), base_url=server.url, tries=1)
     assert client.preflight("s" * 35, "", {"type": "object"}).prompt_tokens == 10
-    assert client.complete(PROMPT, reply_schema(4, False)).text == '{"via": "bedrock"}'
+    assert client.complete(PROMPT, reply_schema(Asked(4, False))).text == '{"via": "bedrock"}'
     asked = server.requests[-1]
     assert asked["path"] == f"/model/{FIRST}/invoke-with-response-stream"
     assert asked["headers"]["Authorization"] == "Bearer bedrock-key"
@@ -198,5 +198,5 @@ def test_a_token_does_where_there_is_no_key(serve: Callable[..., Server], monkey
     server = serve(stream("{}"))
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "a-token")
-    ClaudeClient(ClaudeConfig(), base_url=server.url, tries=1).complete(PROMPT, reply_schema(4, False))
+    ClaudeClient(ClaudeConfig(), base_url=server.url, tries=1).complete(PROMPT, reply_schema(Asked(4, False)))
     assert server.requests[-1]["headers"]["Authorization"] == "Bearer a-token"

@@ -13,7 +13,7 @@ import pytest
 
 from agent.claude.client import ClaudeClient
 from agent.claude.protocol import LLMUnavailable, Prompt
-from agent.guard.reply import reply_schema
+from agent.guard.reply import Asked, reply_schema
 from agent.replay.whole_run import replay_run
 from state.claude import ClaudeConfig
 from state.journal import read_records
@@ -66,7 +66,7 @@ def test_whatever_a_proxy_answers_is_asked_again(kind: str, serve: Callable[...,
     server = serve(BETWEEN[kind], BETWEEN[kind], stream("{}"))
     prompt = Prompt("s", "t", None)  # type: ignore[arg-type]
     client = ClaudeClient(ClaudeConfig(), base_url=server.url, tries=3, longest_wait_s=0.05)
-    got = client.complete(prompt, reply_schema(4, False))
+    got = client.complete(prompt, reply_schema(Asked(4, False)))
     assert got.text == "{}"
     assert [one.outcome == "ok" for one in got.tries] == [False, False, True]
 
@@ -109,6 +109,6 @@ def test_an_error_of_the_service_itself_is_still_its_own(serve: Callable[..., Se
     prompt = Prompt("s", "t", None)  # type: ignore[arg-type]
     client = ClaudeClient(ClaudeConfig(), base_url=serve(refuse(403, "permission_error")).url, tries=3)
     with pytest.raises(LLMUnavailable, match=r"Anthropic .*refused the key in ANTHROPIC_API_KEY") as caught:
-        client.complete(prompt, reply_schema(4, False))
+        client.complete(prompt, reply_schema(Asked(4, False)))
     assert caught.value.fatal
     assert SECRET not in str(caught.value)

@@ -15,7 +15,7 @@ from agent.claude.client import ClaudeClient
 from agent.claude.mock import MockLLM, answer
 from agent.claude.prices import price
 from agent.claude.protocol import Completion, LLMUnavailable, Prompt, Turn
-from agent.guard.reply import reply_schema
+from agent.guard.reply import Asked, reply_schema
 from state.claude import ClaudeConfig
 from state.errors import UserError
 from tests.agent.claude.fake_anthropic import (
@@ -58,7 +58,7 @@ def prompt(tmp_path: Path) -> Prompt:
 
 def ask(server: Server, prompt: Prompt, tries: int = 4, **config: Any) -> Completion:
     client = ClaudeClient(ClaudeConfig(**config), base_url=server.url, tries=tries, longest_wait_s=0.05)
-    return client.complete(prompt, reply_schema(4, False))
+    return client.complete(prompt, reply_schema(Asked(4, False)))
 
 
 def test_a_reply_comes_back_with_what_it_used(serve: Callable[..., Server], prompt: Prompt) -> None:

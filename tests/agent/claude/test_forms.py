@@ -14,7 +14,7 @@ from agent.claude.client import ClaudeClient
 from agent.claude.forms import enforced, smaller, told, unwrapped
 from agent.claude.mock import answer
 from agent.claude.protocol import Completion, LLMUnavailable, Prompt
-from agent.guard.reply import reply_schema
+from agent.guard.reply import Asked, reply_schema
 from agent.night.ask import batch_schema
 from agent.night.night import Night
 from agent.replay.whole_run import replay_run
@@ -61,7 +61,7 @@ class Choosy:
 def size(n_parallel: int, form: str) -> int:
     from anthropic import transform_schema
 
-    schema = enforced(reply_schema(n_parallel, False), form)  # type: ignore[arg-type]
+    schema = enforced(reply_schema(Asked(n_parallel, False)), form)  # type: ignore[arg-type]
     return len(json.dumps(transform_schema(schema or {"type": "object"})))
 
 
@@ -115,13 +115,15 @@ def test_a_schema_that_is_refused_in_every_form_needs_a_person(serve: Callable[.
     server = serve(grammar_error)
     prompt = Prompt("s", "t", None)  # type: ignore[arg-type]
     with pytest.raises(LLMUnavailable, match="cannot enforce the schema of the reply") as caught:
-        ClaudeClient(night.campaign.claude, base_url=server.url, tries=9).complete(prompt, reply_schema(4, False))
+        ClaudeClient(night.campaign.claude, base_url=server.url, tries=9).complete(
+            prompt, reply_schema(Asked(4, False))
+        )
     assert caught.value.fatal
     assert len(server.requests) == 3
 
 
 def test_forms_are_the_same_schema_with_fewer_words() -> None:
-    schema = reply_schema(16, False)
+    schema = reply_schema(Asked(16, False))
     flat = enforced(schema, "flat")
     assert flat is not None
     assert enforced(schema, "full") == schema

@@ -10,7 +10,7 @@ from agent.briefing.context import build_context
 from agent.briefing.facts import guard_facts
 from agent.claude.mock import answer
 from agent.guard.guard import check
-from agent.guard.reply import parse_reply
+from agent.guard.reply import Asked, parse_reply
 from agent.ledger.ledger import Ledger
 from agent.night.night import Night
 from prompts.memory import HEADINGS, empty_memory
@@ -20,7 +20,7 @@ from tests.agent.conftest import CAMPAIGN
 
 
 def codes(ledger: Ledger, reply: dict[str, Any], start: bool) -> list[str]:
-    verdict = check(parse_reply(json.dumps(reply), 4, start), guard_facts(ledger, build_context(ledger)))
+    verdict = check(parse_reply(json.dumps(reply), Asked(4, start)), guard_facts(ledger, build_context(ledger)))
     assert (verdict.memory is None) == any(violation.code.startswith("memory") for violation in verdict.violations)
     return [violation.code for violation in verdict.violations]
 

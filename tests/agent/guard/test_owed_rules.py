@@ -14,7 +14,7 @@ from agent.briefing.context import build_context
 from agent.briefing.facts import guard_facts
 from agent.guard.acceptance import accepted_data
 from agent.guard.guard import check
-from agent.guard.reply import parse_reply
+from agent.guard.reply import Asked, parse_reply
 from agent.ledger.open_run import open_run
 from agent.night.night import Night
 from agent.replay.records import Replay
@@ -45,7 +45,7 @@ def test_the_prompt_names_the_configs_and_the_mock_serves_them(night: Night, goo
     parents = [good[f"slot_{n}"]["proposal"] for n in range(4)]
     made = [night.history.iterations[one["parent"]].planned.config_id for one in parents if one["role"] == "replicate"]
     assert set(made) <= set(short)
-    verdict = check(parse_reply(json.dumps(good), 4, False), guard_facts(night, context))
+    verdict = check(parse_reply(json.dumps(good), Asked(4, False)), guard_facts(night, context))
     assert verdict.violations == []
 
 
@@ -53,7 +53,7 @@ def test_replicates_of_another_config_are_refused_and_the_fallback_serves(
     night: Night, wasteful: dict[str, Any]
 ) -> None:
     context = build_context(night)
-    reply = parse_reply(json.dumps(wasteful), 4, False)
+    reply = parse_reply(json.dumps(wasteful), Asked(4, False))
     verdict = check(reply, guard_facts(night, context))
     assert [v.code for v in verdict.violations] == ["owed_replicates"]
     assert "found 0 replicates of the configs that need runs; allowed: at least 2 of these: C" in (
@@ -75,7 +75,7 @@ def test_one_of_two_is_enough_where_one_run_is_lacking(night: Night, wasteful: d
     demand = context.demand.model_copy(update={"short": [one]})
     assert demand.short_replicates == 1
     verdict = check(
-        parse_reply(json.dumps(wasteful), 4, False),
+        parse_reply(json.dumps(wasteful), Asked(4, False)),
         guard_facts(night, context.model_copy(update={"demand": demand})),
     )
     assert [v.code for v in verdict.violations] == ["owed_replicates"]
@@ -118,7 +118,7 @@ def test_a_config_with_enough_is_not_repeated_while_another_is_owed(night: Night
         "seed_rationale": "suggested-default",
     }
     assert lacks > 2
-    parsed, facts = parse_reply(json.dumps(reply), 4, False), guard_facts(night, context)
+    parsed, facts = parse_reply(json.dumps(reply), Asked(4, False)), guard_facts(night, context)
     open_ones = check(parsed, replace(facts, enough=lambda name: False))
     assert open_ones.violations == []
     ruling = check(parsed, replace(facts, enough=lambda name: name == "C1"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent.claude.protocol import Completion, LLMUnavailable, Prompt
-from agent.guard.reply import completed, parse_reply
+from agent.guard.reply import Asked, completed, parse_reply
 from agent.night.loop import run_night
 from agent.night.night import open_night
 from state.added import EARLIER_DEFAULTS
@@ -71,7 +71,7 @@ def test_every_recorded_reply_is_readable(night: str, count: int) -> None:
     start = '"entry"' not in texts[0]
     assert start
     for text in texts[1:]:
-        reply = parse_reply(text, 4, '"entry"' not in text)
+        reply = parse_reply(text, Asked(4, '"entry"' not in text))
         assert all(proposal is not None for proposal in reply.proposals)
         assert completed([texts[0], text]) is not None
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.guard.reply import Unreadable, parse_reply, pictured, reply_schema
+from agent.guard.reply import Asked, Unreadable, most_asked, parse_reply, reply_schema
 from state.campaign import Campaign
 
 PROPOSAL: dict[str, Any] = {
@@ -35,7 +35,7 @@ START: dict[str, Any] = {"slot_0": {"proposal": PROPOSAL}, "slot_1": {"proposal"
 
 
 def read(value: object, start: bool = False) -> Any:
-    return parse_reply(value if isinstance(value, str) else json.dumps(value), 2, start)
+    return parse_reply(value if isinstance(value, str) else json.dumps(value), Asked(2, start))
 
 
 def complaint(value: object, start: bool = False) -> str:
@@ -109,28 +109,28 @@ def test_a_number_that_is_not_finite_is_refused(word: str) -> None:
 @given(st.text(st.characters(), max_size=60))
 def test_arbitrary_text_is_unreadable_and_nothing_worse(text: str) -> None:
     with pytest.raises(Unreadable):
-        parse_reply(text, 2, False)
+        parse_reply(text, Asked(2, False))
 
 
 def test_the_schema_allows_no_other_field_anywhere() -> None:
     for start in (False, True):
-        schema = reply_schema(2, start)
+        schema = reply_schema(Asked(2, start))
         objects = [schema, *(part for part in schema["$defs"].values() if part["type"] == "object")]
         for part in objects:
             assert part["additionalProperties"] is False
             assert set(part["required"]) == set(part["properties"])
-    assert {"slot_0", "slot_1", "memory"} == set(reply_schema(2, True)["properties"])
+    assert {"slot_0", "slot_1", "memory"} == set(reply_schema(Asked(2, True))["properties"])
 
 
 def test_the_embedding_may_be_null_only_where_no_pictures_are_sent() -> None:
     unseen = json.dumps(BATCH | {"slot_0": {"entry": ENTRY | {"embedding": None}, "proposal": PROPOSAL}})
-    first = parse_reply(unseen, 2, False, pictured=False).entries[0]
+    first = parse_reply(unseen, Asked(2, False, pictured=False)).entries[0]
     assert first is not None
     assert first.embedding is None
     with pytest.raises(Unreadable, match=r"slot_0.entry.embedding"):
-        parse_reply(unseen, 2, False, pictured=True)
+        parse_reply(unseen, Asked(2, False, pictured=True))
     kinds = {
-        pictured: reply_schema(2, False, pictured=pictured)["$defs"]["PicturedEntry" if pictured else "EntryReply"]
+        pictured: reply_schema(Asked(2, False, pictured))["$defs"]["PicturedEntry" if pictured else "EntryReply"]
         for pictured in (False, True)
     }
     assert {"type": "null"} in kinds[False]["properties"]["embedding"]["anyOf"]
@@ -142,4 +142,4 @@ def test_the_first_release_asked_for_the_embedding_in_every_campaign(pictures: b
     tree = {"name": "one", "claude": {"pictures": pictures}, "explorable": {"training.n_epochs": {"choices": [2, 3]}}}
     campaign = Campaign.model_validate(tree)
     campaign._format = format
-    assert pictured(campaign) is due
+    assert most_asked(campaign).pictured is due

@@ -18,7 +18,7 @@ from agent.briefing.facts import guard_facts
 from agent.claude.mock import answer
 from agent.guard.checks import wrong_figures
 from agent.guard.guard import check
-from agent.guard.reply import Unreadable, parse_reply
+from agent.guard.reply import Asked, Unreadable, parse_reply
 from agent.guard.rule import Rule, Setting
 from agent.guard.ruling import Ruling
 from agent.guard.table import PLACE, RULES, demands, numbers
@@ -44,7 +44,7 @@ def campaign() -> Campaign:
 
 def ruled(night: Night, text: str, rules: tuple[Rule, ...]) -> Ruling:
     context = build_context(night)
-    reply = parse_reply(text, context.n_parallel, False)
+    reply = parse_reply(text, Asked(context.n_parallel, False))
     return check(reply, guard_facts(night, context), wrong_figures(night, context, reply), rules)
 
 

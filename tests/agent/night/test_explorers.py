@@ -15,7 +15,7 @@ from agent.claude.mock import MockLLM
 from agent.claude.protocol import Completion, Prompt
 from agent.commands.doctor import explorers
 from agent.explorers.choose import make_explorer, refuse_control
-from agent.guard.reply import not_asked, parse_reply
+from agent.guard.reply import ALL_ASKED, Asked, asked_of, parse_reply
 from agent.ledger.open_run import open_run
 from agent.night.ask import read_reply
 from agent.night.loop import run_night
@@ -358,5 +358,6 @@ def test_a_campaign_without_one_is_as_it_was(tmp_path: Path) -> None:
     with_one = load_campaign(campaign_of(tmp_path / "b"))
     assert with_one.identity() != plain.identity()
     context = build_context(play(write_campaign(tmp_path / "d.yaml"), tmp_path / "run", 2))
-    assert not_asked(context) == not_asked(context.model_copy(update={"kind": "start"}))
-    assert parse_reply(MockLLM().complete(Prompt("", "", context), {}).text, 4, False).proposals[1] is not None
+    assert asked_of(plain, context).without == ALL_ASKED
+    assert asked_of(plain, context.model_copy(update={"kind": "start"})).without == ALL_ASKED
+    assert parse_reply(MockLLM().complete(Prompt("", "", context), {}).text, Asked(4, False)).proposals[1] is not None

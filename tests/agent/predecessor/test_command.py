@@ -17,7 +17,7 @@ from agent.cli import app
 from agent.commands.rebuild import rebuild
 from agent.commands.status import describe, read_run
 from agent.guard.guard import check
-from agent.guard.reply import parse_reply
+from agent.guard.reply import Asked, parse_reply
 from agent.ledger.open_run import open_run
 from agent.night.loop import run_night
 from agent.night.night import Night, open_night
@@ -178,7 +178,9 @@ def test_a_node_with_a_known_config_may_be_a_parent_and_another_may_not(tmp_path
             "mutation": mutation,
             "edits": [{"key": "training.n_epochs", "value": 3}],
         }
-        found = check(parse_reply(json.dumps(reply), context.n_parallel, start=False), guard_facts(night, context))
+        found = check(
+            parse_reply(json.dumps(reply), Asked(context.n_parallel, start=False)), guard_facts(night, context)
+        )
         told = [one for one in found.violations if one.slot == 1]
         assert [one.code for one in told] == codes, told
         if codes == ["parent_missing"]:
