@@ -18,6 +18,7 @@ from prompts.context import (
     PhaseView,
     ReplicateRules,
     Rule,
+    RunAhead,
     Screening,
     ScreeningRun,
     SeedOffer,
@@ -311,3 +312,11 @@ def beside_control_context() -> Context:
         "hints": [hint],
     }
     return plain.model_copy(update=update)
+
+
+def taken_slot_context() -> Context:
+    """A batch of which slot 1 is taken: a replicate of C1 runs ahead in its place."""
+    plain = plain_context()
+    ahead = RunAhead(slot=1, iteration=plain.last_node + 2, config_id="C1", parent=1, simulation_seed=1002)
+    left = {"ahead": [ahead], "min_replicates": max(0, plain.demand.min_replicates - 1)}
+    return plain.model_copy(update={"demand": plain.demand.model_copy(update=left)})

@@ -29,6 +29,7 @@ from tests.prompts.facts import (
     plain_context,
     screening_context,
     start_context,
+    taken_slot_context,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -41,6 +42,7 @@ PROMPTS: dict[str, Callable[[], str]] = {
     "batch_screening": lambda: render_prompt(screening_context()),
     "system_beside_control": lambda: render_system(beside_control_context()),
     "batch_beside_control": lambda: render_prompt(beside_control_context()),
+    "batch_taken_slot": lambda: render_prompt(taken_slot_context()),
     "start": lambda: render_prompt(start_context()),
     "batch": lambda: render_prompt(plain_context()),
     "batch_end_failed": lambda: render_prompt(batch_context()),
