@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.guard.ruling import Facts, ParentRun
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import slot_minutes
+from agent.ledger.run_ahead import runs_ahead_of
 from prompts.context import Context
 from state.records import CONTROL_ROLE, STANDARD_ROLE
 from state.shapes import codes_of
@@ -12,13 +13,14 @@ from state.shapes import codes_of
 
 def guard_facts(ledger: Ledger, context: Context) -> Facts:
     """What the guard holds a reply against."""
+    known, ahead = ledger.views.known_runs, runs_ahead_of(ledger)
     return Facts(
         campaign=ledger.campaign,
         demand=context.demand,
         seeds=context.seeds,
         last_node=context.last_node,
         parent_config=ledger.views.parent_config,
-        known_runs=ledger.views.known_runs,
+        known_runs=known | ahead if ahead else known,
         predict_minutes=ledger.views.times.predict,
         seeds_of=lambda identity: frozenset(ledger.views.seeds_of.get(identity, ())),
         parent_run=lambda node: _parent_run(ledger, node),

@@ -14,7 +14,7 @@ from agent.guard.text_rules import kept
 from agent.ledger.control import control_judgement, control_run
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import node_to_repeat
-from agent.ledger.run_ahead import proposal_of
+from agent.ledger.run_ahead import proposal_of, runs_ahead_of
 from agent.ledger.standard import standard_run
 from agent.ledger.views import run_key
 from prompts.context import ConfigView, Context, SeedOffer
@@ -81,7 +81,7 @@ def settled_proposals(
         _enough_replicates(context, accepted)
         _enough_confirmations(ledger, context, accepted)
         _enough_of_the_short(ledger, context, accepted)
-    taken = {run_key(item.config)[:2] for item in accepted if item is not None}
+    taken = {run_key(item.config) for item in accepted if item is not None} | runs_ahead_of(ledger)
     due = _due(ledger, context, accepted)
     done = served(accepted, context.demand, ledger.history.config_ids)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks - done[one.config_id])]
@@ -175,7 +175,7 @@ def _fallback(
     ledger: Ledger,
     context: Context,
     slot: int,
-    taken: set[tuple[str, int]],
+    taken: set[tuple[str, int, int]],
     due: _Due | None,
     short: list[str],
 ) -> Proposal:
@@ -189,6 +189,10 @@ def _fallback(
     config = None if context.demand.baseline or not free else owed[0] if owed else _needy(free, short)
     role: Role = "baseline" if config is None else "fallback"
     parent = None if config is None else node_to_repeat(context, slot, config)
+    if owed and due is not None:
+        data = due.seeds.pop(0)
+    else:
+        data = fresh_data(ledger, parent, offer, context.n_parallel, taken)
     return {
         "role": role,
         "parent": parent,
@@ -196,23 +200,38 @@ def _fallback(
         "mutation": mutation_line({}, role, parent),
         "changes": {},
         "edits": [],
-        "simulation_seed": due.seeds.pop(0)
-        if owed and due is not None
-        else fresh_data(ledger, parent, offer, context.n_parallel, taken),
-        "training_seed": offer.training_seed,
+        "simulation_seed": data,
+        "training_seed": fresh_training(ledger, parent, data, offer, context.n_parallel, taken),
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",
     }
 
 
-def fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int]]) -> int:
-    """The offered simulation seed, or a later one where the model has already used it on this config."""
+def fresh_data(
+    ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int, int]]
+) -> int:
+    """The offered simulation seed, or a later one where the model has already used it on this config.
+
+    ``taken``: runs of the batch that stand (`run_key`).
+    """
     config, seed = ledger.views.parent_config(parent), offer.simulation_seed
     if config is None:
         return seed
     identity = config.identity()
     known = ledger.views.seeds_of.get(identity, set())
-    while seed in known or (identity, seed) in taken:
+    while seed in known or (identity, seed) in {run[:2] for run in taken}:
+        seed += step
+    return seed
+
+
+def fresh_training(
+    ledger: Ledger, parent: int | None, data: int, offer: SeedOffer, step: int, taken: set[tuple[str, int, int]]
+) -> int:
+    """The offered training seed, or a later one where the model has already given it to this config on ``data``."""
+    config, seed = ledger.views.parent_config(parent), offer.training_seed
+    if config is None:
+        return seed
+    while (run := (config.identity(), data, seed)) in ledger.views.known_runs or run in taken:
         seed += step
     return seed
 

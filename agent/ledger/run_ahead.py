@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from agent.ledger.ledger import Ledger
+from agent.ledger.views import run_key
 from state.records import Planned
 from state.shapes import Proposal
 
@@ -20,3 +22,8 @@ def proposal_of(planned: Planned) -> Proposal:
         "seed_rationale": planned.seed_rationale,
         "hypothesis": planned.hypothesis,
     }
+
+
+def runs_ahead_of(ledger: Ledger) -> set[tuple[str, int, int]]:
+    """What runs ahead already, as `run_key`: no other slot of that batch may be the same run."""
+    return {run_key(ledger.views.config(iteration)) for iteration in ledger.history.ahead.values()}

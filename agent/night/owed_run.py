@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent.briefing.next_batch import next_demand, seed_offers
-from agent.guard.acceptance import fresh_data
+from agent.guard.acceptance import fresh_data, fresh_training
 from agent.guard.ruling import mutation_line
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import next_slot_node
+from agent.ledger.run_ahead import runs_ahead_of
 from agent.night.plan import child_config, plan_slot
+from prompts.context import SeedOffer
 from state.shapes import Proposal, SlotPlanned
 
 # A run ahead must save at least this share of its time; for less the choice is left to Claude.
@@ -62,12 +64,12 @@ def _owed(ledger: Ledger, slot: int, ended: Sequence[int]) -> Proposal | None:
         candidate = demand.owed.candidates[0]
         if (node := _node(ledger, slot, candidate.config_id)) is not None:
             why = f"{candidate.config_id} is on trial"
-            return _proposal(node, candidate.simulation_seeds[0], offer.training_seed, why)
+            return _proposal(ledger, node, candidate.simulation_seeds[0], offer, why)
     training = Counter(it.planned.config_id for it in ledger.history.unfinished() if it.planned.iteration not in ended)
     for one in demand.short:
         if one.lacks > training[one.config_id] and (node := _node(ledger, slot, one.config_id)) is not None:
             seed = fresh_data(ledger, node, offer, ledger.campaign.search.n_parallel, set())
-            return _proposal(node, seed, offer.training_seed, f"{one.config_id} is of the top configs and needs runs")
+            return _proposal(ledger, node, seed, offer, f"{one.config_id} is of the top configs and needs runs")
     return None
 
 
@@ -78,7 +80,8 @@ def _node(ledger: Ledger, slot: int, config_id: str) -> int | None:
     return max((run.iteration for run in runs if run.iteration != barred), default=None)
 
 
-def _proposal(parent: int, simulation_seed: int, training_seed: int, why: str) -> Proposal:
+def _proposal(ledger: Ledger, parent: int, simulation_seed: int, offer: SeedOffer, why: str) -> Proposal:
+    step, others = ledger.campaign.search.n_parallel, runs_ahead_of(ledger)
     return {
         "role": "replicate",
         "parent": parent,
@@ -87,7 +90,7 @@ def _proposal(parent: int, simulation_seed: int, training_seed: int, why: str) -
         "changes": {},
         "edits": [],
         "simulation_seed": simulation_seed,
-        "training_seed": training_seed,
+        "training_seed": fresh_training(ledger, parent, simulation_seed, offer, step, others),
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",
     }

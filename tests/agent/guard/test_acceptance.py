@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.briefing.context import build_context
 from agent.claude.mock import MockLLM, answer
 from agent.claude.protocol import Completion, Prompt
-from agent.guard.acceptance import fresh_data
+from agent.guard.acceptance import fresh_data, fresh_training
 from agent.ledger.policy import REPLICATE_ROLES
 from agent.ledger.views import run_key
 from agent.night.night import Night
@@ -155,8 +155,24 @@ def test_a_fallback_is_on_data_new_to_its_config(nights: list[Night]) -> None:
     config = night.views.parent_config(node)
     assert config is not None
     assert fresh_data(night, node, offer, 4, set()) == offer.simulation_seed
-    taken = {(config.identity(), offer.simulation_seed), (config.identity(), offer.simulation_seed + 4)}
+    taken = {(config.identity(), offer.simulation_seed + step, 1) for step in (0, 4)}
     assert fresh_data(night, node, offer, 4, taken) == offer.simulation_seed + 8
+
+
+def test_a_fallback_on_data_that_are_owed_is_trained_from_a_seed_new_to_it(nights: list[Night]) -> None:
+    """A confirmation run has given data, on which the model may have put that config with the seed on offer itself."""
+    night = nights[2]
+    offer, node = build_context(night).seeds[3], settled(night, "no")["proposals"][0]["parent"]
+    config = night.views.parent_config(node)
+    assert config is not None
+    seeds = [offer.training_seed + step for step in (0, 4, 8)]
+    assert fresh_training(night, node, 1004, offer, 4, set()) == seeds[0]
+    taken = {(config.identity(), 1004, seed) for seed in seeds[:2]}
+    assert fresh_training(night, node, 1004, offer, 4, taken) == seeds[2]
+    assert fresh_training(night, node, 1003, offer, 4, taken) == seeds[0]
+    known = next(run for run in sorted(night.views.known_runs) if run[0] == config.identity())
+    given = offer.model_copy(update={"training_seed": known[2]})
+    assert fresh_training(night, node, known[1], given, 4, set()) > known[2]
 
 
 def test_a_slot_whose_partner_was_replaced_says_that_it_is_on_new_data(nights: list[Night]) -> None:
