@@ -28,6 +28,8 @@ STANDARD_ROLE: Role = "standard-baseline"
 SCREENING_ROLE: Role = "screening"
 # A run of the control arm: another explorer's, beside the one that the night belongs to; see `state.control`.
 CONTROL_ROLE: Role = "control"
+# Runs that others are compared with: of the program, in no rank, score, trial or noise.
+COMPARED_ROLES: tuple[Role, ...] = (STANDARD_ROLE, CONTROL_ROLE)
 # In the tree, also what another program ran before this run began.
 NodeRole = Role | Literal["imported"]
 # Cut: ended by the program at a third of its training, see `policy.cut`.

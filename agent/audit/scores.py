@@ -13,7 +13,7 @@ from agent.audit.rules import rounding
 from agent.audit.trees import Reading, parents_of, tree_nodes
 from agent.audit.values import read_number, read_pairs
 from state.metrics import REWARD
-from state.records import CONTROL_ROLE, STANDARD_ROLE
+from state.records import COMPARED_ROLES
 from ucb.score import Block, Formula, Score, block_of, score_block
 
 _NODE = re.compile(r"Node ([0-9]{1,9}):")
@@ -137,9 +137,9 @@ def recompute(
 
 
 def _is_for_comparison(entry: Entry) -> bool:
-    """Whether it is a run of standard training beside a two-stage baseline, which has no score."""
+    """Whether it is a run of standard training or of a control arm, which has no score."""
     role = entry.fields["Mode/Strategy"].text.strip() if "Mode/Strategy" in entry.fields else ""
-    return role in (STANDARD_ROLE, CONTROL_ROLE)
+    return role in COMPARED_ROLES
 
 
 def _unlike(stored: Stored, score: Score | None, entry: Entry | None, reward: str) -> Iterator[Finding]:

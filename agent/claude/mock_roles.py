@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.claude.mock_moves import Changes, Slot, baseline, confirm, owed_seeds, promise, repeat
-from agent.ledger.policy import node_to_repeat
+from agent.ledger.policy import exploring_slots, node_to_repeat
 from prompts.context import ConfigView, Context
 
 SHARED_EVERY = 3
@@ -17,12 +17,9 @@ def roles(context: Context, changes: Changes, fresh_data: bool = False) -> list[
     Of the replicates, those come first that are owed to a candidate. What runs ahead already is one of them. A slot of
     the control arm has an empty one.
     """
-    taken, control = context.demand.of_program, context.demand.control
-    replicates = max(context.demand.min_replicates, 0 if set(taken) - set(control) else 1)
-    free = [slot for slot in range(context.n_parallel) if slot not in taken]
-    explorers = free[: max(0, len(free) - replicates)]
+    taken, control, explorers = context.demand.of_program, context.demand.control, exploring_slots(context)
     slots: list[Slot] = []
-    turns, owed = list(range(replicates)), owed_seeds(context)
+    turns, owed = list(range(max(context.demand.min_replicates, 1))), owed_seeds(context)
     short = [one.config_id for one in context.demand.short for _ in range(one.lacks)]
     for slot in range(context.n_parallel):
         if slot in taken:

@@ -189,27 +189,28 @@ def _fallback(
     config = None if context.demand.baseline or not free else owed[0] if owed else _needy(free, short)
     role: Role = "baseline" if config is None else "fallback"
     parent = None if config is None else node_to_repeat(context, slot, config)
-    if owed and due is not None:
-        data = due.seeds.pop(0)
-    else:
-        data = fresh_data(ledger, parent, offer, context.n_parallel, taken)
+    data = due.seeds.pop(0) if owed and due is not None else fresh_data(ledger, parent, offer, taken)
+    why = "fallback of the program: no accepted proposal for this slot"
+    return repeated(role, parent, why, data, fresh_training(ledger, parent, data, offer, taken))
+
+
+def repeated(role: Role, parent: int | None, why: str, simulation_seed: int, training_seed: int) -> Proposal:
+    """A run of the config of ``parent`` (None = the defaults), unchanged, that the program chose."""
     return {
         "role": role,
         "parent": parent,
-        "parent_rule": "fallback of the program: no accepted proposal for this slot",
+        "parent_rule": why,
         "mutation": mutation_line({}, role, parent),
         "changes": {},
         "edits": [],
-        "simulation_seed": data,
-        "training_seed": fresh_training(ledger, parent, data, offer, context.n_parallel, taken),
+        "simulation_seed": simulation_seed,
+        "training_seed": training_seed,
         "seed_rationale": "different-data-generalization",
         "hypothesis": "none: chosen by the program",
     }
 
 
-def fresh_data(
-    ledger: Ledger, parent: int | None, offer: SeedOffer, step: int, taken: set[tuple[str, int, int]]
-) -> int:
+def fresh_data(ledger: Ledger, parent: int | None, offer: SeedOffer, taken: set[tuple[str, int, int]]) -> int:
     """The offered simulation seed, or a later one where the model has already used it on this config.
 
     ``taken``: runs of the batch that stand (`run_key`).
@@ -220,19 +221,19 @@ def fresh_data(
     identity = config.identity()
     known = ledger.views.seeds_of.get(identity, set())
     while seed in known or (identity, seed) in {run[:2] for run in taken}:
-        seed += step
+        seed += ledger.campaign.search.n_parallel
     return seed
 
 
 def fresh_training(
-    ledger: Ledger, parent: int | None, data: int, offer: SeedOffer, step: int, taken: set[tuple[str, int, int]]
+    ledger: Ledger, parent: int | None, data: int, offer: SeedOffer, taken: set[tuple[str, int, int]]
 ) -> int:
     """The offered training seed, or a later one where the model has already given it to this config on ``data``."""
     config, seed = ledger.views.parent_config(parent), offer.training_seed
     if config is None:
         return seed
     while (run := (config.identity(), data, seed)) in ledger.views.known_runs or run in taken:
-        seed += step
+        seed += ledger.campaign.search.n_parallel
     return seed
 
 

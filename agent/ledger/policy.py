@@ -70,6 +70,17 @@ def next_slot_node(slot: int, n_parallel: int, last_node: int) -> int | None:
     return last_node - n_parallel + slot + 2 if last_node and slot + 1 < n_parallel else None
 
 
+def exploring_slots(context: Context) -> list[int]:
+    """The slots of the next batch in which something new is tried: the first, as the addendum's table of roles has it.
+
+    Behind them come the replicates: what the program runs itself is none of them, but may be all that is asked for.
+    """
+    demand = context.demand
+    replicates = max(demand.min_replicates, 0 if set(demand.of_program) - set(demand.control) else 1)
+    free = [slot for slot in range(context.n_parallel) if slot not in demand.of_program]
+    return free[: max(0, len(free) - replicates)]
+
+
 def node_to_repeat(context: Context, slot: int, config: ConfigView) -> int | None:
     """A node of ``config`` that ``slot`` may name as parent: the latest, else one that is known, else None."""
     barred = next_slot_node(slot, context.n_parallel, context.last_node)

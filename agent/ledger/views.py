@@ -18,7 +18,7 @@ from state.files import parse_yaml, sha256
 from state.history import History, Iteration
 from state.journal import Record
 from state.metrics import REWARD, traced
-from state.records import CONTROL_ROLE, STANDARD_ROLE, Planned, SlotResult, Status
+from state.records import COMPARED_ROLES, CONTROL_ROLE, Planned, SlotResult, Status
 from state.schema import validate
 from state.search import setting_key
 from state.shapes import BatchCommitted, RunImported, SlotEnded, SlotPlanned
@@ -130,7 +130,7 @@ class Views:
         self.table_of(planned.config_id).add(run)
         if planned.role == "baseline" and self.campaign.control is not None:
             self.control.add(run)
-        if planned.role not in (STANDARD_ROLE, CONTROL_ROLE):
+        if planned.role not in COMPARED_ROLES:
             self.confirmations.take(run)
 
     def table_of(self, config_id: str) -> VarianceTable:
@@ -184,7 +184,7 @@ class Views:
         search = self.campaign.search
         block = self.numbered_block(number)
         known = self._nodes_of(block, block.last if upto is None else min(upto, block.last))
-        nodes = [node for node in known if node.role not in (STANDARD_ROLE, CONTROL_ROLE)]
+        nodes = [node for node in known if node.role not in COMPARED_ROLES]
         c = float(self.settings[setting_key("ucb_c")]) if c is None else c
         return score_block(nodes, block, c, search.ucb_formula, self.rewards(number) if rewards is None else rewards)
 

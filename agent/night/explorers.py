@@ -11,7 +11,7 @@ from agent.briefing.results import results
 from agent.claude.mock_moves import Changes, Slot
 from agent.explorers.beside import CONTROL_STREAM, HINT_STREAM, changes_of, libraries
 from agent.ledger.ledger import Ledger
-from agent.ledger.policy import next_slot_node
+from agent.ledger.policy import exploring_slots, next_slot_node
 from agent.night.night import Night
 from prompts.context import Context
 from state.config import Scalar, difference
@@ -80,8 +80,7 @@ def _hints(ledger: Ledger, context: Context, hinter: Hinter) -> list[Hint]:
     """What ``hinter`` would try in each exploit slot of the night's explorer, told of all runs but the control's."""
     known = context.model_copy(update={"results": results(ledger, ledger.views.table)})
     changes = changes_of(ledger.campaign, hinter, known, HINT_STREAM)
-    exploits = range(context.n_parallel - max(context.demand.min_replicates, 1))
-    moves = [(slot, changes.explore(slot)) for slot in exploits if slot not in context.demand.control]
+    moves = [(slot, changes.explore(slot)) for slot in exploring_slots(context)]
     return [_hint(ledger, slot, move) for slot, move in moves if move is not None]
 
 

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent.briefing.next_batch import next_demand, seed_offers
-from agent.guard.acceptance import fresh_data, fresh_training
-from agent.guard.ruling import mutation_line
+from agent.guard.acceptance import fresh_data, fresh_training, repeated
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy import next_slot_node
 from agent.ledger.run_ahead import runs_ahead_of
@@ -68,7 +67,7 @@ def _owed(ledger: Ledger, slot: int, ended: Sequence[int]) -> Proposal | None:
     training = Counter(it.planned.config_id for it in ledger.history.unfinished() if it.planned.iteration not in ended)
     for one in demand.short:
         if one.lacks > training[one.config_id] and (node := _node(ledger, slot, one.config_id)) is not None:
-            seed = fresh_data(ledger, node, offer, ledger.campaign.search.n_parallel, set())
+            seed = fresh_data(ledger, node, offer, runs_ahead_of(ledger))
             return _proposal(ledger, node, seed, offer, f"{one.config_id} is of the top configs and needs runs")
     return None
 
@@ -81,16 +80,6 @@ def _node(ledger: Ledger, slot: int, config_id: str) -> int | None:
 
 
 def _proposal(ledger: Ledger, parent: int, simulation_seed: int, offer: SeedOffer, why: str) -> Proposal:
-    step, others = ledger.campaign.search.n_parallel, runs_ahead_of(ledger)
-    return {
-        "role": "replicate",
-        "parent": parent,
-        "parent_rule": f"run ahead by the program in an idle place: {why}",
-        "mutation": mutation_line({}, "replicate", parent),
-        "changes": {},
-        "edits": [],
-        "simulation_seed": simulation_seed,
-        "training_seed": fresh_training(ledger, parent, simulation_seed, offer, step, others),
-        "seed_rationale": "different-data-generalization",
-        "hypothesis": "none: chosen by the program",
-    }
+    training_seed = fresh_training(ledger, parent, simulation_seed, offer, runs_ahead_of(ledger))
+    why = f"run ahead by the program in an idle place: {why}"
+    return repeated("replicate", parent, why, simulation_seed, training_seed)

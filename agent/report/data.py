@@ -15,7 +15,7 @@ from state.errors import RunError
 from state.explorable import Explorable
 from state.history import Iteration
 from state.metrics import METRICS, NOT_MEASURED, REWARD, Metric, main, shown, traced
-from state.records import CONTROL_ROLE, STANDARD_ROLE, LogStyle
+from state.records import COMPARED_ROLES, LogStyle
 from state.search import setting_key
 from state.shapes import ImportedNode
 from ucb.entry import LogEntry
@@ -165,7 +165,7 @@ def _scores(ledger: Ledger, story: Story, nodes: list[TreeNode]) -> dict[int, fl
     """Each node's score in its block, with the exploration constant that was in force at the block's last commit."""
     search, found = ledger.campaign.search, dict[int, float]()
     sums: dict[str, list[float]] = {}
-    ranked = [node for node in nodes if node.role not in (STANDARD_ROLE, CONTROL_ROLE)]
+    ranked = [node for node in nodes if node.role not in COMPARED_ROLES]
     for number, group in groupby(ranked, key=lambda node: ledger.views.block(node.id).number):
         inside = list(group)
         last = ledger.history.iterations[inside[-1].id].planned.batch

@@ -18,13 +18,12 @@ from agent.ledger.waiting import waiting_words
 from agent.report.story import Story
 from state.errors import RunError
 from state.explorer import TITLES
-from state.records import CONTROL_ROLE, STANDARD_ROLE
+from state.records import COMPARED_ROLES
 from ucb.estimates import BASELINE
 from ucb.trial import render_trial
 from ucb.variance import RANKED_FROM, ConfigStats, Spread
 
 PRINCIPLES = "### Established Principles"
-BY_PROGRAM = (STANDARD_ROLE, CONTROL_ROLE)
 NAMED = 6
 LONGEST = 300
 # A bullet is one mark and a space: `-0.1` and `**bold**` are text of the model.
@@ -120,7 +119,7 @@ def failures(ledger: Ledger) -> str:
         slots += (
             f"; {poor} more ended with connectivity_R2 below {ledger.campaign.thresholds.partial:g}, a failed status"
         )
-    entries = [it.entry for it in done if it.entry and it.planned.changes and it.planned.role not in BY_PROGRAM]
+    entries = [it.entry for it in done if it.entry and it.planned.changes and it.planned.role not in COMPARED_ROLES]
     verdicts = Counter(entry["verdict"] for entry in entries if not _by_program(entry))
     judged = sum(verdicts.values())
     unjudged = len(entries) - judged

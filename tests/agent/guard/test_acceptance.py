@@ -154,9 +154,9 @@ def test_a_fallback_is_on_data_new_to_its_config(nights: list[Night]) -> None:
     offer, node = build_context(night).seeds[0], settled(night, "no")["proposals"][0]["parent"]
     config = night.views.parent_config(node)
     assert config is not None
-    assert fresh_data(night, node, offer, 4, set()) == offer.simulation_seed
+    assert fresh_data(night, node, offer, set()) == offer.simulation_seed
     taken = {(config.identity(), offer.simulation_seed + step, 1) for step in (0, 4)}
-    assert fresh_data(night, node, offer, 4, taken) == offer.simulation_seed + 8
+    assert fresh_data(night, node, offer, taken) == offer.simulation_seed + 8
 
 
 def test_a_fallback_on_data_that_are_owed_is_trained_from_a_seed_new_to_it(nights: list[Night]) -> None:
@@ -166,13 +166,13 @@ def test_a_fallback_on_data_that_are_owed_is_trained_from_a_seed_new_to_it(night
     config = night.views.parent_config(node)
     assert config is not None
     seeds = [offer.training_seed + step for step in (0, 4, 8)]
-    assert fresh_training(night, node, 1004, offer, 4, set()) == seeds[0]
+    assert fresh_training(night, node, 1004, offer, set()) == seeds[0]
     taken = {(config.identity(), 1004, seed) for seed in seeds[:2]}
-    assert fresh_training(night, node, 1004, offer, 4, taken) == seeds[2]
-    assert fresh_training(night, node, 1003, offer, 4, taken) == seeds[0]
+    assert fresh_training(night, node, 1004, offer, taken) == seeds[2]
+    assert fresh_training(night, node, 1003, offer, taken) == seeds[0]
     known = next(run for run in sorted(night.views.known_runs) if run[0] == config.identity())
     given = offer.model_copy(update={"training_seed": known[2]})
-    assert fresh_training(night, node, known[1], given, 4, set()) > known[2]
+    assert fresh_training(night, node, known[1], given, set()) > known[2]
 
 
 def test_a_slot_whose_partner_was_replaced_says_that_it_is_on_new_data(nights: list[Night]) -> None:

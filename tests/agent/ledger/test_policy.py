@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from agent.ledger.policy import FirstTimes, Standing, demand, slot_minutes, work
+from agent.ledger.policy import FirstTimes, Standing, demand, exploring_slots, slot_minutes, work
+from prompts.context import Demand, RunAhead
 from state.campaign import Campaign
 from state.config import SlotConfig
 from state.records import Failure, SlotResult
 from state.schema import validate
+from tests.prompts.facts import batch_context
 
 RATIO = {"training.alternate_joint_ratio": {"choices": [0.2, 0.4]}}
 CAMPAIGN = validate(Campaign, {"name": "t", "explorable": RATIO}, "c.yaml")
@@ -99,3 +103,23 @@ def test_old_slots_are_forgotten() -> None:
     for minutes in (90, 90, 90, 5, 5, 5):
         times.learn(BASE, result(0, 60 * minutes), 1)
     assert times.predict(BASE) == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("demanded", "slots"),
+    [
+        ({"min_replicates": 2}, [0, 1]),
+        ({"min_replicates": 2, "control": [1]}, [0]),
+        ({"min_replicates": 0}, [0, 1, 2]),
+        ({"min_replicates": 1, "ahead": [0]}, [1, 2]),
+        ({"min_replicates": 0, "ahead": [1, 3]}, [0, 2]),
+    ],
+)
+def test_new_configs_are_tried_in_the_first_slots_that_are_nobody_s(demanded: dict[str, Any], slots: list[int]) -> None:
+    taken = [
+        RunAhead(slot=slot, iteration=9, config_id="C1", parent=1, simulation_seed=1)
+        for slot in demanded.pop("ahead", [])
+    ]
+    wanted = Demand(baseline=False, reason="", ahead=taken, **demanded)
+    context = batch_context().model_copy(update={"n_parallel": 4, "demand": wanted})
+    assert exploring_slots(context) == slots
